@@ -1,0 +1,86 @@
+"""What every part of a scene looks like and collides with: the common ground of physics and rendering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.gaussians import Gaussians
+from simvid.mesh import Mesh
+from simvid.scene import Body, Look, Scene
+from simvid.trajectory import Part
+
+if TYPE_CHECKING:
+    from simvid.assets.robots import RobotModel
+
+ColliderKind: TypeAlias = Literal[
+    "box", "sphere", "capsule", "cylinder", "cone", "ellipsoid", "plane", "convex", "mesh"
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Visual:
+    """One visible piece in its part's frame: a mesh with a look, or a capture."""
+
+    look: Look
+    mesh: Mesh | None = None
+    capture: Gaussians | None = None
+
+    def __post_init__(self) -> None:
+        if (self.mesh is None) == (self.capture is None):
+            raise ValueError("Visual: give a mesh or a capture")
+
+
+@dataclass(frozen=True, eq=False)
+class Collider:
+    """One solid piece in its part's frame.
+
+    ``dimensions`` [m] by kind: box half extents (x, y, z); sphere (radius,); capsule, cylinder and cone (radius, half
+    length along z); ellipsoid radii (x, y, z); plane none (z = 0, solid below); convex and mesh none (see ``mesh``).
+    """
+
+    kind: ColliderKind
+    dimensions: tuple[float, ...]
+    pose: NDArray[np.float64]
+    """part_from_collider, [4, 4]."""
+    friction: float
+    restitution: float
+    rolling_friction_m: float = 0.0
+    mesh: Mesh | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MassProperties:
+    """Mass [kg], centre of mass [m] in the part's frame [3], inertia about it in the part's axes [kg m^2] [3, 3]."""
+
+    mass_kg: float
+    center_m: NDArray[np.float64]
+    inertia_kg_m2: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PartAssets:
+    """One part with all that physics and rendering need."""
+
+    part: Part
+    pose: NDArray[np.float64]
+    """world_from_part at t = 0, [4, 4]."""
+    visuals: tuple[Visual, ...]
+    colliders: tuple[Collider, ...]
+    """Empty for robot links: the engine reads those from the model file."""
+    mass: MassProperties | None
+    """None for the ground, fixed bodies, keyframed bodies and robot links."""
+    body: Body | None = None
+    """The body after counting and arranging (count = 1), None for ground and links."""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneAssets:
+    """A scene with its files read. ``parts[k].part`` has id k + 1: ground first, then bodies, then robot links."""
+
+    scene: Scene
+    parts: tuple[PartAssets, ...]
+    robots: tuple[RobotModel, ...]

@@ -1,0 +1,31 @@
+"""What every physics engine offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from simvid.assets.parts import SceneAssets
+from simvid.trajectory import Trajectory
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (frames done, frames in all)."""
+
+
+class PhysicsEngine(Protocol):
+    """An engine: one frozen value with one method. Registered under the entry-point group ``simvid.physics``."""
+
+    name: str
+
+    def version(self) -> str:
+        """Engine and solver versions, for the clip's record."""
+        ...
+
+    def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
+        """Run the scene.
+
+        Raises:
+            SceneError: the scene asks for what this engine cannot do; the text names one that can, where one exists.
+            PhysicsError: the simulation diverged; the text names body, time and remedy.
+        """
+        ...

@@ -1,0 +1,45 @@
+"""Materials (how things behave) and looks (how they appear)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from simvid.scene.base import Color, Model, NonNegative, Positive, Unit
+
+Texture: TypeAlias = Literal["plain", "checker", "wood", "concrete", "brushed_metal", "marble", "fabric", "tiles"]
+
+
+class Look(Model):
+    """Appearance. Colours are sRGB in [0, 1]."""
+
+    base_color: Color | None = None
+    """Albedo; None keeps the mesh's own colours (or a neutral grey for primitives)."""
+    roughness: Unit = 0.6
+    metallic: Unit = 0.0
+    texture: Texture = "plain"
+    """Procedural texture tinted by base_color; meshes with their own texture keep it when this is plain."""
+    texture_size_m: Positive = 0.5
+    """Edge of one texture tile [m]."""
+
+
+class Elastic(Model):
+    """Elastic solid."""
+
+    young_modulus_pa: Positive
+    poisson_ratio: Annotated[float, Field(ge=0, lt=0.5)] = 0.3
+
+
+class Material(Model):
+    """A rigid material, or an elastic one where ``elastic`` is given."""
+
+    density_kg_m3: Positive = 1000.0
+    friction: Annotated[float, Field(ge=0, le=10)] = 0.5
+    """Coulomb coefficient; of two touching materials the larger counts unless the engine says otherwise."""
+    restitution: Unit = 0.0
+    """Rebound speed over approach speed; of two touching materials the larger counts."""
+    rolling_friction_m: NonNegative = 0.0
+    """Resistance to rolling, as a lever arm [m]."""
+    elastic: Elastic | None = None
+    look: Look = Look()

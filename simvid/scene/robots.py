@@ -1,0 +1,118 @@
+"""Robots and their scripts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from simvid.scene.base import Model, Name, NonNegative, Number, OneOf, Pose, Positive, Vec3, as_tuple
+from simvid.scene.materials import Look
+
+
+class Control(Model):
+    """How joint targets become torques."""
+
+    mode: Literal["position", "velocity"] = "position"
+    stiffness: Positive | None = None
+    """Overrides the model file's position gain [N m/rad or N/m]."""
+    damping: NonNegative | None = None
+    """Overrides the model file's velocity gain [N m s/rad or N s/m]."""
+
+
+class Joints(Model):
+    """Move joints to positions along a smooth (minimum-jerk) path."""
+
+    to: dict[str, Number]
+    """Joint name -> position [rad or m]; joints not named stay."""
+    over_s: Positive
+
+
+class Velocity(Model):
+    """Hold joint speeds."""
+
+    joints: dict[str, Number]
+    """Joint name -> speed [rad/s or m/s]."""
+    for_s: Positive
+
+
+class Reach(Model):
+    """Move the tool to a point, on a straight line, by inverse kinematics."""
+
+    to_m: Vec3
+    """World point for the tool's centre [m]."""
+    rotation_deg: Vec3 | None = None
+    """World orientation of the tool (roll, pitch, yaw) [deg]; None keeps the present one."""
+    over_s: Positive
+
+
+class Push(Model):
+    """Move the tool by a vector, on a straight line, keeping its orientation."""
+
+    by_m: Vec3
+    over_s: Positive
+
+
+class GripperTo(Model):
+    """Set the width between the fingers."""
+
+    width_m: NonNegative
+    over_s: Positive = 0.4
+
+
+class Wait(Model):
+    """Hold still."""
+
+    for_s: Positive
+
+
+class Action(OneOf):
+    """One step of a script; they run one after another."""
+
+    joints: Joints | None = None
+    velocity: Velocity | None = None
+    reach: Reach | None = None
+    push: Push | None = None
+    gripper: Literal["open", "close"] | GripperTo | None = None
+    wait: Wait | None = None
+
+
+class Tool(Model):
+    """What the script moves: a point on a link."""
+
+    link: str
+    offset_m: Vec3 = (0.0, 0.0, 0.0)
+    """In the link's frame [m]."""
+
+
+class Robot(Model):
+    """An articulated robot from an MJCF (.xml) or URDF (.urdf) file."""
+
+    name: Name
+    model: str
+    """Relative to the scene file, or package://PACKAGE/PATH."""
+    pose: Pose = Pose()
+    """Of the base."""
+    fixed_base: bool = True
+    initial_joints: dict[str, Number] = Field(default_factory=dict)
+    """Joint name -> start position [rad or m]; others start at the file's home keyframe, or zero."""
+    control: Control = Control()
+    tool: Tool | None = None
+    """Default: the link between the fingers, or the last link of the longest chain."""
+    gripper_joints: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] | None = None
+    """Default: the sliding joints of links called finger."""
+    script: Annotated[tuple[Action, ...], BeforeValidator(as_tuple)] = ()
+    friction: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Overrides the friction of all links' colliders."""
+    look: Look | None = None
+    """Overrides the file's colours."""
+
+    @model_validator(mode="after")
+    def _control_fits(self) -> Robot:
+        if self.control.mode == "position":
+            for k, action in enumerate(self.script):
+                if action.velocity is not None:
+                    raise ValueError(f"script[{k}]: velocity needs control: {{mode: velocity}}")
+        elif any(a.kind not in {"velocity", "wait"} for a in self.script):
+            raise ValueError("control: {mode: velocity} takes only velocity and wait actions")
+        return self

@@ -1,0 +1,122 @@
+"""Shapes of bodies. Every shape is centred on its body's frame; round ones have their axis along z."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from simvid.scene.base import Model, Name, OneOf, Pose, Positive, Size3, as_tuple, splat3
+from simvid.scene.materials import Material
+
+
+class Box(Model):
+    """A cuboid."""
+
+    size_m: Size3
+    """Edge lengths [m]; one number makes a cube."""
+
+
+class Sphere(Model):
+    """A ball."""
+
+    radius_m: Positive
+
+
+class Capsule(Model):
+    """A cylinder with round ends; total height is length_m + 2 radius_m."""
+
+    radius_m: Positive
+    length_m: Positive
+
+
+class Cylinder(Model):
+    """A solid cylinder."""
+
+    radius_m: Positive
+    length_m: Positive
+
+
+class Cone(Model):
+    """A solid cone, tip up; its frame is at half height."""
+
+    radius_m: Positive
+    length_m: Positive
+
+
+class Ellipsoid(Model):
+    """An ellipsoid."""
+
+    radii_m: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(as_tuple)]
+
+
+class Bowl(Model):
+    """An open hemispherical shell, opening upwards; its frame is at the sphere's centre."""
+
+    radius_m: Positive
+    """Inner radius [m]."""
+    thickness_m: Positive
+
+    @model_validator(mode="after")
+    def _thin(self) -> Bowl:
+        if self.thickness_m >= self.radius_m:
+            raise ValueError(f"thickness_m must be smaller than radius_m = {self.radius_m}, got {self.thickness_m}")
+        return self
+
+
+class MeshShape(Model):
+    """A mesh file: OBJ, STL, PLY, GLB or GLTF."""
+
+    path: str
+    """Relative to the scene file, or package://PACKAGE/PATH."""
+    scale: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(splat3)] = (1.0, 1.0, 1.0)
+    up: Literal["y", "z"] = "z"
+    """Which of the file's axes points up; y is turned to z."""
+    origin: Literal["file", "center", "bottom"] = "file"
+    """Where the body's frame sits: the file's own origin, the centre of its box, or the middle of the box's floor."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+
+class SplatShape(MeshShape):
+    """A Gaussian capture: 3DGS .ply, SuperSplat .compressed.ply or .spz. Its collider is made from its Gaussians."""
+
+
+class CompoundPart(Model):
+    """One shape of a compound."""
+
+    shape: Shape
+    pose: Pose = Pose()
+    material: Name | Material | None = None
+    """Defaults to the body's material."""
+    collide: bool = True
+    """False: seen, but touches nothing and weighs nothing."""
+
+
+class Compound(Model):
+    """Several shapes that move as one."""
+
+    parts: Annotated[tuple[CompoundPart, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=256)]
+
+
+class Shape(OneOf):
+    """Exactly one kind of shape."""
+
+    box: Box | None = None
+    sphere: Sphere | None = None
+    capsule: Capsule | None = None
+    cylinder: Cylinder | None = None
+    cone: Cone | None = None
+    ellipsoid: Ellipsoid | None = None
+    bowl: Bowl | None = None
+    mesh: MeshShape | None = None
+    splat: SplatShape | None = None
+    compound: Compound | None = None
+
+
+CompoundPart.model_rebuild()
+Compound.model_rebuild()
+Shape.model_rebuild()

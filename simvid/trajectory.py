@@ -1,0 +1,202 @@
+"""Trajectory: what moved where, at every frame. Everything a label needs, without new physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+PartKind: TypeAlias = Literal["ground", "body", "link"]
+EVENTS = ("begin", "persist", "end")
+"""Names of the codes in ``Contacts.event``."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One rigid thing with a pose: the ground, a body, or one link of a robot. Part k (from 0) has id k + 1."""
+
+    name: str
+    """Unique: ``ground``, ``block_3`` or ``arm/hand``."""
+    instance: str
+    """The thing it belongs to: the body's own name, or the robot's."""
+    instance_id: int
+    """1..M, stable for the clip; all links of a robot share one."""
+    kind: PartKind
+    category: str
+    """Semantic class: the name in the scene file before counting (``block``), the robot's name, or ``ground``."""
+    fixed: bool = False
+    """True where physics never moves it (it may still follow keyframes)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contacts:
+    """Contacts merged per frame and pair of parts, C rows sorted by (frame, id_a, id_b).
+
+    A row of frame i covers the steps in (t[i-1], t[i]]; id_a < id_b. ``end`` rows mark the first frame without contact
+    and carry zero impulse and the last point.
+    """
+
+    frame: NDArray[np.int32]
+    """[C]"""
+    time_s: NDArray[np.float64]
+    """Time of the first step with contact in this frame (of the frame itself for ``end``), [C]."""
+    id_a: NDArray[np.int32]
+    """Part id, [C]."""
+    id_b: NDArray[np.int32]
+    """Part id, [C]."""
+    point_m: NDArray[np.float64]
+    """World point, impulse-weighted mean over the frame's steps, [C, 3]."""
+    normal: NDArray[np.float64]
+    """Unit, world, from b to a, [C, 3]."""
+    impulse_n_s: NDArray[np.float64]
+    """Total impulse on a by b in this frame (friction included), world, [C, 3]."""
+    depth_m: NDArray[np.float64]
+    """Deepest penetration in this frame, >= 0, [C]."""
+    event: NDArray[np.uint8]
+    """Index into ``EVENTS``, [C]."""
+
+    def __post_init__(self) -> None:
+        c = len(self.frame)
+        for f in fields(self):
+            array = getattr(self, f.name)
+            wanted = (c, 3) if f.name in {"point_m", "normal", "impulse_n_s"} else (c,)
+            if array.shape != wanted:
+                raise ValueError(f"Contacts.{f.name}: expected shape {wanted}, got {array.shape}")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @staticmethod
+    def none() -> Contacts:
+        """No contact at all."""
+        i, d, v = np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 3))
+        return Contacts(i, d, i, i, v, v, v, d, np.zeros(0, np.uint8))
+
+
+@dataclass(frozen=True, eq=False)
+class RobotMotion:
+    """Joint-space record of one robot, J actuated or passive joints with one degree of freedom each."""
+
+    name: str
+    joint_names: tuple[str, ...]
+    positions: NDArray[np.float64]
+    """[rad or m], [T, J]."""
+    velocities: NDArray[np.float64]
+    """[rad/s or m/s], [T, J]."""
+    efforts: NDArray[np.float64]
+    """Force of the actuators and limits [N m or N], [T, J]."""
+    targets: NDArray[np.float64]
+    """Action: the position or velocity commanded from frame t to t + 1 (see ``control``), [T, J]."""
+    control: Literal["position", "velocity"] = "position"
+
+    def __post_init__(self) -> None:
+        shape = (len(self.positions), len(self.joint_names))
+        for name in ("positions", "velocities", "efforts", "targets"):
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"RobotMotion.{name}: expected shape {shape}, got {getattr(self, name).shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleMotion:
+    """A deformable body as P particles (filled by engines with deformable solvers)."""
+
+    name: str
+    instance_id: int
+    positions: NDArray[np.float32]
+    """World [m], [T, P, 3]."""
+    deformation: NDArray[np.float32]
+    """Deformation gradient F, [T, P, 3, 3]."""
+    rest: NDArray[np.float32]
+    """Rest positions [m], [P, 3]."""
+    triangles: NDArray[np.int32] | None = None
+    """Surface faces over the particles where there are such, [F, 3]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """T frames at exactly i / fps seconds, B parts.
+
+    Attributes:
+        fps: frames per second.
+        parts: the B parts; part k has id k + 1, 0 is scenery.
+        poses: world_from_part as position [m] and quaternion (w, x, y, z), float64 [T, B, 7].
+        twists: linear velocity of the part's origin [m/s] and angular velocity [rad/s], world, float64 [T, B, 6].
+        contacts: the contact table.
+        robots: joint records.
+        particles: deformable bodies.
+        engine, engine_version: which physics made it.
+        step_s: physics step.
+        masses_kg: [B], infinite for fixed parts.
+        wall_s: seconds the simulation took (not part of any hash).
+    """
+
+    fps: float
+    parts: tuple[Part, ...]
+    poses: NDArray[np.float64]
+    twists: NDArray[np.float64]
+    contacts: Contacts
+    robots: tuple[RobotMotion, ...] = ()
+    particles: tuple[ParticleMotion, ...] = ()
+    engine: str = ""
+    engine_version: str = ""
+    step_s: float = 0.0
+    masses_kg: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    wall_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        b = len(self.parts)
+        if self.poses.ndim != 3 or self.poses.shape[1:] != (b, 7):
+            raise ValueError(f"Trajectory.poses: expected shape (T, {b}, 7), got {self.poses.shape}")
+        if self.twists.shape != (len(self.poses), b, 6):
+            raise ValueError(f"Trajectory.twists: expected shape ({len(self.poses)}, {b}, 6), got {self.twists.shape}")
+        if not np.isfinite(self.poses).all():
+            raise ValueError("Trajectory.poses: NaN or infinite values")
+        norms = np.linalg.norm(self.poses[..., 3:], axis=-1)
+        if self.poses.size and float(np.abs(norms - 1).max()) > 1e-4:
+            raise ValueError("Trajectory.poses: quaternions must have length 1")
+        if len({p.name for p in self.parts}) != b:
+            raise ValueError("Trajectory.parts: names must be unique")
+
+    def __repr__(self) -> str:
+        return (
+            f"Trajectory(frames={self.frame_count}, parts={len(self.parts)}, contacts={len(self.contacts)}, "
+            f"engine={self.engine!r})"
+        )
+
+    @property
+    def frame_count(self) -> int:
+        """T."""
+        return len(self.poses)
+
+    def time_s(self, frame: int) -> float:
+        """Time of a frame [s]."""
+        return frame / self.fps
+
+    def part_index(self, name: str) -> int:
+        """Index (id - 1) of the part with this name; KeyError with the known names otherwise."""
+        for k, part in enumerate(self.parts):
+            if part.name == name:
+                return k
+        raise KeyError(f"no part {name!r}; parts are {', '.join(p.name for p in self.parts)}")
+
+    def matrices(self, frame: int) -> NDArray[np.float64]:
+        """world_from_part of all parts at a frame, [B, 4, 4]."""
+        return pose_matrices(self.poses[frame])
+
+    def instance_ids(self) -> NDArray[np.int32]:
+        """Lookup from part id to instance id, [B + 1]; 0 -> 0."""
+        return np.array([0, *(p.instance_id for p in self.parts)], dtype=np.int32)
+
+
+def pose_matrices(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Position + unit quaternion (w, x, y, z) [..., 7] to homogeneous matrices [..., 4, 4]."""
+    w, x, y, z = (poses[..., i] for i in range(3, 7))
+    m = np.zeros((*poses.shape[:-1], 4, 4))
+    m[..., 0, 0], m[..., 0, 1], m[..., 0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
+    m[..., 1, 0], m[..., 1, 1], m[..., 1, 2] = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
+    m[..., 2, 0], m[..., 2, 1], m[..., 2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
+    m[..., :3, 3] = poses[..., :3]
+    m[..., 3, 3] = 1.0
+    return m
