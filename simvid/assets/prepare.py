@@ -1,0 +1,92 @@
+"""Scene -> SceneAssets: read every file a scene names, and say everything that is wrong with them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from simvid.assets.arrange import body_pose, placed
+from simvid.assets.bodies import BodyGeometry, body_geometry
+from simvid.assets.mass import collider_volume_inertia, combine
+from simvid.assets.parts import Collider, MassProperties, PartAssets, SceneAssets
+from simvid.assets.robots import RobotModel, load_robot
+from simvid.errors import AssetError, SceneError
+from simvid.scene import Body, Scene
+from simvid.trajectory import Part
+
+
+def prepare(scene: Scene) -> SceneAssets:
+    """Read and check all assets of a scene.
+
+    Raises:
+        SceneError: one line for each fault of each body and robot, with file, line and field.
+    """
+    faults: list[str] = []
+    geometries: list[BodyGeometry | None] = []
+    for k, body in enumerate(scene.bodies):
+        try:
+            geometries.append(body_geometry(body, scene, Path(scene._base)))
+        except (AssetError, ValueError) as error:
+            faults.append(f"{scene.where(f'bodies[{k}].shape')}: {error}")
+            geometries.append(None)
+    robots: list[RobotModel] = []
+    for k, robot in enumerate(scene.robots):
+        try:
+            robots.append(load_robot(robot, Path(scene._base)))
+        except AssetError as error:
+            faults.append(f"{scene.where(f'robots[{k}].model')}: {error}")
+    if faults:
+        raise SceneError("\n".join(faults))
+    parts = _number(scene, [g for g in geometries if g is not None], robots)
+    return SceneAssets(scene=scene, parts=parts, robots=tuple(robots))
+
+
+def _number(scene: Scene, geometries: list[BodyGeometry], robots: list[RobotModel]) -> tuple[PartAssets, ...]:
+    """Give every part its id: ground, bodies in file order, links in file order."""
+    parts: list[PartAssets] = []
+    instances = 0
+    if scene.ground is not None:
+        instances += 1
+        parts.append(_ground(scene, instances))
+    for body, geometry in zip(scene.bodies, geometries, strict=True):
+        low, high = geometry.bounds_m
+        for single in placed(body, scene, low, high):
+            instances += 1
+            part = Part(
+                single.name, single.name, instances, "body", body.name, single.fixed or single.motion is not None
+            )
+            mass = None if part.fixed else _mass(single, scene, geometry)
+            pose = body_pose(single.pose)
+            parts.append(PartAssets(part, pose, geometry.visuals, geometry.colliders, mass, single))
+    for robot, model in zip(scene.robots, robots, strict=True):
+        instances += 1
+        poses = model.forward(model.home)
+        for link, pose in zip(model.links, poses, strict=True):
+            part = Part(f"{robot.name}/{link.name}", robot.name, instances, "link", robot.name)
+            parts.append(PartAssets(part, pose, link.visuals, (), None))
+    return tuple(parts)
+
+
+def _ground(scene: Scene, instance: int) -> PartAssets:
+    ground = scene.ground
+    if ground is None:
+        raise ValueError("the scene has no ground")
+    material = scene.material(ground.material)
+    pose = np.eye(4)
+    pose[2, 3] = ground.height_m
+    plane = Collider("plane", (), np.eye(4), material.friction, material.restitution, material.rolling_friction_m)
+    return PartAssets(Part("ground", "ground", instance, "ground", "ground", True), pose, (), (plane,), None)
+
+
+def _mass(body: Body, scene: Scene, geometry: BodyGeometry) -> MassProperties:
+    """Mass from density and volume of the weighing colliders, or ``mass_kg`` spread over them."""
+    pieces = []
+    for collider, density in geometry.weighing:
+        volume, center, inertia = collider_volume_inertia(collider)
+        pieces.append((density * volume, center, density * inertia))
+    total = combine(pieces)
+    if body.mass_kg is None:
+        return total
+    factor = body.mass_kg / total.mass_kg
+    return MassProperties(body.mass_kg, total.center_m, total.inertia_kg_m2 * factor)
