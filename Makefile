@@ -1,0 +1,63 @@
+# simvid: two commands matter to a newcomer:  make demo  and  make test.  Both work twice in a row, offline the second time.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+OUT    ?= out/demo
+# The files of genesis-world hold the Franka arm and the meshes of the demo; its engine is an extra of its own.
+ASSETS := genesis-world==1.4.5
+
+.PHONY: help demo test lint types unit bench schema clean
+
+help:
+	@echo "make demo    install into .venv/ and make a clip of a Franka arm pushing real meshes"
+	@echo "make test    install into .venv/ and run every check: style, types, tests"
+	@echo "make bench   measure the main job, the physics loop and the renderer"
+	@echo "make clean   remove .venv/, out/ and build leftovers"
+
+$(VENV)/bin/python:
+	@echo "==> Making a Python environment in $(VENV)/"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "simvid needs Python 3.11 or newer; say which with  make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "python3 -m venv failed; on Debian and Ubuntu install it with  apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "==> Installing simvid and what it needs (about 700 MB, a few minutes the first time)"
+	@$(PIP) --editable .
+	@echo "==> Fetching the robot and the meshes of the demo (genesis-world's files, 84 MB)"
+	@$(PIP) --no-deps $(ASSETS)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "==> Installing the tools of the tests"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.runtime
+	@echo "==> simvid run franka_push --out $(OUT)"
+	@$(BIN)/simvid run franka_push --out $(OUT)
+
+lint: $(VENV)/.dev
+	@echo "==> Style (ruff)"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@echo "==> Types (mypy strict, pyright)"
+	@$(BIN)/mypy && $(BIN)/pyright
+
+unit: $(VENV)/.dev
+	@echo "==> Tests (pytest)"
+	@$(BIN)/python -m pytest
+
+test: lint types unit
+	@echo "==> All checks passed"
+
+bench: $(VENV)/.dev
+	@$(BIN)/python benchmarks/run.py
+
+schema: $(VENV)/.runtime
+	@$(BIN)/simvid schema > scenes/scene.schema.json
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache
