@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from simvid.scene.base import (
     Model,
@@ -15,11 +15,12 @@ from simvid.scene.base import (
     OneOf,
     Pose,
     Positive,
+    Size3,
     Vec3,
     as_tuple,
-    splat3,
 )
-from simvid.scene.materials import Look, Material
+from simvid.scene.materials import Look, Material, MaterialRef
+from simvid.scene.rules import RISING_KEYFRAMES, Problem, Rule, nonzero
 from simvid.scene.shapes import Shape
 
 
@@ -47,7 +48,8 @@ class Grid(Model):
         tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
         BeforeValidator(as_tuple),
     ]
-    spacing_m: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(splat3)]
+    spacing_m: Size3
+    """Between middles, along x, y and z [m]; one number for all three."""
 
 
 class Ring(Model):
@@ -65,6 +67,12 @@ class Triangle(Model):
     spacing_m: Positive
 
 
+def _ordered(box: Scatter) -> Iterator[Problem]:
+    for k, (low, high) in enumerate(zip(box.low_m, box.high_m, strict=True)):
+        if low > high:
+            yield Problem(("high_m", k), f"a number not below low_m[{k}] = {low:g}", f"{high:g}")
+
+
 class Scatter(Model):
     """At random inside a box without overlap (from the scene's seed)."""
 
@@ -72,11 +80,7 @@ class Scatter(Model):
     high_m: Vec3
     turn: Literal["none", "yaw", "any"] = "any"
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Scatter:
-        if any(a > b for a, b in zip(self.low_m, self.high_m, strict=True)):
-            raise ValueError(f"high_m must not be below low_m = {self.low_m}, got {self.high_m}")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("low_m", "high_m"), _ordered),)
 
 
 class Arrange(OneOf):
@@ -97,13 +101,6 @@ class Keyframe(Model):
     pose: Pose
 
 
-def _rising(frames: tuple[Keyframe, ...]) -> tuple[Keyframe, ...]:
-    for before, after in pairwise(frames):
-        if after.t_s <= before.t_s:
-            raise ValueError(f"keyframe times must rise: {after.t_s} s comes after {before.t_s} s")
-    return frames
-
-
 class Motion(Model):
     """A kinematic path; physics feels it but does not change it."""
 
@@ -111,10 +108,7 @@ class Motion(Model):
     interpolation: Literal["linear", "smooth"] = "smooth"
     """smooth: piecewise cubic (monotone in time), zero speed at both ends."""
 
-    @model_validator(mode="after")
-    def _times(self) -> Motion:
-        _rising(self.keyframes)
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (RISING_KEYFRAMES,)
 
 
 class Impulse(Model):
@@ -136,11 +130,7 @@ class Hinge(Model):
     """Another body; None is the world."""
     damping_n_m_s: NonNegative = 0.0
 
-    @model_validator(mode="after")
-    def _axis(self) -> Hinge:
-        if sum(c * c for c in self.axis) < 1e-12:
-            raise ValueError("axis has length zero; give a direction such as [0, 1, 0]")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (nonzero("axis", "[0, 1, 0]"),)
 
 
 class Slider(Model):
@@ -149,6 +139,8 @@ class Slider(Model):
     axis: Vec3
     parent: Name | None = None
     damping_n_s_m: NonNegative = 0.0
+
+    RULES: ClassVar[tuple[Rule, ...]] = (nonzero("axis", "[0, 0, 1]"),)
 
 
 class Ball(Model):
@@ -173,6 +165,36 @@ class Joint(OneOf):
     weld: Weld | None = None
 
 
+def _copies_placed(body: Body) -> Iterator[Problem]:
+    if body.count > 1 and body.arrange is None:
+        yield Problem(
+            ("count",), "arrange beside a count above 1", f"count: {body.count} alone",
+            "say where the copies go: arrange: {stack | line | grid | ring | triangle | scatter: …}",
+        )  # fmt: skip
+    grid = body.arrange.grid if body.arrange is not None else None
+    if grid is not None:
+        cells = grid.counts[0] * grid.counts[1] * grid.counts[2]
+        if body.count > cells:
+            yield Problem(("count",), f"at most {cells}, the cells of the grid", str(body.count))
+
+
+def _one_hold(body: Body) -> Iterator[Problem]:
+    held = [name for name in ("fixed", "motion", "joint") if getattr(body, name)]
+    if len(held) > 1:
+        yield Problem((held[1],), "at most one of fixed, motion, joint", " and ".join(held))
+
+
+def _unmoved(body: Body) -> Iterator[Problem]:
+    if not (body.fixed or body.motion):
+        return
+    what = "fixed" if body.fixed else "keyframed"
+    for name in ("velocity_m_s", "angular_velocity_rad_s"):
+        if any(getattr(body, name)):
+            yield Problem((name,), f"no velocity on a {what} body", str(list(getattr(body, name))))
+    if body.impulses:
+        yield Problem(("impulses",), f"no impulses on a {what} body", str(len(body.impulses)))
+
+
 class Body(Model):
     """One thing, or ``count`` equal ones called name_0, name_1 …"""
 
@@ -180,7 +202,7 @@ class Body(Model):
     shape: Shape
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
     arrange: Arrange | None = None
-    material: Name | Material = Material()
+    material: MaterialRef = Material()
     """A name from ``materials``, or a material written here."""
     look: Look | None = None
     """Overrides the material's look."""
@@ -199,14 +221,8 @@ class Body(Model):
     collision: Literal["auto", "exact", "convex_hull", "convex_parts", "none"] = "auto"
     """auto: primitives as they are, meshes as convex parts when they move and exact when they are fixed."""
 
-    @model_validator(mode="after")
-    def _coherent(self) -> Body:
-        if self.count > 1 and self.arrange is None:
-            raise ValueError(f"count: {self.count} copies need arrange (stack, line, grid, ring, triangle or scatter)")
-        held = [n for n, v in (("fixed", self.fixed), ("motion", self.motion), ("joint", self.joint)) if v]
-        if len(held) > 1:
-            raise ValueError(f"give one of fixed, motion, joint; got {' and '.join(held)}")
-        moving = any(self.velocity_m_s) or any(self.angular_velocity_rad_s)
-        if (self.fixed or self.motion) and (moving or self.impulses):
-            raise ValueError(f"a {'fixed' if self.fixed else 'keyframed'} body takes no velocity or impulses")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(("count", "arrange"), _copies_placed),
+        Rule(("fixed", "motion", "joint"), _one_hold),
+        Rule(("fixed", "motion", "velocity_m_s", "angular_velocity_rad_s", "impulses"), _unmoved),
+    )

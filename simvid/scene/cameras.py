@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from simvid.scene.base import Color, Model, Name, NonNegative, Number, OneOf, Pose, Positive, Vec3, as_tuple
+from simvid.scene.rules import RISING_KEYFRAMES, Problem, Rule, nonzero
 
 Pixels = Annotated[int, Field(ge=1, le=8192)]
+
+
+def _looks_somewhere(pose: CameraPose) -> Iterator[Problem]:
+    pair = ("look_from_m", "look_at_m")
+    given = [name for name in pair if getattr(pose, name) is not None]
+    if len(given) == 1:
+        yield Problem((), "look_from_m and look_at_m together", f"{given[0]} alone")
+    if pose.look_from_m is not None and pose.look_from_m == pose.look_at_m:
+        yield Problem(("look_at_m",), "another point than look_from_m", str(list(pose.look_from_m)))
+    others = [n for n in ("position_m", "rotation_deg", "quaternion_wxyz") if n in pose.model_fields_set]
+    if given and others:
+        yield Problem(
+            (others[0],), "look_from_m and look_at_m, or position_m with a rotation", f"{given[0]} and {others[0]}"
+        )
 
 
 class CameraPose(Pose):
@@ -19,17 +34,10 @@ class CameraPose(Pose):
     look_at_m: Vec3 | None = None
     roll_deg: Number = 0.0
 
-    @model_validator(mode="after")
-    def _one_way(self) -> CameraPose:
-        if (self.look_from_m is None) != (self.look_at_m is None):
-            raise ValueError("look_from_m and look_at_m go together")
-        if self.look_from_m is not None:
-            clash = {"position_m", "rotation_deg", "quaternion_wxyz"} & self.model_fields_set
-            if clash:
-                raise ValueError(f"give look_from_m and look_at_m, or {', '.join(sorted(clash))}, not both")
-            if self.look_from_m == self.look_at_m:
-                raise ValueError("look_from_m and look_at_m are the same point")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *Pose.RULES,
+        Rule(("position_m", "rotation_deg", "quaternion_wxyz", "look_from_m", "look_at_m"), _looks_somewhere),
+    )
 
 
 class CameraKeyframe(Model):
@@ -51,6 +59,16 @@ class Orbit(Model):
     """Turned in all over the clip [deg]."""
 
 
+def _one_place(camera: Camera) -> Iterator[Problem]:
+    ways = [name for name in ("keyframes", "orbit", "attach_to") if getattr(camera, name)]
+    if camera.pose is not None and not camera.attach_to:
+        ways.insert(0, "pose")
+    if len(ways) != 1:
+        yield Problem((), "one of pose, keyframes, orbit, attach_to", " and ".join(ways) or "none of them")
+    if camera.track and camera.attach_to:
+        yield Problem(("track",), "track or attach_to", "both")
+
+
 class Camera(Model):
     """A pinhole camera. Say where it is by one of pose, keyframes, orbit or attach_to."""
 
@@ -68,23 +86,10 @@ class Camera(Model):
     """Always look at this body or link; its position comes from pose, keyframes or orbit."""
     near_m: Positive = 0.01
 
-    @model_validator(mode="after")
-    def _one_place(self) -> Camera:
-        ways = [n for n in ("keyframes", "orbit") if getattr(self, n)]
-        if self.pose is not None and not self.attach_to:
-            ways.insert(0, "pose")
-        if self.attach_to:
-            ways.append("attach_to")
-        if len(ways) != 1:
-            raise ValueError(
-                f"say where it is by one of pose, keyframes, orbit, attach_to; got {', '.join(ways) or 'none'}"
-            )
-        if self.track and self.attach_to:
-            raise ValueError("track cannot be combined with attach_to")
-        for before, after in pairwise(self.keyframes):
-            if after.t_s <= before.t_s:
-                raise ValueError(f"keyframe times must rise: {after.t_s} s comes after {before.t_s} s")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(("pose", "keyframes", "orbit", "attach_to", "track"), _one_place),
+        RISING_KEYFRAMES,
+    )
 
 
 class Sun(Model):
@@ -95,11 +100,7 @@ class Sun(Model):
     strength: NonNegative = 3.0
     color: Color = (1.0, 0.97, 0.9)
 
-    @model_validator(mode="after")
-    def _direction(self) -> Sun:
-        if sum(c * c for c in self.direction) < 1e-12:
-            raise ValueError("direction has length zero; give one such as [-0.4, 0.3, -1]")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (nonzero("direction", "[-0.4, 0.3, -1]"),)
 
 
 class Sky(Model):

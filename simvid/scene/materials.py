@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from simvid.scene.base import Color, Model, NonNegative, Positive, Unit
+from simvid.scene.base import (
+    MAPPING_ARM,
+    TEXT_ARM,
+    Color,
+    Model,
+    Name,
+    NonNegative,
+    Positive,
+    Unit,
+    text_or_mapping,
+)
 
 Texture: TypeAlias = Literal["plain", "checker", "wood", "concrete", "brushed_metal", "marble", "fabric", "tiles"]
 
@@ -43,3 +53,9 @@ class Material(Model):
     """Resistance to rolling, as a lever arm [m]."""
     elastic: Elastic | None = None
     look: Look = Look()
+
+
+MaterialRef: TypeAlias = Annotated[
+    Annotated[Name, Tag(TEXT_ARM)] | Annotated[Material, Tag(MAPPING_ARM)], Discriminator(text_or_mapping)
+]
+"""A name from the scene's ``materials``, or a material written in place."""

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from simvid.scene.base import Model, Name, NonNegative, Number, OneOf, Pose, Positive, Vec3, as_tuple
+from simvid.scene.base import (
+    MAPPING_ARM,
+    TEXT_ARM,
+    Model,
+    Name,
+    NonNegative,
+    Number,
+    OneOf,
+    Pose,
+    Positive,
+    Vec3,
+    as_tuple,
+    text_or_mapping,
+)
 from simvid.scene.materials import Look
+from simvid.scene.rules import Problem, Rule
 
 
 class Control(Model):
@@ -73,7 +88,13 @@ class Action(OneOf):
     velocity: Velocity | None = None
     reach: Reach | None = None
     push: Push | None = None
-    gripper: Literal["open", "close"] | GripperTo | None = None
+    gripper: (
+        Annotated[
+            Annotated[Literal["open", "close"], Tag(TEXT_ARM)] | Annotated[GripperTo, Tag(MAPPING_ARM)],
+            Discriminator(text_or_mapping),
+        ]
+        | None
+    ) = None
     wait: Wait | None = None
 
 
@@ -83,6 +104,16 @@ class Tool(Model):
     link: str
     offset_m: Vec3 = (0.0, 0.0, 0.0)
     """In the link's frame [m]."""
+
+
+def _control_fits(robot: Robot) -> Iterator[Problem]:
+    for k, action in enumerate(robot.script):
+        if robot.control.mode == "position" and action.velocity is not None:
+            yield Problem(
+                ("script", k, "velocity"), "control: {mode: velocity} for a velocity action", "mode: position"
+            )
+        elif robot.control.mode == "velocity" and action.kind not in {"velocity", "wait"}:
+            yield Problem(("script", k, action.kind), "velocity or wait under control: {mode: velocity}", action.kind)
 
 
 class Robot(Model):
@@ -107,12 +138,4 @@ class Robot(Model):
     look: Look | None = None
     """Overrides the file's colours."""
 
-    @model_validator(mode="after")
-    def _control_fits(self) -> Robot:
-        if self.control.mode == "position":
-            for k, action in enumerate(self.script):
-                if action.velocity is not None:
-                    raise ValueError(f"script[{k}]: velocity needs control: {{mode: velocity}}")
-        elif any(a.kind not in {"velocity", "wait"} for a in self.script):
-            raise ValueError("control: {mode: velocity} takes only velocity and wait actions")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("control", "script"), _control_fits),)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr
 
-from simvid.scene.base import Model, Name, Number, OneOf, Positive, Vec3, as_tuple
+from simvid.scene.base import Model, Name, NonNegative, Number, OneOf, Positive, Vec3, as_tuple
 from simvid.scene.bodies import Body
 from simvid.scene.cameras import Camera, Light, Sky, Sun
-from simvid.scene.materials import Look, Material
+from simvid.scene.materials import Look, Material, MaterialRef
 from simvid.scene.robots import Robot
+from simvid.scene.rules import Problem, Rule
 
 DEFAULT_STEP_S = 0.002
 MAX_FRAMES = 100_000
+MAX_STEPS_PER_FRAME = 100_000
 Label = Literal["alpha", "depth", "ids", "normals", "flow", "occlusion", "boxes", "contacts"]
 
 
@@ -32,7 +36,7 @@ class Ground(Model):
     """An endless horizontal plane that carries and is seen."""
 
     height_m: Number = 0.0
-    material: Name | Material = Material(friction=0.8)
+    material: MaterialRef = Material(friction=0.8)
     look: Look | None = None
 
 
@@ -43,11 +47,28 @@ class Refine(Model):
     look: str = "as_rendered"
 
 
+def _low_first(span: Uniform) -> Iterator[Problem]:
+    if span.low > span.high:
+        yield Problem((), "[low, high] with low <= high", f"[{span.low:g}, {span.high:g}]")
+
+
 class Uniform(Model):
     """Evenly between low and high, as [low, high]."""
 
     low: Number
     high: Number
+
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("low", "high"), _low_first),)
+
+
+class LogUniform(Uniform):
+    """Evenly in the logarithm between low and high, as [low, high]."""
+
+    low: Positive
+    high: Positive
+
+
+Pair = tuple[Number, Number]
 
 
 def _pair(value: object) -> object:
@@ -66,27 +87,54 @@ class Normal(Model):
 class Jitter(Model):
     """Small change of a pose: position by a normal of this size per axis, rotation about a random axis."""
 
-    position_m: Annotated[float, Field(ge=0)] = 0.0
-    rotation_deg: Annotated[float, Field(ge=0)] = 0.0
+    position_m: NonNegative = 0.0
+    """Standard deviation along each axis, cut off at three of them [m]."""
+    rotation_deg: NonNegative = 0.0
+    """Standard deviation of the angle, cut off at three of them [deg]."""
 
 
 class Random(OneOf):
     """How one value varies from sample to sample."""
 
-    uniform: Annotated[Uniform, BeforeValidator(_pair)] | None = None
-    log_uniform: Annotated[Uniform, BeforeValidator(_pair)] | None = None
+    uniform: Annotated[Uniform, BeforeValidator(_pair, json_schema_input_type=Pair | Uniform)] | None = None
+    log_uniform: Annotated[LogUniform, BeforeValidator(_pair, json_schema_input_type=Pair | LogUniform)] | None = None
     normal: Normal | None = None
-    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple), Field(min_length=1)] | None = None
+    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=1000)] | None = None
     jitter: Jitter | None = None
 
-    @model_validator(mode="after")
-    def _ranges(self) -> Random:
-        for span in (self.uniform, self.log_uniform):
-            if span is not None and span.low > span.high:
-                raise ValueError(f"expected [low, high] with low <= high, got [{span.low}, {span.high}]")
-        if self.log_uniform is not None and self.log_uniform.low <= 0:
-            raise ValueError(f"log_uniform needs positive bounds, got {self.log_uniform.low}")
-        return self
+
+def frame_steps(fps: float) -> int:
+    """Physics steps per frame where the scene does not say: the fewest that keep a step within 0.002 s."""
+    return max(1, math.ceil(1 / fps / (DEFAULT_STEP_S * (1 + 1e-9))))
+
+
+def _whole_frames(scene: Scene) -> Iterator[Problem]:
+    intervals = scene.duration_s * scene.fps
+    if intervals > MAX_FRAMES:
+        yield Problem(("duration_s",), f"at most {MAX_FRAMES} frames in one clip", f"{intervals + 1:.6g}")
+    elif abs(intervals - round(intervals)) > 1e-6 or round(intervals) < 1:
+        yield Problem(
+            ("duration_s",),
+            "a whole number of frame intervals, at least 1, in duration_s x fps",
+            f"{scene.duration_s:g} s x {scene.fps:g} = {intervals:.6g}",
+            f"nearest: duration_s: {max(1, round(intervals)) / scene.fps:.9g}",
+        )
+
+
+def _whole_steps(scene: Scene) -> Iterator[Problem]:
+    step_s = scene.physics.step_s
+    if step_s is None:
+        return
+    steps = 1 / scene.fps / step_s
+    if steps > MAX_STEPS_PER_FRAME:
+        yield Problem(("physics", "step_s"), f"at most {MAX_STEPS_PER_FRAME} steps per frame", f"{steps:.6g}")
+    elif abs(steps - round(steps)) > 1e-6 or round(steps) < 1:
+        yield Problem(
+            ("physics", "step_s"),
+            f"a step that divides the frame time 1/fps = {1 / scene.fps:.9g} s",
+            f"{step_s:g} s ({steps:.4f} steps per frame)",
+            f"nearest: {1 / scene.fps / max(1, round(steps)):.9g}, or leave it out",
+        )
 
 
 class Scene(Model):
@@ -133,25 +181,10 @@ class Scene(Model):
     _lines: dict[str, int] = PrivateAttr(default_factory=dict)
     """Line of each field of the file, by dotted path such as ``bodies[0].shape.mesh``."""
 
-    @model_validator(mode="after")
-    def _frames(self) -> Scene:
-        intervals = self.duration_s * self.fps
-        if abs(intervals - round(intervals)) > 1e-6 or round(intervals) < 1:
-            raise ValueError(
-                f"duration_s x fps must be a whole number of frame intervals, at least 1; got {self.duration_s} s x "
-                f"{self.fps} = {intervals:.6g}. Nearest: duration_s: {max(1, round(intervals)) / self.fps:.9g}"
-            )
-        if round(intervals) > MAX_FRAMES:
-            raise ValueError(f"at most {MAX_FRAMES} frames in one clip, got {round(intervals) + 1}")
-        if self.physics.step_s is not None:
-            steps = 1 / self.fps / self.physics.step_s
-            if abs(steps - round(steps)) > 1e-6 or round(steps) < 1:
-                nearest = 1 / self.fps / max(1, round(steps))
-                raise ValueError(
-                    f"physics.step_s must divide the frame time 1/fps = {1 / self.fps:.9g} s; got "
-                    f"{self.physics.step_s} s ({steps:.4f} steps per frame). Nearest: {nearest:.9g}, or leave it out"
-                )
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(("duration_s", "fps"), _whole_frames),
+        Rule(("fps", "physics"), _whole_steps),
+    )
 
     @property
     def frame_count(self) -> int:
@@ -163,7 +196,7 @@ class Scene(Model):
         """Physics steps between two frames."""
         if self.physics.step_s is not None:
             return max(1, round(1 / self.fps / self.physics.step_s))
-        return max(1, int(-(-1 / self.fps // (DEFAULT_STEP_S * (1 + 1e-9)))))
+        return frame_steps(self.fps)
 
     @property
     def step_s(self) -> float:

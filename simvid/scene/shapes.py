@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
-from simvid.scene.base import Model, Name, OneOf, Pose, Positive, Size3, as_tuple, splat3
-from simvid.scene.materials import Material
+from simvid.scene.base import Model, OneOf, Pose, Positive, Size3, as_tuple
+from simvid.scene.materials import MaterialRef
+from simvid.scene.rules import Problem, Rule
 
 
 class Box(Model):
@@ -50,26 +53,29 @@ class Ellipsoid(Model):
     radii_m: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(as_tuple)]
 
 
+def _thin(bowl: Bowl) -> Iterator[Problem]:
+    if bowl.thickness_m >= bowl.radius_m:
+        yield Problem(("thickness_m",), f"a number below radius_m = {bowl.radius_m:g}", f"{bowl.thickness_m:g}")
+
+
 class Bowl(Model):
     """An open hemispherical shell, opening upwards; its frame is at the sphere's centre."""
 
     radius_m: Positive
     """Inner radius [m]."""
     thickness_m: Positive
+    """Of the wall [m]."""
 
-    @model_validator(mode="after")
-    def _thin(self) -> Bowl:
-        if self.thickness_m >= self.radius_m:
-            raise ValueError(f"thickness_m must be smaller than radius_m = {self.radius_m}, got {self.thickness_m}")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("radius_m", "thickness_m"), _thin),)
 
 
 class MeshShape(Model):
     """A mesh file: OBJ, STL, PLY, GLB or GLTF."""
 
-    path: str
+    path: Annotated[str, Field(min_length=1)]
     """Relative to the scene file, or package://PACKAGE/PATH."""
-    scale: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(splat3)] = (1.0, 1.0, 1.0)
+    scale: Size3 = (1.0, 1.0, 1.0)
+    """Factor along the file's own axes; one number for all three."""
     up: Literal["y", "z"] = "z"
     """Which of the file's axes points up; y is turned to z."""
     origin: Literal["file", "center", "bottom"] = "file"
@@ -79,6 +85,11 @@ class MeshShape(Model):
     @classmethod
     def _path_alone(cls, value: Any) -> Any:
         return {"path": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The path may stand alone."""
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(core_schema)]}
 
 
 class SplatShape(MeshShape):
@@ -90,7 +101,7 @@ class CompoundPart(Model):
 
     shape: Shape
     pose: Pose = Pose()
-    material: Name | Material | None = None
+    material: MaterialRef | None = None
     """Defaults to the body's material."""
     collide: bool = True
     """False: seen, but touches nothing and weighs nothing."""
