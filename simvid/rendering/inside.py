@@ -1,0 +1,125 @@
+"""Is a camera inside something solid? Then its pictures would be nonsense, and the scene is at fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import Collider, PartAssets, SceneAssets
+from simvid.errors import SceneError
+from simvid.frames import CameraPath
+from simvid.mesh import Mesh
+from simvid.trajectory import Trajectory
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The first frame at which a camera's centre lies inside a part."""
+
+    part: str
+    frame: int
+    time_s: float
+
+
+def check_camera(path: CameraPath, assets: SceneAssets, trajectory: Trajectory) -> None:
+    """Refuse a camera that is ever inside a solid part.
+
+    Raises:
+        SceneError: naming the camera, the part and the time.
+    """
+    found = camera_inside(path, assets, trajectory)
+    if found is None:
+        return
+    scene = assets.scene
+    names = [c.name for c in scene.cameras]
+    where = scene.where(f"cameras[{names.index(path.name)}]" if path.name in names else "cameras")
+    thing = "below the ground" if found.part == "ground" else f"inside {found.part!r}"
+    raise SceneError(
+        f"{where}: camera {path.name!r} is {thing} at t = {found.time_s:.3f} s (frame {found.frame}), where it sees "
+        "nothing; expected a place in the open: move the camera, or the part"
+    )
+
+
+def camera_inside(path: CameraPath, assets: SceneAssets, trajectory: Trajectory) -> Inside | None:
+    """The earliest (frame, part) at which the camera's centre is inside a part's solid, or None.
+
+    Solid are: below the ground; primitive colliders; visual meshes (inside where the generalised winding number,
+    Jacobson et al. 2013, is over a half, which forgives small holes); the colliders of captures.
+    """
+    earliest: Inside | None = None
+    frames = len(path.world_from_camera)
+    centers = path.world_from_camera[:, :3, 3]
+    for k, assets_of_part in enumerate(assets.parts):
+        rotations = np.stack([trajectory.matrices(i)[k] for i in range(frames)])
+        local = np.einsum("tji,tj->ti", rotations[:, :3, :3], centers - rotations[:, :3, 3])
+        inside = np.flatnonzero(_inside(local, assets_of_part))
+        if len(inside) and (earliest is None or inside[0] < earliest.frame):
+            frame = int(inside[0])
+            earliest = Inside(assets_of_part.part.name, frame, trajectory.time_s(frame))
+    return earliest
+
+
+def _inside(points: Array, part: PartAssets) -> NDArray[np.bool_]:
+    """Which points [T, 3] of the part's frame lie in its solid."""
+    found = np.zeros(len(points), dtype=bool)
+    meshes = [v.mesh for v in part.visuals if v.mesh is not None]
+    for collider in part.colliders:
+        if collider.mesh is None:
+            found |= _inside_primitive(points, collider)
+        elif not meshes:
+            found |= _inside_mesh(points, collider.mesh)
+    for mesh in meshes:
+        found |= _inside_mesh(points, mesh)
+    return found
+
+
+def _inside_primitive(points: Array, collider: Collider) -> NDArray[np.bool_]:
+    p = (points - collider.pose[:3, 3]) @ collider.pose[:3, :3]
+    size = np.array(collider.dimensions)
+    radial = np.hypot(p[:, 0], p[:, 1])
+    match collider.kind:
+        case "plane":
+            return p[:, 2] < 0
+        case "box":
+            return np.asarray((np.abs(p) < size).all(axis=1))
+        case "sphere":
+            return np.asarray(np.linalg.norm(p, axis=1) < size[0])
+        case "ellipsoid":
+            return np.asarray(np.linalg.norm(p / size, axis=1) < 1)
+        case "capsule":
+            return np.hypot(radial, np.maximum(np.abs(p[:, 2]) - size[1], 0)) < size[0]
+        case "cylinder":
+            return (radial < size[0]) & (np.abs(p[:, 2]) < size[1])
+        case "cone":
+            return (np.abs(p[:, 2]) < size[1]) & (radial < size[0] * (size[1] - p[:, 2]) / (2 * size[1]))
+        case "convex" | "mesh":
+            raise ValueError(f"a {collider.kind} collider needs a mesh")
+
+
+def _inside_mesh(points: Array, mesh: Mesh) -> NDArray[np.bool_]:
+    low, high = mesh.bounds
+    near = np.flatnonzero(((points > low) & (points < high)).all(axis=1))
+    found = np.zeros(len(points), dtype=bool)
+    if not len(near):
+        return found
+    places, back = np.unique(points[near], axis=0, return_inverse=True)
+    found[near] = np.array([abs(winding_number(p, mesh)) > 0.5 for p in places])[back.ravel()]
+    return found
+
+
+def winding_number(point: Array, mesh: Mesh) -> float:
+    """How often a mesh wraps around a point: 1 inside a closed one, 0 outside (van Oosterom & Strackee 1983)."""
+    a, b, c = np.moveaxis(mesh.vertices[mesh.faces].astype(np.float64) - point, 1, 0)
+    la, lb, lc = (np.linalg.norm(v, axis=1) for v in (a, b, c))
+    over = np.einsum("ij,ij->i", a, np.cross(b, c))
+    under = (
+        la * lb * lc
+        + np.einsum("ij,ij->i", a, b) * lc
+        + np.einsum("ij,ij->i", b, c) * la
+        + np.einsum("ij,ij->i", c, a) * lb
+    )
+    return float(np.arctan2(over, under).sum() / (2 * np.pi))
