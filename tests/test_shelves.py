@@ -1,0 +1,46 @@
+"""Every entry of every shelf parses, and every scene runs its first three frames with every label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simvid
+from simvid.catalogue import entries, load_entry
+from simvid.registry import load
+
+ROOT = Path(__file__).resolve().parent.parent
+SCENES = sorted((ROOT / "scenes").rglob("*.yaml"))
+BACKENDS = [(shelf, path) for shelf in ("renderers", "refiners") for path in sorted((ROOT / shelf).rglob("*.yaml"))]
+
+
+def test_the_shelves_are_full() -> None:
+    assert len(SCENES) >= 8
+    assert len(BACKENDS) >= 3
+    assert {e.name for e in entries("scenes")} == {p.stem for p in SCENES}
+
+
+@pytest.mark.parametrize(("shelf", "path"), BACKENDS, ids=lambda v: v.stem if isinstance(v, Path) else v)
+def test_backend_entries_name_a_real_backend(shelf: str, path: Path) -> None:
+    entry = load_entry(shelf, path.stem)
+    group = {"renderers": "rendering", "refiners": "refining"}[shelf]
+    assert load(group, entry.backend) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SCENES, ids=lambda p: p.stem)
+def test_scene_runs_three_frames(path: Path, tmp_path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# ")
+    assert len(first) > 30, "the first comment says what to see"
+    clip = simvid.run(simvid.load_scene(path), tmp_path, frames=3)
+    for camera in clip.scene.cameras:
+        frames = clip.frames(camera.name)
+        assert len(frames) == 3
+        assert frames.depth is not None
+        assert frames.ids is not None
+        assert len(np.unique(frames.ids)) >= 3, "the camera sees at least two things"
+        assert np.isfinite(frames.depth[frames.ids > 0]).all()
+    assert clip.verify() == []
