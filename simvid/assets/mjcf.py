@@ -21,6 +21,8 @@ KINDS = {int(mujoco.mjtJoint.mjJNT_HINGE): "hinge", int(mujoco.mjtJoint.mjJNT_SL
 FOLDER_KEYS = ("assetdir", "meshdir", "texturedir", "strippath")
 DROPPED_KEYS = ("discardvisual", "fusestatic")
 """Compiler settings that would lose geoms and links."""
+INCLUDED_FROM = "simvid_included_from"
+"""Attribute that remembers, while reading, from which folder an element was included."""
 SCENERY = ("light", "camera")
 
 
@@ -62,7 +64,10 @@ def _expanded(path: Path, root: Path) -> ElementTree.Element:
             return tree
         parent, include = found
         name = include.get("file", "")
-        inner = read_xml(folder.find(name))
+        file = folder.find(name, name, f"{include.get(INCLUDED_FROM, '.')}/{name}")
+        inner = read_xml(file)
+        for element in inner.iter():
+            element.set(INCLUDED_FROM, str(file.parent))
         at = list(parent).index(include)
         parent.remove(include)
         for offset, child in enumerate(inner):
@@ -71,7 +76,10 @@ def _expanded(path: Path, root: Path) -> ElementTree.Element:
 
 
 def _paths_checked(tree: ElementTree.Element, folder: Folder) -> None:
-    """Make every path absolute, after checking that it is allowed and there."""
+    """Make every path absolute, after checking that it is allowed and there.
+
+    Looked for as MuJoCo does: from the main file with the asset folder, then beside the file that was included.
+    """
     settings: dict[str, str] = {}
     for compiler in tree.iter("compiler"):
         for key in FOLDER_KEYS:
@@ -80,6 +88,7 @@ def _paths_checked(tree: ElementTree.Element, folder: Folder) -> None:
         for key in DROPPED_KEYS:
             compiler.attrib.pop(key, None)
     for element in tree.iter():
+        beside = element.attrib.pop(INCLUDED_FROM, ".")
         for key, text in list(element.attrib.items()):
             if not key.startswith("file"):
                 continue
@@ -91,27 +100,27 @@ def _paths_checked(tree: ElementTree.Element, folder: Folder) -> None:
             key_of = "texturedir" if element.tag == "texture" else "meshdir"
             within = settings.get(key_of, settings.get("assetdir", ""))
             tried = f"{within.rstrip('/')}/{name}" if within else name
-            element.set(key, str(folder.find(text, tried)))
+            element.set(key, str(folder.find(text, tried, f"{beside}/{name}", f"{beside}/{tried}")))
 
 
 def _cleaned(tree: ElementTree.Element) -> None:
     """Name what has no name, and leave out the file's floor, lights, cameras and sensors: the scene has its own."""
-    world = tree.find("worldbody")
-    if world is None:
-        return
-    floors = {g.get("name") for g in world.iter("geom") if g.get("type") == "plane"} - {None}
-    _drop(world, lambda e: e.tag in SCENERY or (e.tag == "geom" and e.get("type") == "plane"))
+    worlds = tree.findall("worldbody")
+    floors = {g.get("name") for w in worlds for g in w.iter("geom") if g.get("type") == "plane"} - {None}
     _drop(tree, lambda e: e.tag == "sensor" or (e.tag == "pair" and {e.get("geom1"), e.get("geom2")} & floors))
-    loose = [child for child in world if child.tag in {"geom", "site"}]
-    if any(child.tag == "geom" for child in loose):
-        stand = ElementTree.Element("body", name="stand")
-        for child in loose:
+    for world in worlds:
+        _drop(world, lambda e: e.tag in SCENERY or (e.tag == "geom" and e.get("type") == "plane"))
+    stand = ElementTree.Element("body", name="stand")
+    for world in worlds:
+        for child in [c for c in world if c.tag in {"geom", "site"}]:
             world.remove(child)
             stand.append(child)
-        world.insert(0, stand)
+    if stand.find("geom") is not None:
+        worlds[0].insert(0, stand)
     for tag, stem in (("body", "link"), ("joint", "joint")):
-        taken = {e.get("name") for e in world.iter(tag)}
-        for k, element in enumerate(world.iter(tag)):
+        elements = [e for w in worlds for e in w.iter(tag)]
+        taken = {e.get("name") for e in elements}
+        for k, element in enumerate(elements):
             if "name" not in element.attrib:
                 free = f"{stem}_{k}"
                 element.set("name", free if free not in taken else f"{free}_unnamed")

@@ -46,8 +46,8 @@ def plan_script(model: RobotModel, robot: Robot, times_s: Array) -> JointTargets
     """Joint targets of a robot's script; actions run one after another, then the robot holds.
 
     joints: minimum jerk, unnamed joints hold. reach, push: the tool moves on a straight line with minimum-jerk timing
-    and evenly turning orientation, by inverse kinematics; ``rotation_deg`` is the world orientation of the tool's frame,
-    None keeps the present one (with fewer than six joints in the chain: leaves it free). gripper: fingers move
+    and evenly turning orientation, by inverse kinematics; ``rotation_deg`` is how the tool's frame stands in the
+    world, None keeps the present one (with fewer than six joints in the chain: leaves it free). gripper: fingers move
     together; close asks for no gap at all, so that they press on what is between them. velocity: constant speed, its
     integral as position.
 
