@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.robot_xml import Folder, read_xml
 from simvid.assets.robots import JointKind, Mimic, RobotJoint, RobotLink, RobotModel, closest
-from simvid.assets.urdf_geometry import UrdfLooks, link_colliders, link_visuals, numbers, origin
+from simvid.assets.urdf_geometry import UrdfFiles, link_colliders, link_visuals, numbers, origin
 from simvid.errors import AssetError
 
 Array = NDArray[np.float64]
@@ -40,14 +40,14 @@ def read_urdf(path: Path, root: Path, fixed_base: bool) -> RobotModel:
     elements = _named(tree, "joint", path.name)
     order, parent_joint = _ordered(links, elements, path.name)
     index = {name: k for k, name in enumerate(order)}
-    looks = UrdfLooks.of(tree, folder)
+    files = UrdfFiles.of(tree, folder)
     made = []
     for name in order:
         joint = parent_joint.get(name)
         above = -1 if joint is None else index[_end(joint, "parent", path.name)]
         pose = np.eye(4) if joint is None else origin(joint, path.name)
-        visuals = link_visuals(links[name], looks, folder)
-        made.append(RobotLink(name, above, pose, visuals, link_colliders(links[name], folder)))
+        visuals = link_visuals(links[name], files)
+        made.append(RobotLink(name, above, pose, visuals, link_colliders(links[name], files)))
     moving = [parent_joint[n] for n in order if n in parent_joint and parent_joint[n].get("type") != "fixed"]
     joints = _with_mimics([_joint(j, index, path.name) for j in moving], moving, path.name)
     home = np.array([float(np.clip(0.0, j.lower, j.upper)) for j in joints])

@@ -10,7 +10,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.collada import load_collada
 from simvid.assets.convex import convex_hull
+from simvid.assets.mesh_colors import UNCOLORED
 from simvid.assets.meshes import load_mesh
 from simvid.assets.parts import Collider, ColliderKind, Visual
 from simvid.assets.primitives import primitive_mesh
@@ -23,7 +25,6 @@ from simvid.scene import Look
 Array = NDArray[np.float64]
 URDF_FRICTION = 0.8
 """URDF has no friction; this holds for its links unless the scene's robot says otherwise."""
-NEUTRAL_GREY = (0.7, 0.7, 0.7)
 Rgb = tuple[float, float, float]
 
 
@@ -54,16 +55,17 @@ def origin(element: Element, file: str) -> Array:
 
 
 @dataclass(frozen=True)
-class UrdfLooks:
-    """The file's named materials: colour and texture file."""
+class UrdfFiles:
+    """What links share: the file's named materials (colour and texture file), and mesh files read once."""
 
-    named: dict[str, tuple[Rgb | None, Path | None]]
     folder: Folder
+    named: dict[str, tuple[Rgb | None, Path | None]]
+    meshes: dict[Path, tuple[Mesh, ...]]
 
     @staticmethod
-    def of(tree: Element, folder: Folder) -> UrdfLooks:
+    def of(tree: Element, folder: Folder) -> UrdfFiles:
         """Gather the materials, also those given inside a visual and named again in another one."""
-        looks = UrdfLooks({}, folder)
+        looks = UrdfFiles(folder, {}, {})
         for element in tree.iter("material"):
             name, look = element.get("name", ""), looks.read(element)
             if name and look != (None, None) and name not in looks.named:
@@ -83,8 +85,16 @@ class UrdfLooks:
             return self.named.get(element.get("name", ""), (None, None))
         return rgb, image
 
+    def mesh(self, text: str) -> tuple[Mesh, ...]:
+        """The pieces of a mesh file that the URDF names."""
+        path = self.folder.find_uri(text)
+        if path not in self.meshes:
+            collada, root = path.suffix.lower() == ".dae", self.folder.root
+            self.meshes[path] = load_collada(path, root) if collada else load_mesh(path, root=root)
+        return self.meshes[path]
 
-def link_visuals(link: Element, looks: UrdfLooks, folder: Folder) -> tuple[Visual, ...]:
+
+def link_visuals(link: Element, files: UrdfFiles) -> tuple[Visual, ...]:
     """What is seen of a link, in its frame.
 
     A mesh file's own colours count before the URDF's material, as in RViz; a thing with neither is grey.
@@ -92,20 +102,21 @@ def link_visuals(link: Element, looks: UrdfLooks, folder: Folder) -> tuple[Visua
     made = []
     for visual in link.findall("visual"):
         mark = visual.find("material")
-        rgb, image = looks.read(mark) if mark is not None else (None, None)
-        pose = origin(visual, folder.file)
-        for mesh in _meshes(visual, link, folder):
-            plain = mesh.texture is None and mesh.vertex_colors is None and min(mesh.base_color) > 0.999
+        rgb, image = files.read(mark) if mark is not None else (None, None)
+        pose = origin(visual, files.folder.file)
+        for mesh in _meshes(visual, link, files):
+            plain = mesh.texture is None and mesh.vertex_colors is None and mesh.base_color == UNCOLORED
             if plain:
                 texture = _image(image) if image is not None and mesh.uvs is not None else None
-                color = rgb or ((1.0, 1.0, 1.0) if texture is not None else NEUTRAL_GREY)
+                color = rgb or ((1.0, 1.0, 1.0) if texture is not None else UNCOLORED)
                 mesh = replace(mesh, texture=texture, base_color=color)  # noqa: PLW2901  the same mesh, coloured
             made.append(Visual(Look(), mesh=mesh.transformed(pose)))
     return tuple(made)
 
 
-def link_colliders(link: Element, folder: Folder) -> tuple[Collider, ...]:
+def link_colliders(link: Element, files: UrdfFiles) -> tuple[Collider, ...]:
     """What touches, in the link's frame; meshes with their convex hull."""
+    folder = files.folder
     made = []
     for collision in link.findall("collision"):
         pose = origin(collision, folder.file)
@@ -113,7 +124,7 @@ def link_colliders(link: Element, folder: Folder) -> tuple[Collider, ...]:
         if kind is not None:
             made.append(Collider(kind, size, pose, URDF_FRICTION, 0.0))
             continue
-        hulls = [convex_hull(mesh) for mesh in _meshes(collision, link, folder)]
+        hulls = [convex_hull(mesh) for mesh in _meshes(collision, link, files)]
         made.extend(Collider("convex", (), pose, URDF_FRICTION, 0.0, mesh=hull) for hull in hulls)
     return tuple(made)
 
@@ -150,18 +161,19 @@ def _primitive(shape: Element, link: Element, folder: Folder) -> tuple[ColliderK
     raise AssetError(f"{where}: expected box, sphere, cylinder, capsule or mesh")
 
 
-def _meshes(element: Element, link: Element, folder: Folder) -> Iterator[Mesh]:
+def _meshes(element: Element, link: Element, files: UrdfFiles) -> Iterator[Mesh]:
+    folder = files.folder
     shape = _geometry(element, link, folder)
     kind, size = _primitive(shape, link, folder)
     if kind is not None:
         mesh = primitive_mesh(kind, size)
-        yield Mesh(mesh.vertices, mesh.faces, mesh.normals)
+        yield Mesh(mesh.vertices, mesh.faces, mesh.normals, base_color=UNCOLORED)
         return
     where = f"{folder.file}: link {link.get('name')!r}: <mesh> scale"
     scale = np.array(numbers(shape.get("scale", "1 1 1"), 3, where))
     if not (scale != 0).all():
         raise AssetError(f"{where}: expected no zeros, got {shape.get('scale')!r}")
-    for mesh in load_mesh(folder.find_uri(shape.get("filename", ""))):
+    for mesh in files.mesh(shape.get("filename", "")):
         yield _scaled(mesh, scale)
 
 
