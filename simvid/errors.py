@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+_LISTED = 100
+
 
 class SimvidError(ValueError):
     """Base of all expected errors. The command line prints the text alone and exits with ``exit_code``."""
@@ -9,10 +15,40 @@ class SimvidError(ValueError):
     exit_code = 1
 
 
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a file. Its text is ``file:line: field: expected …, got …`` and perhaps a hint."""
+
+    file: str
+    line: int | None
+    """From 1; 0 is a value given by ``--set``; None where there is no line."""
+    field: str
+    """Its path, as in ``bodies[2].shape.box.size_m (duck)``."""
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line or '--set'}"
+        return f"{place}: {self.field}: {self.message}" + (f"\n  hint: {self.hint}" if self.hint else "")
+
+
 class SceneError(SimvidError):
     """The scene (or another YAML file) asks for something impossible. Its text may list many faults."""
 
     exit_code = 2
+    faults: tuple[Fault, ...] = ()
+    """Each of them, where they were found by reading a file."""
+
+    @classmethod
+    def of(cls, faults: Iterable[Fault]) -> Self:
+        """The error that lists these, in the order of their lines; the text stops after a hundred."""
+        ordered = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line or 0)))
+        lines = [str(fault) for fault in ordered[:_LISTED]]
+        if len(ordered) > _LISTED:
+            lines.append(f"… and {len(ordered) - _LISTED} more")
+        error = cls("\n".join(lines))
+        error.faults = ordered
+        return error
 
 
 class AssetError(SimvidError):

@@ -11,9 +11,13 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "simvid"
 STAGES = ("physics", "rendering", "refining", "export", "checking")
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(("errors", "rotations", "spherical_harmonics", "mesh", "gaussians", "frames", "trajectory"), 0),
+    **dict.fromkeys(
+        ("errors", "field_paths", "rotations", "spherical_harmonics", "mesh", "gaussians", "frames", "trajectory"), 0
+    ),
     **dict.fromkeys(("scene", "dataset"), 1),
-    **dict.fromkeys(("yaml_reading", "catalogue", "registry", "parsing", "randomize", "schema", "trajectory_io"), 2),
+    **dict.fromkeys(
+        ("yaml_reading", "yaml_hints", "catalogue", "registry", "parsing", "randomize", "schema", "trajectory_io"), 2
+    ),
     **dict.fromkeys(("clip", "arrays", "video", "pictures", "contact_sheet", "clip_writing", "stage_store"), 2),
     "assets": 3,
     **dict.fromkeys(STAGES, 4),
@@ -21,7 +25,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("generating", "viewing", "commands", "doctor", "testing"), 6),
     "cli": 7,
 }
-VALUES_MAY_IMPORT = {"numpy", "pydantic", "simvid"}
+VALUES_MAY_IMPORT = {"numpy", "pydantic", "pydantic_core", "simvid"}
 
 
 def imports(path: Path, *, with_type_checking: bool) -> Iterator[str]:

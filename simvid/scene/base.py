@@ -1,7 +1,5 @@
 """Building blocks of every scene model: strict, frozen, no unknown keys, finite numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
@@ -106,7 +104,7 @@ def text_or_mapping(value: object) -> str | None:
     return MAPPING_ARM if isinstance(value, Mapping | BaseModel) else None
 
 
-def _one_rotation(pose: Pose) -> Iterator[Problem]:
+def _one_rotation(pose: "Pose") -> Iterator[Problem]:
     if pose.rotation_deg is not None and pose.quaternion_wxyz is not None:
         yield Problem((), "rotation_deg or quaternion_wxyz", "both")
 

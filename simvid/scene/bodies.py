@@ -1,7 +1,5 @@
 """Bodies: things that fall, stand still, swing on a joint or follow keyframes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
@@ -67,7 +65,7 @@ class Triangle(Model):
     spacing_m: Positive
 
 
-def _ordered(box: Scatter) -> Iterator[Problem]:
+def _ordered(box: "Scatter") -> Iterator[Problem]:
     for k, (low, high) in enumerate(zip(box.low_m, box.high_m, strict=True)):
         if low > high:
             yield Problem(("high_m", k), f"a number not below low_m[{k}] = {low:g}", f"{high:g}")
@@ -165,26 +163,21 @@ class Joint(OneOf):
     weld: Weld | None = None
 
 
-def _copies_placed(body: Body) -> Iterator[Problem]:
+def _copies_placed(body: "Body") -> Iterator[Problem]:
     if body.count > 1 and body.arrange is None:
         yield Problem(
             ("count",), "arrange beside a count above 1", f"count: {body.count} alone",
             "say where the copies go: arrange: {stack | line | grid | ring | triangle | scatter: …}",
         )  # fmt: skip
-    grid = body.arrange.grid if body.arrange is not None else None
-    if grid is not None:
-        cells = grid.counts[0] * grid.counts[1] * grid.counts[2]
-        if body.count > cells:
-            yield Problem(("count",), f"at most {cells}, the cells of the grid", str(body.count))
 
 
-def _one_hold(body: Body) -> Iterator[Problem]:
+def _one_hold(body: "Body") -> Iterator[Problem]:
     held = [name for name in ("fixed", "motion", "joint") if getattr(body, name)]
     if len(held) > 1:
         yield Problem((held[1],), "at most one of fixed, motion, joint", " and ".join(held))
 
 
-def _unmoved(body: Body) -> Iterator[Problem]:
+def _unmoved(body: "Body") -> Iterator[Problem]:
     if not (body.fixed or body.motion):
         return
     what = "fixed" if body.fixed else "keyframed"

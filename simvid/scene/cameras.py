@@ -1,7 +1,5 @@
 """Cameras and lights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +11,7 @@ from simvid.scene.rules import RISING_KEYFRAMES, Problem, Rule, nonzero
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 
 
-def _looks_somewhere(pose: CameraPose) -> Iterator[Problem]:
+def _looks_somewhere(pose: "CameraPose") -> Iterator[Problem]:
     pair = ("look_from_m", "look_at_m")
     given = [name for name in pair if getattr(pose, name) is not None]
     if len(given) == 1:
@@ -59,7 +57,7 @@ class Orbit(Model):
     """Turned in all over the clip [deg]."""
 
 
-def _one_place(camera: Camera) -> Iterator[Problem]:
+def _one_place(camera: "Camera") -> Iterator[Problem]:
     ways = [name for name in ("keyframes", "orbit", "attach_to") if getattr(camera, name)]
     if camera.pose is not None and not camera.attach_to:
         ways.insert(0, "pose")

@@ -1,7 +1,5 @@
 """Materials (how things behave) and looks (how they appear)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag

@@ -1,7 +1,5 @@
 """Robots and their scripts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
@@ -106,7 +104,7 @@ class Tool(Model):
     """In the link's frame [m]."""
 
 
-def _control_fits(robot: Robot) -> Iterator[Problem]:
+def _control_fits(robot: "Robot") -> Iterator[Problem]:
     for k, action in enumerate(robot.script):
         if robot.control.mode == "position" and action.velocity is not None:
             yield Problem(

@@ -1,8 +1,7 @@
 """Scene: all that a person can ask for, in one frozen value."""
 
-from __future__ import annotations
-
 import math
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -47,7 +46,7 @@ class Refine(Model):
     look: str = "as_rendered"
 
 
-def _low_first(span: Uniform) -> Iterator[Problem]:
+def _low_first(span: "Uniform") -> Iterator[Problem]:
     if span.low > span.high:
         yield Problem((), "[low, high] with low <= high", f"[{span.low:g}, {span.high:g}]")
 
@@ -99,7 +98,7 @@ class Random(OneOf):
     uniform: Annotated[Uniform, BeforeValidator(_pair, json_schema_input_type=Pair | Uniform)] | None = None
     log_uniform: Annotated[LogUniform, BeforeValidator(_pair, json_schema_input_type=Pair | LogUniform)] | None = None
     normal: Normal | None = None
-    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=1000)] | None = None
+    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=256)] | None = None
     jitter: Jitter | None = None
 
 
@@ -108,7 +107,7 @@ def frame_steps(fps: float) -> int:
     return max(1, math.ceil(1 / fps / (DEFAULT_STEP_S * (1 + 1e-9))))
 
 
-def _whole_frames(scene: Scene) -> Iterator[Problem]:
+def _whole_frames(scene: "Scene") -> Iterator[Problem]:
     intervals = scene.duration_s * scene.fps
     if intervals > MAX_FRAMES:
         yield Problem(("duration_s",), f"at most {MAX_FRAMES} frames in one clip", f"{intervals + 1:.6g}")
@@ -121,7 +120,7 @@ def _whole_frames(scene: Scene) -> Iterator[Problem]:
         )
 
 
-def _whole_steps(scene: Scene) -> Iterator[Problem]:
+def _whole_steps(scene: "Scene") -> Iterator[Problem]:
     step_s = scene.physics.step_s
     if step_s is None:
         return
@@ -159,7 +158,7 @@ class Scene(Model):
         Light(sun=Sun(direction=(-0.4, 0.3, -1.0))),
         Light(sky=Sky()),
     )
-    randomize: dict[str, Random] = Field(default_factory=dict)
+    randomize: Annotated[dict[str, Random], Field(max_length=256)] = Field(default_factory=dict)
     """Dotted path -> distribution; ``bodies.block.material.friction: {uniform: [0.3, 0.9]}``."""
     render: str = "cpu"
     """An entry of renderers/."""
@@ -208,9 +207,13 @@ class Scene(Model):
         return self.materials[ref] if isinstance(ref, str) else ref
 
     def where(self, path: str) -> str:
-        """``file:line: path`` for messages; the nearest parent's line when the field itself was left out."""
+        """``file:line: path (name)`` for messages; the nearest parent's line when the field itself was left out."""
         probe = path
         while probe not in self._lines and probe:
             probe = probe[: max(probe.rfind("."), probe.rfind("["), 0)]
         line = self._lines.get(probe)
-        return f"{self._file}:{line}: {path}" if line else f"{self._file}: {path}"
+        place = self._file if line is None else f"{self._file}:{line or '--set'}"
+        item = re.match(r"(bodies|robots|cameras)\[(\d+)\]", path)
+        items = getattr(self, item[1]) if item else ()
+        name = items[int(item[2])].name if item and int(item[2]) < len(items) else None
+        return f"{place}: {path} ({name})" if name else f"{place}: {path}"

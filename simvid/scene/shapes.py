@@ -1,7 +1,5 @@
 """Shapes of bodies. Every shape is centred on its body's frame; round ones have their axis along z."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -53,7 +51,7 @@ class Ellipsoid(Model):
     radii_m: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(as_tuple)]
 
 
-def _thin(bowl: Bowl) -> Iterator[Problem]:
+def _thin(bowl: "Bowl") -> Iterator[Problem]:
     if bowl.thickness_m >= bowl.radius_m:
         yield Problem(("thickness_m",), f"a number below radius_m = {bowl.radius_m:g}", f"{bowl.thickness_m:g}")
 
@@ -99,7 +97,7 @@ class SplatShape(MeshShape):
 class CompoundPart(Model):
     """One shape of a compound."""
 
-    shape: Shape
+    shape: "Shape"
     pose: Pose = Pose()
     material: MaterialRef | None = None
     """Defaults to the body's material."""

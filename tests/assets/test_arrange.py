@@ -67,7 +67,7 @@ def test_scatter_keeps_apart_and_follows_the_seed() -> None:
 
 
 def test_no_room_and_too_few_places_are_errors() -> None:
-    with pytest.raises(SceneError, match=r"bodies\[0\]\.arrange\.scatter: expected room for 50 bodies"):
+    with pytest.raises(SceneError, match=r"bodies\[0\]\.arrange\.scatter \(block\): expected room for 50 bodies"):
         bodies({"scatter": {"low_m": [0, 0, 0], "high_m": [0.1, 0.1, 0.1]}}, 50)
     with pytest.raises(SceneError, match="expected at least count = 5 places, got 4"):
         bodies({"grid": {"origin_m": [0, 0, 0], "counts": [2, 2, 1], "spacing_m": 0.2}}, 5)

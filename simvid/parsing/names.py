@@ -1,0 +1,97 @@
+"""Help with names that do not exist: the closest that do, the unit that belongs to a key, the place where it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pydantic import BaseModel
+
+from simvid.parsing.kinds import models_below
+
+_UNITS = {
+    "_kg_m3": "kilograms per cubic metre",
+    "_rad_s": "radians per second",
+    "_n_m_s": "newton metre seconds",
+    "_n_s_m": "newton seconds per metre",
+    "_m_s2": "metres per second squared",
+    "_n_s": "newton seconds",
+    "_m_s": "metres per second",
+    "_deg": "degrees",
+    "_kg": "kilograms",
+    "_px": "pixels",
+    "_pa": "pascals",
+    "_m": "metres",
+    "_s": "seconds",
+}
+_SYNONYMS = {
+    "position": ("position_m",), "pos": ("position_m",), "at": ("position_m", "at_m"), "location": ("position_m",),
+    "dt": ("step_s",), "timestep": ("step_s",), "length": ("length_m",), "height": ("length_m", "height_m"),
+    "frames": ("duration_s",), "framerate": ("fps",), "resolution": ("resolution_px",), "size": ("size_m",),
+    "fov": ("fov_y_deg",), "fovy": ("fov_y_deg",), "color": ("base_color",), "colour": ("base_color",),
+    "file": ("path", "model"), "euler": ("rotation_deg",), "quat": ("quaternion_wxyz",), "rotation": ("rotation_deg",),
+    "velocity": ("velocity_m_s",), "omega": ("angular_velocity_rad_s",), "density": ("density_kg_m3",),
+    "static": ("fixed",), "kinematic": ("motion",), "bounciness": ("restitution",), "bounce": ("restitution",),
+    "mu": ("friction",), "time": ("t_s", "over_s", "for_s"), "t": ("t_s",), "half_extents": ("size_m",),
+    "target": ("look_at_m", "to_m"), "eye": ("look_from_m",), "width": ("width_m",), "diameter": ("radius_m",),
+    "radius": ("radius_m", "radii_m"), "extents": ("size_m",), "duration": ("duration_s", "over_s", "for_s"),
+    "renderer": ("render",),
+}  # fmt: skip
+"""What people call things, in this order of preference, where the usual likeness would not find it."""
+
+
+def unit(key: str) -> str:
+    """The unit that a key's ending stands for: ``metres`` for ``radius_m``; empty without one."""
+    return next((words for ending, words in _UNITS.items() if key.endswith(ending)), "")
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant; None where none is near."""
+    names = list(known)
+    lowered = {candidate.lower(): candidate for candidate in reversed(names)}
+    key = name.lower().replace("-", "_").replace(" ", "_")
+    if key in lowered:
+        return lowered[key]
+    for meant in _SYNONYMS.get(_stem(key), ()):
+        if meant in names:
+            return meant
+    same = [candidate for candidate in names if _stem(candidate) == _stem(key)]
+    near = (
+        same or get_close_matches(key, names, n=1, cutoff=0.6) or get_close_matches(_stem(key), names, n=1, cutoff=0.6)
+    )
+    return near[0] if near else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that does not exist: the closest, else all of them."""
+    names = list(dict.fromkeys(known))
+    near = closest(name, names)
+    if near is not None:
+        words = unit(near)
+        return f"did you mean {near!r}{f' ({words})' if words else ''}?"
+    if not names:
+        return "there are none"
+    return f"known: {', '.join(names[:40])}" + (" …" if len(names) > 40 else "")
+
+
+def key_hint(key: str, model: type[BaseModel], root: type[BaseModel]) -> str:
+    """A hint for an unknown key of ``model`` in a file whose top is ``root``."""
+    names = list(model.model_fields)
+    if ":" in key:
+        return "put a space after the colon"
+    if closest(key, names) is None:
+        for field, inner in models_below(model):
+            if key in inner.model_fields:
+                return f"{key!r} belongs under {field!r}"
+        if model is not root and key in root.model_fields:
+            return f"{key!r} belongs at the top of the file"
+    return did_you_mean(key, names)
+
+
+def _stem(key: str) -> str:
+    """A key without its unit, and without a unit that simvid does not use."""
+    foreign = ("_cm", "_mm", "_ms", "_g", "_rad", "_hz", "_seconds", "_metres", "_meters", "_degrees", "_gpa", "_mpa")
+    for ending in (*_UNITS, *foreign):
+        if key.endswith(ending) and len(key) > len(ending):
+            return key[: -len(ending)]
+    return key

@@ -1,0 +1,254 @@
+"""What one part of a scene says about another: names, parents, times. Checked on the tree as written, so that it is
+reported together with the faults of single fields; what is not of the right type is left to those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from simvid.errors import Fault
+from simvid.field_paths import Loc
+from simvid.parsing.names import did_you_mean
+from simvid.parsing.wording import fault
+from simvid.scene import GripperTo
+from simvid.yaml_reading import Document
+
+Tree: TypeAlias = Mapping[str, Any]
+RESERVED = "ground"
+MAX_BODIES = 10_000
+"""Bodies in one scene, copies counted."""
+_GRIPPER_S = float(GripperTo.model_fields["over_s"].default)
+
+
+def reference_faults(document: Document) -> list[Fault]:
+    """Every fault between the parts of a scene."""
+    scene = _Tree(document.tree if isinstance(document.tree, dict) else {})
+    checks: tuple[Callable[[_Tree], Iterator[_Broken]], ...] = (_materials, _names, _parents, _views, _times, _scripts)
+    return [fault(document, b.loc, f"expected {b.expected}, got {b.got}", b.hint) for c in checks for b in c(scene)]
+
+
+@dataclass(frozen=True)
+class _Broken:
+    loc: Loc
+    expected: str
+    got: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A scene as written, read with tolerance."""
+
+    tree: Tree
+
+    def items(self, key: str) -> list[tuple[Loc, Tree]]:
+        """The mappings in a list at the top, with their places."""
+        found = self.tree.get(key)
+        items = found if isinstance(found, list | tuple) else []
+        return [((key, k), item) for k, item in enumerate(items) if isinstance(item, Mapping)]
+
+    def number(self, key: str) -> float | None:
+        """A number at the top."""
+        return _number(self.tree.get(key))
+
+    @cached_property
+    def copies(self) -> dict[str, int]:
+        """Body name to count, first come."""
+        found: dict[str, int] = {}
+        for _, body in self.items("bodies"):
+            if isinstance(body.get("name"), str):
+                found.setdefault(body["name"], _count(body))
+        return found
+
+    @cached_property
+    def robots(self) -> tuple[str, ...]:
+        return tuple(robot["name"] for _, robot in self.items("robots") if isinstance(robot.get("name"), str))
+
+    def part(self, name: str) -> str | None:
+        """The body entry that a part's name belongs to: ``block`` for ``block_3`` with a count of six."""
+        if self.copies.get(name) == 1:
+            return name
+        return self.copied(name)
+
+    def copied(self, name: str) -> str | None:
+        """The body entry that has a copy of this name."""
+        base, _, number = name.rpartition("_")
+        plain = number.isascii() and number.isdigit() and len(number) <= 6 and str(int(number)) == number
+        count = self.copies.get(base, 1)
+        return base if plain and count > 1 and int(number) < count else None
+
+    def unknown_part(self, name: str) -> str:
+        """A hint for a name that is no part's."""
+        count = self.copies.get(name, 0)
+        if count > 1:
+            return f"{name!r} has {count} copies; name one of {name}_0 to {name}_{count - 1}"
+        return did_you_mean(name, self.copies)
+
+
+def _number(value: object) -> float | None:
+    return (
+        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 else None
+    )
+
+
+def _count(body: Tree) -> int:
+    count = body.get("count", 1)
+    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
+
+
+def _materials(scene: _Tree) -> Iterator[_Broken]:
+    """Materials that are named but not defined."""
+    materials = scene.tree.get("materials")
+    known = list(materials) if isinstance(materials, Mapping) else []
+    users = [(loc, body) for loc, body in scene.items("bodies")]
+    ground = scene.tree.get("ground")
+    if isinstance(ground, Mapping):
+        users.append((("ground",), ground))
+    while users:
+        loc, user = users.pop()
+        name = user.get("material")
+        if isinstance(name, str) and name not in known:
+            yield _Broken((*loc, "material"), "a name from materials", f"'{name}'", did_you_mean(name, known))
+        parts: Any = user.get("shape")
+        for key in ("compound", "parts"):
+            parts = parts.get(key) if isinstance(parts, Mapping) else None
+        for k, part in enumerate(parts if isinstance(parts, list | tuple) else ()):
+            if isinstance(part, Mapping):
+                users.append(((*loc, "shape", "compound", "parts", k), part))
+
+
+def _names(scene: _Tree) -> Iterator[_Broken]:
+    """Names that are used twice or reserved, copies that would share one, and too many bodies."""
+    for key, groups in (("things", ("bodies", "robots")), ("cameras", ("cameras",))):
+        taken: dict[str, str] = {}
+        for loc, item in (entry for group in groups for entry in scene.items(group)):
+            name = item.get("name")
+            if not isinstance(name, str):
+                continue
+            here = f"{loc[0]}[{loc[1]}]"
+            if key == "things" and name == RESERVED:
+                yield _Broken((*loc, "name"), f"a name other than {RESERVED}, which is the floor's", f"'{name}'")
+            elif name in taken:
+                yield _Broken((*loc, "name"), "a name of its own", f"'{name}', the name of {taken[name]}")
+            taken.setdefault(name, here)
+            base = scene.copied(name) if key == "things" else None
+            if base is not None:
+                got = f"'{name}', which is also a copy of {base!r} (count: {scene.copies[base]})"
+                yield _Broken((*loc, "name"), "a name of its own", got)
+    total = sum(_count(body) for _, body in scene.items("bodies"))
+    if total > MAX_BODIES and all(_count(body) <= MAX_BODIES for _, body in scene.items("bodies")):
+        yield _Broken(("bodies",), f"at most {MAX_BODIES} bodies, copies counted", str(total))
+    for loc, body in scene.items("bodies"):
+        yield from _grid_room(loc, body)
+
+
+def _grid_room(loc: Loc, body: Tree) -> Iterator[_Broken]:
+    """A grid has a cell for every copy."""
+    grid: Any = body.get("arrange")
+    grid = grid.get("grid") if isinstance(grid, Mapping) else None
+    counts = grid.get("counts") if isinstance(grid, Mapping) else None
+    if not isinstance(counts, list) or len(counts) != 3 or not all(type(n) is int and n > 0 for n in counts):
+        return
+    cells = counts[0] * counts[1] * counts[2]
+    if _count(body) > cells:
+        yield _Broken((*loc, "count"), f"at most {cells}, the cells of the grid", str(_count(body)))
+
+
+def _parents(scene: _Tree) -> Iterator[_Broken]:
+    """Joints whose parent is no body, and chains of joints that close on themselves."""
+    parent_of: dict[str, str] = {}
+    places: dict[str, Loc] = {}
+    for loc, body in scene.items("bodies"):
+        joint = body.get("joint")
+        for kind, value in joint.items() if isinstance(joint, Mapping) else ():
+            parent, name = value.get("parent") if isinstance(value, Mapping) else None, body.get("name")
+            if not isinstance(parent, str):
+                continue
+            here = (*loc, "joint", kind, "parent")
+            base = scene.part(parent)
+            if base is None:
+                yield _Broken(here, "the name of a body", f"'{parent}'", scene.unknown_part(parent))
+            elif isinstance(name, str):
+                parent_of.setdefault(name, base)
+                places.setdefault(name, here)
+    done: set[str] = set()
+    for start in parent_of:
+        chain: list[str] = []
+        at: str | None = start
+        while at is not None and at not in done and at not in chain:
+            chain.append(at)
+            at = parent_of.get(at)
+        if at in chain:
+            loop = chain[chain.index(at) :]
+            yield _Broken(
+                places[loop[0]], "joints that lead to the world", f"the circle {' -> '.join([*loop, loop[0]])}"
+            )
+        done.update(chain)
+
+
+def _views(scene: _Tree) -> Iterator[_Broken]:
+    """Cameras on, or looking at, what is not there."""
+    for loc, camera in scene.items("cameras"):
+        for key in ("attach_to", "track"):
+            name = camera.get(key)
+            if not isinstance(name, str):
+                continue
+            robot, slash, _ = name.partition("/")
+            expected = "a body, or a robot's link as ROBOT/LINK"
+            if slash and robot not in scene.robots:
+                yield _Broken((*loc, key), expected, f"'{name}'", f"robots: {did_you_mean(robot, scene.robots)}")
+            elif not slash and name in scene.robots:
+                yield _Broken((*loc, key), expected, f"the robot '{name}' alone", f"add a link, as in {name}/hand")
+            elif not slash and scene.part(name) is None:
+                yield _Broken((*loc, key), expected, f"'{name}'", scene.unknown_part(name))
+
+
+def _times(scene: _Tree) -> Iterator[_Broken]:
+    """Keyframes and impulses that the clip never reaches."""
+    duration = scene.number("duration_s")
+    if duration is None:
+        return
+    events: list[tuple[Loc, Any]] = []
+    for loc, body in scene.items("bodies"):
+        motion = body.get("motion")
+        events.append(((*loc, "motion", "keyframes"), motion.get("keyframes") if isinstance(motion, Mapping) else None))
+        events.append(((*loc, "impulses"), body.get("impulses")))
+    events.extend(((*loc, "keyframes"), camera.get("keyframes")) for loc, camera in scene.items("cameras"))
+    for loc, items in events:
+        for k, item in enumerate(items if isinstance(items, list | tuple) else ()):
+            at = _number(item.get("t_s")) if isinstance(item, Mapping) else None
+            if at is not None and at > duration * (1 + 1e-9):
+                hint = f"raise duration_s to {at:g} or more"
+                yield _Broken((*loc, k, "t_s"), f"a time within the clip, 0 to {duration:g} s", f"{at:g}", hint)
+
+
+def _scripts(scene: _Tree) -> Iterator[_Broken]:
+    """Scripts that take longer than the clip."""
+    duration = scene.number("duration_s")
+    for loc, robot in scene.items("robots"):
+        script = robot.get("script")
+        spans = [_span(action) for action in script] if isinstance(script, list | tuple) else []
+        known = [span for span in spans if span is not None]
+        if duration is None or len(known) < len(spans):
+            continue
+        total = sum(known)
+        if total > duration * (1 + 1e-9):
+            expected = f"actions that fit in the clip, duration_s = {duration:g}"
+            yield _Broken((*loc, "script"), expected, f"{total:g} s in all", f"raise duration_s to {total:g} or more")
+
+
+def _span(action: object) -> float | None:
+    """Seconds that an action takes; None where that is faulty."""
+    if not isinstance(action, Mapping) or len(action) != 1:
+        return None
+    ((kind, value),) = action.items()
+    if kind == "gripper" and not isinstance(value, Mapping):
+        return _GRIPPER_S
+    if not isinstance(value, Mapping):
+        return None
+    default = _GRIPPER_S if kind == "gripper" else None
+    span = _number(value.get("for_s", value.get("over_s", default)))
+    return span if span is not None and span > 0 else None

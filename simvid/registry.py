@@ -1,0 +1,110 @@
+"""Backends by name: collected from entry points as names, loaded on first use.
+
+A package adds one with an entry point in the group ``simvid.physics``, ``simvid.rendering`` or ``simvid.refining``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Literal, TypeAlias
+
+from simvid.errors import MissingExtraError, SimvidError
+
+Group: TypeAlias = Literal["physics", "rendering", "refining"]
+
+BUILT_IN: Mapping[Group, Mapping[str, str]] = {
+    "physics": {"newton": "simvid.physics.newton:NewtonPhysics"},
+    "rendering": {
+        "cpu": "simvid.rendering.cpu:CpuRasterizer",
+        "reference": "simvid.rendering.reference:ReferenceRasterizer",
+    },
+    "refining": {"identity": "simvid.refining.identity:IdentityRefiner"},
+}
+"""simvid's own, as in pyproject.toml; here so that a checkout works without being installed."""
+
+EXTRAS: Mapping[Group, Mapping[str, str]] = {
+    "physics": {"genesis": "genesis", "quadrants": "genesis", "torch": "genesis"},
+    "rendering": {"gsplat": "cuda", "torch": "cuda", "mitsuba": "pathtrace", "pyoidn": "pathtrace"},
+    "refining": {"torch": "refine", "diffusers": "refine", "safetensors": "refine"},
+}
+"""Optional packages (by import name) and the extra that brings each."""
+
+_NOUNS: Mapping[Group, str] = {
+    "physics": "physics engine",
+    "rendering": "renderer backend",
+    "refining": "refiner backend",
+}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a backend lives, and which distribution says so."""
+
+    value: str
+    distribution: str
+
+
+def names(group: Group) -> tuple[str, ...]:
+    """All registered names of a group, sorted."""
+    return tuple(sorted(_collected(group)))
+
+
+def known(group: Group, name: str) -> bool:
+    """Whether a name is registered; for simvid's own names without looking at what else is installed."""
+    return name in BUILT_IN[group] or name in _collected(group)
+
+
+def hint(group: Group, name: str) -> str:
+    """The closest registered name, and all of them."""
+    registered = names(group)
+    near = get_close_matches(name, registered, n=1)
+    text = f"registered: {', '.join(registered)}"
+    return f"did you mean {near[0]!r}? {text}" if near else text
+
+
+def load(group: Group, name: str) -> type[Any]:
+    """The class of a backend.
+
+    Raises:
+        SimvidError: nothing of this name is registered (the text lists what is), two packages claim it (it names both),
+            or what it names does not exist.
+        MissingExtraError: a package that it needs is not installed; the text names the extra.
+    """
+    what = f"{_NOUNS[group]} {name!r}"
+    sources = _collected(group).get(name, [])
+    if not sources:
+        raise SimvidError(f"expected a registered {_NOUNS[group]}, got {name!r}\n  hint: {hint(group, name)}")
+    if len(sources) > 1:
+        claims = " and ".join(f"{source.distribution} ({source.value})" for source in sources)
+        raise SimvidError(f"{what} is registered twice, by {claims}\n  hint: uninstall one of them")
+    module, _, attribute = sources[0].value.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in EXTRAS[group]:
+            raise MissingExtraError(package, EXTRAS[group][package], what) from error
+        text = f"{what} of {sources[0].distribution} needs the module {error.name!r}, which is not installed"
+        raise SimvidError(text) from error
+    except AttributeError as error:
+        raise SimvidError(
+            f"{what} of {sources[0].distribution} is {sources[0].value}, but that does not exist"
+        ) from error
+    if not isinstance(found, type):
+        raise SimvidError(f"{what} of {sources[0].distribution}: expected a class at {sources[0].value}, got {found!r}")
+    return found
+
+
+def _collected(group: Group) -> dict[str, list[_Source]]:
+    """Name to everything that claims it."""
+    from importlib.metadata import entry_points
+
+    found = {name: [_Source(value, "simvid")] for name, value in BUILT_IN[group].items()}
+    for point in entry_points(group=f"simvid.{group}"):
+        claims = found.setdefault(point.name, [])
+        if point.value not in {source.value for source in claims}:
+            claims.append(_Source(point.value, point.dist.name if point.dist is not None else "an unnamed package"))
+    return found
