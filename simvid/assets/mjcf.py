@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.mjcf_geoms import link_geometry
+from simvid.assets.robot_cache import load_robot_model, robot_key, store_robot_model
 from simvid.assets.robot_xml import MAX_INCLUDES, Folder, read_xml
 from simvid.assets.robots import Mimic, RobotJoint, RobotLink, RobotModel
 from simvid.errors import AssetError
@@ -38,8 +39,18 @@ def read_mjcf(path: Path, root: Path, fixed_base: bool) -> RobotModel:
         AssetError: unreadable XML, forbidden or missing files, what MuJoCo refuses, ball joints.
     """
     tree = _expanded(path, root)
-    _paths_checked(tree, Folder(path.parent, root, path.name))
+    files = _paths_checked(tree, Folder(path.parent, root, path.name))
     _cleaned(tree)
+    key = robot_key(ElementTree.tostring(tree, encoding="unicode"), files, fixed_base, f"mujoco {mujoco.__version__}")
+    model = load_robot_model(key, path)
+    if model is None:
+        model = _read(tree, path, fixed_base)
+        store_robot_model(key, model)
+    return model
+
+
+def _read(tree: ElementTree.Element, path: Path, fixed_base: bool) -> RobotModel:
+    """The robot of a cleaned tree, compiled."""
     m = _compiled(tree, path)
     joints = _joints(m, path)
     links = tuple(_link(m, b) for b in range(1, m.nbody))
@@ -75,12 +86,13 @@ def _expanded(path: Path, root: Path) -> ElementTree.Element:
     raise AssetError(f"{path.name}: more than {MAX_INCLUDES} includes; does a file include itself?")
 
 
-def _paths_checked(tree: ElementTree.Element, folder: Folder) -> None:
-    """Make every path absolute, after checking that it is allowed and there.
+def _paths_checked(tree: ElementTree.Element, folder: Folder) -> list[Path]:
+    """Make every path absolute, after checking that it is allowed and there; all files found.
 
     Looked for as MuJoCo does: from the main file with the asset folder, then beside the file that was included.
     """
     settings: dict[str, str] = {}
+    files: list[Path] = []
     for compiler in tree.iter("compiler"):
         for key in FOLDER_KEYS:
             if key in compiler.attrib:
@@ -100,7 +112,10 @@ def _paths_checked(tree: ElementTree.Element, folder: Folder) -> None:
             key_of = "texturedir" if element.tag == "texture" else "meshdir"
             within = settings.get(key_of, settings.get("assetdir", ""))
             tried = f"{within.rstrip('/')}/{name}" if within else name
-            element.set(key, str(folder.find(text, tried, f"{beside}/{name}", f"{beside}/{tried}")))
+            file = folder.find(text, tried, f"{beside}/{name}", f"{beside}/{tried}")
+            element.set(key, str(file))
+            files.append(file)
+    return files
 
 
 def _cleaned(tree: ElementTree.Element) -> None:

@@ -143,6 +143,16 @@ class RobotModel:
             link = self.links[link].parent
         return found
 
+    def coupled(self, q: Array) -> Array:
+        """Joint positions [..., J] with every follower where its leader puts it."""
+        q = np.array(q, dtype=np.float64)
+        for k, joint in enumerate(self.joints):
+            if joint.mimic is not None:
+                leader = self.joints[joint.mimic.leader]
+                move = q[..., joint.mimic.leader] - leader.reference
+                q[..., k] = joint.reference + np.polynomial.polynomial.polyval(move, joint.mimic.coefficients)
+        return q
+
     def forward(self, q: Array) -> Array:
         """Forward kinematics: joint positions [..., J] to world_from_link [..., L, 4, 4].
 
@@ -233,9 +243,12 @@ def _located(robot: Robot, base: Path) -> tuple[Path, Path]:
 def _start(model: RobotModel, robot: Robot) -> Array:
     """The file's home with the scene's ``initial_joints`` that name a joint (``check_robot`` reports the others)."""
     start = model.home.copy()
-    for name, value in robot.initial_joints.items():
-        if name in model.joint_names:
-            start[model.joint_index(name)] = value
+    given = {
+        model.joint_index(name): value for name, value in robot.initial_joints.items() if name in model.joint_names
+    }
+    start[list(given)] = list(given.values())
+    start = model.coupled(start)
+    start[list(given)] = list(given.values())
     return start
 
 

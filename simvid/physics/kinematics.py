@@ -289,5 +289,14 @@ def nearest(chain: ToolChain, target: Array, start: Array, *, orient: bool, trie
         q = start.astype(np.float64).copy()
         q[columns] = rng.uniform(finite_low, finite_high)
         starts.append(q)
-    found = [solve(chain, target, q, orient=orient) for q in starts]
-    return min(found, key=lambda s: s.position_error_m + ROTATION_LENGTH_M * s.rotation_error_rad)
+    found: list[Solution] = []
+    for q in starts:
+        found.append(solve(chain, target, q, orient=orient))
+        if found[-1].reached:
+            return found[-1]
+    best = min(found, key=_distance)
+    return min(best, solve(chain, target, best.q, orient=orient), key=_distance)
+
+
+def _distance(solution: Solution) -> float:
+    return solution.position_error_m + ROTATION_LENGTH_M * solution.rotation_error_rad

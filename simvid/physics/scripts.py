@@ -178,7 +178,7 @@ class _Planner:
         for name, value in action.to.items():
             if name in self.model.joint_names:
                 goal[self.model.joint_index(name)] = value
-        self._append(path, Straight(action.over_s, self.q, self._coupled(goal)))
+        self._append(path, Straight(action.over_s, self.q, self.model.coupled(goal)))
 
     def _velocity(self, path: str, action: Velocity) -> None:
         self.faults.extend(_joint_faults(self.model, action.joints, f"{path}.joints", limits=False))
@@ -268,15 +268,6 @@ class _Planner:
             f"{_point(root)}, the arm reaches at most {np.linalg.norm(free.pose[:3, 3] - root):.3f} m towards it; "
             f"nearest point {_point(free.pose[:3, 3])}, {free.position_error_m:.3f} m away"
         )
-
-    def _coupled(self, goal: Array) -> Array:
-        """Followers where their leaders' goals put them."""
-        for k, joint in enumerate(self.model.joints):
-            if joint.mimic is not None and (self.gripper is None or k not in self.gripper.joints):
-                lead = self.model.joints[joint.mimic.leader]
-                move = goal[joint.mimic.leader] - lead.reference
-                goal[k] = joint.reference + np.polynomial.polynomial.polyval(move, joint.mimic.coefficients)
-        return goal
 
     def _append(self, path: str, segment: Segment) -> None:
         """Take a segment in, after comparing its fastest moment with the joints' limits."""

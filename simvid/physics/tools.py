@@ -75,25 +75,24 @@ def find_gripper(model: RobotModel, robot: Robot) -> tuple[Gripper | None, list[
 def _gripper(model: RobotModel, joints: list[int]) -> Gripper:
     """Closed is the end of each finger's range that brings it nearer to the middle of all of them."""
     low, high = model.lower[joints], model.upper[joints]
-    ends = []
-    for values in (low, high):
-        q = model.home.copy()
-        q[joints] = values
-        world = model.forward(q)
-        ends.append(np.array([_center(model, model.joints[j].link, world) for j in joints]))
-    if len(joints) > 1:
-        gaps = [np.linalg.norm(e - e.mean(axis=0), axis=1) for e in ends]
-        opens_up = gaps[1] >= gaps[0]
-    else:
-        opens_up = np.array([True])
+    middle = _finger_centers(model, joints, (low + high) / 2).mean(axis=0)
+    gaps = [np.linalg.norm(_finger_centers(model, joints, ends) - middle, axis=1) for ends in (low, high)]
+    opens_up = (gaps[1] >= gaps[0]) | (len(joints) == 1)
     closed = np.where(opens_up, low, high)
     return Gripper(tuple(joints), closed, np.where(opens_up, 1.0, -1.0), float((high - low).min()) * len(joints))
 
 
-def _center(model: RobotModel, link: int, world: Array) -> Array:
-    points = link_points(model, link)
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2 if len(points) else np.zeros(3)
-    return np.asarray(world[link][:3, :3] @ middle + world[link][:3, 3])
+def _finger_centers(model: RobotModel, joints: list[int], positions: Array) -> Array:
+    """Middles of the fingers' boxes in the world, [n, 3]."""
+    q = model.home.copy()
+    q[joints] = positions
+    world = model.forward(q)
+    centers = []
+    for j in joints:
+        pose, points = world[model.joints[j].link], link_points(model, model.joints[j].link)
+        middle = (points.min(axis=0) + points.max(axis=0)) / 2 if len(points) else np.zeros(3)
+        centers.append(pose[:3, :3] @ middle + pose[:3, 3])
+    return np.stack(centers)
 
 
 def link_points(model: RobotModel, link: int) -> Array:

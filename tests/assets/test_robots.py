@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,7 @@ def test_urdf_details(tmp_path: Path) -> None:
     assert turn.mimic is not None
     assert (turn.mimic.leader, turn.mimic.coefficients) == (0, (0.1, 2.0))
     assert not turn.actuated
-    assert model.home == pytest.approx([0.2, 0, 0])
+    assert model.home == pytest.approx([0.2, 0, 0.5])  # zero clamped to the limits; the follower follows
 
 
 def test_urdf_geometry(tmp_path: Path) -> None:
@@ -318,6 +319,47 @@ def test_forward_says_which_shape_it_wants(panda: RobotModel) -> None:
         panda.forward(np.zeros(3))
     with pytest.raises(KeyError, match="no link 'hnad'; did you mean 'hand'"):
         panda.link_index("hnad")
+
+
+def test_a_robot_read_again_comes_from_the_cache_and_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMVID_CACHE_DIR", str(tmp_path / "cache"))
+    first = loaded(tmp_path, "arm.xml", ARM)
+    stored = list((tmp_path / "cache" / "robots").iterdir())
+    assert len(stored) == 1
+    monkeypatch.setattr("simvid.assets.mjcf._compiled", lambda *_: pytest.fail("compiled again"))
+    second = load_robot(robot("arm.xml"), tmp_path)
+    assert second.xml == first.xml
+    np.testing.assert_array_equal(second.home, first.home)
+    for one, two in zip(first.joints, second.joints, strict=True):
+        np.testing.assert_array_equal(one.axis, two.axis)
+        assert (one.name, one.lower, one.upper, one.stiffness) == (two.name, two.lower, two.upper, two.stiffness)
+        assert (one.effort_limit, one.mimic, one.reference) == (two.effort_limit, two.mimic, two.reference)
+    for before, after in zip(first.links, second.links, strict=True):
+        np.testing.assert_array_equal(before.pose, after.pose)
+        assert [v.look for v in before.visuals] == [v.look for v in after.visuals]
+        for v, w in zip(before.visuals, after.visuals, strict=True):
+            assert v.mesh is not None
+            assert w.mesh is not None
+            np.testing.assert_array_equal(v.mesh.vertices, w.mesh.vertices)
+            assert v.mesh.base_color == w.mesh.base_color
+        assert [(c.kind, c.dimensions, c.friction) for c in before.colliders] == [
+            (c.kind, c.dimensions, c.friction) for c in after.colliders
+        ]
+
+
+def test_a_changed_or_damaged_cache_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMVID_CACHE_DIR", str(tmp_path / "cache"))
+    first = loaded(tmp_path, "arm.xml", ARM)
+    (stored,) = (tmp_path / "cache" / "robots").iterdir()
+    stored.write_bytes(stored.read_bytes()[:1000])
+    assert load_robot(robot("arm.xml"), tmp_path).xml == first.xml
+    (tmp_path / "tile.obj").write_text(TILE.replace("v 1 0 0", "v 3 0 0"))
+    os.utime(tmp_path / "tile.obj", (10, 10))  # MuJoCo's own cache looks at the time, in seconds
+    mesh = load_robot(robot("arm.xml"), tmp_path).links[1].visuals[0].mesh
+    assert mesh is not None
+    assert mesh.bounds[1, 0] == pytest.approx(3)
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><mujoco>&b;</mujoco>'
