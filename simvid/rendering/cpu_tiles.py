@@ -1,0 +1,87 @@
+"""Splats to tiles: sort by depth once, then hand each splat to the tiles it touches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simvid.rendering.cpu_layout import I32, I64, Bins, Grid, Projected
+from simvid.rendering.jit import kernel
+from simvid.rendering.simd_memory import at, prefetch, put
+
+_DIGIT_BITS = 11
+_DIGITS = 1 << _DIGIT_BITS
+_PASSES = 3  # 33 bits hold every depth
+_AHEAD = 16
+
+
+@kernel
+def sort_by_depth(projected: Projected, segments: I64, scratch: I64, result: I64, histogram: I64) -> int:
+    """Order records front to back; those of equal depth keep the order of their Gaussians.
+
+    Least-significant-digit radix sort of depth << 32 | record (positive floats sort like their bit patterns).
+    ``segments`` [2 S] holds first and next record of each run of records; ``histogram`` [3 * 2048] must be zero.
+    Returns the number of records; the low halves of ``result`` are they, in order.
+    """
+    n = 0
+    for s in range(len(segments) // 2):
+        for record in range(at(segments, 2 * s), at(segments, 2 * s + 1)):
+            key = np.int64(at(projected.keys, record))
+            put(scratch, n, (key << 32) | record)
+            n += 1
+            for k in range(_PASSES):
+                digit = k * _DIGITS + ((key >> (k * _DIGIT_BITS)) & (_DIGITS - 1))
+                put(histogram, digit, at(histogram, digit) + 1)
+    source, target = scratch, result  # three passes end in the result
+    for k in range(_PASSES):
+        position = 0
+        for digit in range(k * _DIGITS, (k + 1) * _DIGITS):
+            count = at(histogram, digit)
+            put(histogram, digit, position)
+            position += count
+        for j in range(n):
+            pair = at(source, j)
+            digit = k * _DIGITS + ((pair >> (32 + k * _DIGIT_BITS)) & (_DIGITS - 1))
+            position = at(histogram, digit)
+            put(histogram, digit, position + 1)
+            put(target, position, pair)
+        source, target = target, source
+    return n
+
+
+@kernel
+def start_tiles(corners: I32, threads: int, grid: Grid, starts: I64, cursors: I64) -> int:
+    """Sum up the corner counts of all threads: where each tile's list starts. Returns the number of entries."""
+    row = grid.columns + 1
+    size = row * (grid.rows + 1)
+    total = np.int64(0)
+    for y in range(grid.rows):
+        across = 0
+        for x in range(grid.columns):
+            for thread in range(threads):
+                across += at(corners, thread * size + y * row + x)
+            above = at(cursors, (y - 1) * grid.columns + x) if y > 0 else 0
+            put(cursors, y * grid.columns + x, above + across)
+    for tile in range(grid.rows * grid.columns):
+        count = at(cursors, tile)
+        put(starts, tile, total)
+        put(cursors, tile, total)
+        total += count
+    put(starts, grid.rows * grid.columns, total)
+    return total
+
+
+@kernel
+def fill_tiles(pairs: I64, n: int, rects: I64, first_row: int, last_row: int, columns: int, cursors: I64, order: I32) -> None:
+    """Append every splat, front to back, to the lists of the tiles it touches in rows first_row to last_row - 1."""
+    for j in range(n):
+        prefetch(rects, at(pairs, min(j + _AHEAD, n - 1)) & 0xFFFFFFFF)
+        record = at(pairs, j) & 0xFFFFFFFF
+        rect = at(rects, record)
+        x0, x1 = rect & 0xFFFF, (rect >> 32) & 0xFFFF
+        y0, y1 = max((rect >> 16) & 0xFFFF, first_row), min((rect >> 48) & 0xFFFF, last_row - 1)
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                tile = y * columns + x
+                position = at(cursors, tile)
+                put(cursors, tile, position + 1)
+                put(order, position, record)

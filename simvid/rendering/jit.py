@@ -1,0 +1,57 @@
+"""The ``kernel`` decorator: numba's njit with the options and the disk cache that the cpu rasterizer's kernels share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba  # noqa: TID253  part of the cpu rasterizer, which is loaded only when it is asked for
+from numba.core.caching import FunctionCache, IndexDataCacheFile  # noqa: TID253  as above
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SOURCES = ("jit.py", "simd.py", "simd_memory.py", "cpu_layout.py", "cpu_project.py", "cpu_tiles.py", "cpu_blend.py")
+
+
+def kernel(function: F) -> F:
+    """Compile a function on first call, without the interpreter lock, and keep the code on disk for later processes.
+
+    The code lies where numba keeps it: ``NUMBA_CACHE_DIR`` if set, else ``__pycache__``, else the user's cache folder.
+    """
+    dispatcher = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False, _nrt=False)(function)
+    dispatcher._cache = _KernelCache(function)
+    return cast("F", dispatcher)
+
+
+def inlined(function: F) -> F:
+    """A part of a kernel: always inlined, so that vectors stay in registers; never cached by itself."""
+    return cast("F", numba.njit(nogil=True, error_model="numpy", boundscheck=False, _nrt=False, forceinline=True)(function))
+
+
+@cache
+def _sources_stamp() -> str:
+    """Hash of all kernel sources: a kernel calls functions of other files, of which numba alone takes no notice."""
+    digest = hashlib.sha256()
+    for name in _SOURCES:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()
+
+
+class _KernelCacheFile(IndexDataCacheFile):  # type: ignore[misc]
+    """Names each entry by its key. Numba numbers them, so two processes that compile at once could swap entries."""
+
+    def save(self, key: Any, data: Any) -> None:
+        name = self._data_name_pattern.format(number=int(hashlib.sha256(repr(key).encode()).hexdigest()[:12], 16))
+        self._save_data(name, data)
+        self._save_index({**self._load_index(), key: name})
+
+
+class _KernelCache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache of compiled functions: stale after a change in any kernel source, safe between processes."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _KernelCacheFile(self._cache_path, self._impl.filename_base, _sources_stamp())

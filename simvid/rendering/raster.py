@@ -1,0 +1,211 @@
+"""Raster: one picture of Gaussians. Rasterizer: what makes it. The rules that all backends follow.
+
+The conventions are gsplat 1.5.3's (Ye et al. 2024, arXiv:2409.06765), in its classic mode: EWA splatting (Zwicker et
+al. 2001) with the Jacobian's x/z and y/z held within the field of view widened by 15 % on each side, ``eps2d`` added
+to the diagonal of the 2-D covariance, blending front to back by the depth of the means (3DGS, Kerbl et al. 2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.errors import RenderError
+from simvid.gaussians import SH_COEFFICIENTS
+
+ALPHA_MIN = 1 / 255
+"""A Gaussian fainter than this at a pixel is left out there."""
+
+ALPHA_MAX = 0.999
+"""No Gaussian covers more than this."""
+
+STOP_TRANSMITTANCE = 1e-4
+"""The Gaussian that would bring the transmittance to this or below is left out, with all behind it."""
+
+LABELS = frozenset({"expected_depth", "median_depth", "ids"})
+"""What ``want`` may hold."""
+
+MAX_SIDE_PX = 16384
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """One picture. w is a Gaussian's weight at a pixel: its alpha times the transmittance in front of it.
+
+    Attributes:
+        features: sum of w times the Gaussians' channels, float32 [H, W, D]; no background, not divided by alpha.
+        alpha: sum of w, float32 [H, W].
+        expected_depth: sum(w z) / sum(w), z of the means in camera axes [m]; +inf where alpha < 1/255; float32 [H, W].
+        median_depth: z [m] of the Gaussian at which the transmittance falls below 0.5; +inf where it never does.
+        ids: the owner whose summed weight is largest, int32 [H, W]; 0 where alpha < 0.5.
+    """
+
+    features: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+    expected_depth: NDArray[np.float32] | None = None
+    median_depth: NDArray[np.float32] | None = None
+    ids: NDArray[np.int32] | None = None
+
+
+class Rasterizer(Protocol):
+    """Anything that turns Gaussians into a picture by the rules above."""
+
+    def rasterize(  # noqa: PLR0913  the arguments of gsplat's rasterization(), under its names
+        self,
+        means: NDArray[np.float32],
+        quats: NDArray[np.float32],
+        scales: NDArray[np.float32],
+        opacities: NDArray[np.float32],
+        features: NDArray[np.float32] | None = None,
+        *,
+        viewmat: NDArray[np.float64],
+        K: NDArray[np.float64],
+        width: int,
+        height: int,
+        sh: NDArray[np.float32] | None = None,
+        sh_rotations: NDArray[np.float64] | None = None,
+        owner: NDArray[np.int32] | None = None,
+        near_m: float = 0.01,
+        far_m: float = 1e6,
+        eps2d: float = 0.3,
+        want: frozenset[str] = frozenset(),
+    ) -> Raster:
+        """Rasterize N Gaussians seen by one pinhole camera.
+
+        The channels of the result are, in this order, red, green and blue if ``sh`` is given, then ``features``.
+
+        Args:
+            means: centres in the world [m], [N, 3].
+            quats: orientations (w, x, y, z), of any length but zero, [N, 4].
+            scales: standard deviations [m], [N, 3].
+            opacities: [N], 0 to 1.
+            features: channels to blend as they are, [N, D] with any D, or None.
+            viewmat: camera_from_world, rigid, [4, 4]. Camera axes: +x right, +y down, +z forward.
+            K: intrinsics [px], [3, 3], without skew. Pixel centres lie at +0.5.
+            width: of the picture [px].
+            height: of the picture [px].
+            sh: spherical-harmonic colour [N, K, 3], K in 1, 4, 9, 16; colour = max(0, 0.5 + basis @ sh).
+            sh_rotations: world_from_sh of each owner [P + 1, 3, 3], for objects that moved: the harmonics are looked
+                up at R^T (mean - camera centre), normalised. None: identity for all.
+            owner: id of the part each Gaussian belongs to [N], 0 or more. None: 0 for all.
+            near_m: Gaussians with z below this are left out [m].
+            far_m: Gaussians with z above this are left out [m].
+            eps2d: added to the diagonal of the 2-D covariance [px^2].
+            want: which of "expected_depth", "median_depth", "ids" to compute.
+
+        Raises:
+            RenderError: an argument has the wrong shape or a value that cannot be drawn.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class RasterJob:
+    """The arguments of ``rasterize``, checked, contiguous and without None where a default exists."""
+
+    means: NDArray[np.float32]
+    quats: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    opacities: NDArray[np.float32]
+    features: NDArray[np.float32]
+    viewmat: NDArray[np.float64]
+    K: NDArray[np.float64]
+    width: int
+    height: int
+    sh: NDArray[np.float32] | None
+    sh_rotations: NDArray[np.float64] | None
+    owner: NDArray[np.int32] | None
+    near_m: float
+    far_m: float
+    eps2d: float
+    want: frozenset[str]
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the result."""
+        return self.features.shape[1] + (0 if self.sh is None else 3)
+
+    @property
+    def jacobian_limits(self) -> tuple[float, float, float, float]:
+        """Least and most x/z, least and most y/z in the Jacobian of the projection (gsplat's ``persp_proj``)."""
+        fx, fy, cx, cy = self.K[0, 0], self.K[1, 1], self.K[0, 2], self.K[1, 2]
+        wide, tall = 0.15 * self.width / fx, 0.15 * self.height / fy
+        limits = (-cx / fx - wide, (self.width - cx) / fx + wide, -cy / fy - tall, (self.height - cy) / fy + tall)
+        return tuple(float(limit) for limit in limits)  # type: ignore[return-value]
+
+
+def checked_job(**given: Any) -> RasterJob:
+    """Check the arguments of ``rasterize`` and bring them into the form of a ``RasterJob``.
+
+    Raises:
+        RenderError: naming the argument, what it is and what is allowed.
+    """
+    n = len(given["means"])
+    if given["features"] is None:
+        given["features"] = np.zeros((n, 0), np.float32)
+    for name, shape in {"means": (n, 3), "quats": (n, 4), "scales": (n, 3), "opacities": (n,)}.items():
+        given[name] = _array(name, given[name], np.float32, shape)
+    given["features"] = _array("features", given["features"], np.float32, (n, None))
+    given["viewmat"] = _array("viewmat", given["viewmat"], np.float64, (4, 4))
+    given["K"] = _array("K", given["K"], np.float64, (3, 3))
+    for name, dtype, shape in (("sh", np.float32, (n, None, 3)), ("sh_rotations", np.float64, (None, 3, 3)),
+                               ("owner", np.int32, (n,))):  # fmt: skip
+        if given[name] is not None:
+            given[name] = _array(name, given[name], dtype, shape)
+    job = RasterJob(**given)
+    _check_camera(job)
+    _check_values(job)
+    return job
+
+
+def _array(name: str, value: Any, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    array = np.ascontiguousarray(value, dtype=dtype)
+    if array.ndim != len(shape) or any(w is not None and g != w for g, w in zip(array.shape, shape, strict=True)):
+        wanted = "(" + ", ".join("any" if w is None else str(w) for w in shape) + ")"
+        raise RenderError(f"rasterize: {name}: expected shape {wanted}, got {array.shape}")
+    return array
+
+
+def _check_camera(job: RasterJob) -> None:
+    for name in ("width", "height"):
+        side = getattr(job, name)
+        if not 1 <= side <= MAX_SIDE_PX:
+            raise RenderError(f"rasterize: {name}: expected 1 to {MAX_SIDE_PX} px, got {side}")
+    if not (np.isfinite(job.K).all() and job.K[0, 0] > 0 and job.K[1, 1] > 0):
+        raise RenderError(f"rasterize: K: focal lengths must be finite and > 0 px, got {job.K.tolist()}")
+    if job.K[0, 1] != 0:
+        raise RenderError(f"rasterize: K: skew (K[0, 1]) must be 0, got {job.K[0, 1]}")
+    rotation = job.viewmat[:3, :3]
+    rigid = np.isfinite(job.viewmat).all() and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4)
+    if not (rigid and np.linalg.det(rotation) > 0):
+        raise RenderError(
+            "rasterize: viewmat: expected a rigid camera_from_world matrix (rotation and translation, no scale, no "
+            f"mirror), got {job.viewmat.tolist()}"
+        )
+    if not 0 < job.near_m < job.far_m:
+        raise RenderError(f"rasterize: near_m, far_m: expected 0 < near < far, got {job.near_m}, {job.far_m} m")
+    if not 0 <= job.eps2d < np.inf:
+        raise RenderError(f"rasterize: eps2d: expected >= 0 px^2, got {job.eps2d}")
+
+
+def _check_values(job: RasterJob) -> None:
+    unknown = job.want - LABELS
+    if unknown:
+        raise RenderError(f"rasterize: want: unknown {sorted(unknown)}; allowed are {sorted(LABELS)}")
+    if job.sh is not None and job.sh.shape[1] not in SH_COEFFICIENTS:
+        raise RenderError(f"rasterize: sh: expected {SH_COEFFICIENTS} coefficients, got {job.sh.shape[1]}")
+    if not np.isfinite(job.features.sum(dtype=np.float64)):
+        raise RenderError("rasterize: features: contain NaN or infinite values; drop those Gaussians first")
+    if job.owner is None or not len(job):
+        return
+    least, most = int(job.owner.min()), int(job.owner.max())
+    if least < 0:
+        raise RenderError(f"rasterize: owner: ids must be 0 or more, got {least}")
+    if job.sh_rotations is not None and most >= len(job.sh_rotations):
+        raise RenderError(f"rasterize: sh_rotations: has {len(job.sh_rotations)} rotations, owner goes up to {most}")
