@@ -42,8 +42,8 @@ def sample(scene: Scene, index: int) -> tuple[Scene, dict[str, Any]]:
     Raises:
         SceneError: the sampled scene is impossible; the text names the field and the values drawn.
     """
-    if index < 0:
-        raise SceneError(f"sample index: expected a whole number >= 0, got {index}")
+    if not 0 <= index < 2**64:
+        raise SceneError(f"sample index: expected a whole number >= 0 and < 2**64, got {index}")
     if not scene.randomize:
         return scene, {}
     tree: Mapping[str, Any] = {key: value for key, value in tree_of(scene).items() if key != "randomize"}

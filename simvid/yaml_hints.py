@@ -39,6 +39,7 @@ _KINDS = (
     ("did not find expected key", "the next key of the mapping", _INDENT),
     ("did not find expected '-' indicator", "the next item of the list", _INDENT),
     ("expected <block end>", "the next key or item", _INDENT),
+    ("node content", "a value", "finish the list or mapping, and close its bracket"),
     ("unknown escape character", "an escape such as \\n", "use single quotes where a backslash is just a backslash"),
     ("cannot start any token", "a value", "put text that starts with @, ` or % in quotes"),
     ("undefined tag handle", "a value without a tag", "put text that starts with ! in quotes"),

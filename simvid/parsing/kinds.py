@@ -31,6 +31,13 @@ class Kind:
         """The model class, where it is one."""
         return self.type if isinstance(self.type, type) and issubclass(self.type, BaseModel) else None
 
+    def models_inside(self) -> tuple[type[BaseModel], ...]:
+        """The model itself, or those that a list or mapping of this kind holds."""
+        if self.model is not None:
+            return (self.model,)
+        inner = [kind for argument in get_args(self.type) if argument is not Ellipsis for kind in kinds(argument)]
+        return tuple(model for kind in inner for model in kind.models_inside())
+
     @property
     def splats(self) -> bool:
         """Whether one number stands for three."""

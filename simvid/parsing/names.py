@@ -70,7 +70,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         words = unit(near)
         return f"did you mean {near!r}{f' ({words})' if words else ''}?"
     if not names:
-        return "there are none"
+        return "none is defined"
     return f"known: {', '.join(names[:40])}" + (" …" if len(names) > 40 else "")
 
 

@@ -163,15 +163,15 @@ class _Walk:
         if key in self.container:
             return self.container[key]
         model = self._kind.model
-        return None if model is None else _plain(model.model_fields[str(key)].get_default(call_default_factory=True))
+        return None if model is None else plain(model.model_fields[str(key)].get_default(call_default_factory=True))
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
     """A default as the plain values of a file; None for "required"."""
     if isinstance(value, BaseModel):
-        return value.model_dump(exclude_unset=True)
+        return plain(value.model_dump(exclude_unset=True))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return value if isinstance(value, bool | int | float | str) else None

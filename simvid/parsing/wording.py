@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from simvid.errors import Fault
-from simvid.field_paths import Loc, item_name, text
+from simvid.field_paths import Loc, item_name, parts, text
 from simvid.parsing.kinds import Kind, below, chosen, describe, kinds
 from simvid.parsing.names import closest, did_you_mean, key_hint, unit
 from simvid.scene.base import MAPPING_ARM, TEXT_ARM, Model, Name, OneOf
@@ -22,9 +23,14 @@ from simvid.yaml_reading import Document
 def fault(document: Document, loc: Loc, message: str, hint: str = "") -> Fault:
     """A fault at a place of a document; without a line of its own it gets that of the nearest thing around it."""
     line = next((document.lines[p] for n in range(len(loc), -1, -1) if (p := text(loc[:n])) in document.lines), None)
-    name = item_name(document.tree, loc)
-    path = text(loc) or "file"
-    return Fault(document.file, line, f"{path} ({name})" if name else path, message, hint)
+    return named(document, Fault(document.file, line, text(loc) or "file", message, hint))
+
+
+def named(document: Document, found: Fault) -> Fault:
+    """A fault whose field says the name of the list item that it lies in: ``bodies[2].shape (duck)``."""
+    keys = parts(found.field)
+    name = item_name(document.tree, tuple(int(key) if key.isdecimal() else key for key in keys))
+    return replace(found, field=f"{found.field} ({name})") if name else found
 
 
 def shown(value: object) -> str:
@@ -48,9 +54,16 @@ def shown(value: object) -> str:
 
 
 def schema_faults(root: type[BaseModel], document: Document, error: ValidationError) -> list[Fault]:
-    """Every fault that pydantic found, and every rule that it did not get to because of them."""
-    problems = [_problem(root, document.tree, details) for details in error.errors(include_url=False)]
-    problems += _rules_behind(root, document.tree, [problem.loc for problem in problems])
+    """Every fault that pydantic found, and every rule that it did not get to because of them.
+
+    A key that is missing only because it is misspelt is told once.
+    """
+    found = error.errors(include_url=False)
+    misspelt = {_meant(root, document.tree, details) for details in found if details["type"] == "extra_forbidden"}
+    told = [d for d in found if d["type"] != "missing" or d["loc"] not in misspelt]
+    problems = [_problem(root, document.tree, details) for details in told]
+    faulty = [problem.loc for problem in problems] + [_in_file(loc) for loc in misspelt if loc is not None]
+    problems += _rules_behind(root, document.tree, faulty)
     first: dict[tuple[Loc, str], Problem] = {}
     for problem in problems:
         first.setdefault((problem.loc, problem.expected), problem)
@@ -83,6 +96,22 @@ def _walk(root: type[BaseModel], tree: object, loc: Loc) -> Iterator[tuple[Loc, 
         elif isinstance(tree, list | tuple) and isinstance(step, int):
             tree = tree[step] if step < len(tree) else None
         yield here, expected, tree
+
+
+def _meant(root: type[BaseModel], tree: object, details: ErrorDetails) -> Loc | None:
+    """Where the key that was probably meant by an unknown one would be."""
+    *_, (_, expected, value), _ = _walk(root, tree, details["loc"])
+    kind = chosen(expected, value)
+    near = (
+        closest(str(details["loc"][-1]), kind.model.model_fields)
+        if kind is not None and kind.model is not None
+        else None
+    )
+    return (*details["loc"][:-1], near) if near is not None else None
+
+
+def _in_file(loc: Loc) -> Loc:
+    return tuple(key for key in loc if key not in (TEXT_ARM, MAPPING_ARM))
 
 
 def _problem(root: type[BaseModel], tree: object, details: ErrorDetails) -> Problem:
