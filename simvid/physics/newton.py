@@ -1,0 +1,249 @@
+"""The Newton engine: Newton builds the model, MuJoCo's C core steps it.
+
+Newton's ``SolverMuJoCo`` with ``use_mujoco_cpu`` would step the same core, but copies the whole state to float32 and
+back around every step, which costs ten times the step itself; so the core is stepped directly here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco  # noqa: TID253  this module is the backend, loaded when the engine is asked for
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid import registry
+from simvid.assets.parts import SceneAssets
+from simvid.errors import PhysicsError, SceneError
+from simvid.physics.base import Progress
+from simvid.physics.contact_table import ContactTable
+from simvid.physics.newton_contacts import ContactRecorder
+from simvid.physics.newton_drives import Drives
+from simvid.physics.newton_stepping import Stepper
+from simvid.physics.newton_world import World, build_world
+from simvid.physics.scripts import JointTargets, plan_script
+from simvid.physics.watch import Overlap, Watch, check_overlaps
+from simvid.rotations import pose_vector
+from simvid.trajectory import RobotMotion, Trajectory
+
+Array = NDArray[np.float64]
+MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
+
+
+@dataclass(frozen=True)
+class NewtonPhysics:
+    """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution."""
+
+    name: str = "newton"
+
+    def version(self) -> str:
+        """Newton's and MuJoCo's versions."""
+        from importlib.metadata import version
+
+        return f"newton {version('newton')}, mujoco {version('mujoco')}"
+
+    def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
+        """Run the scene; see ``PhysicsEngine``."""
+        started = time.perf_counter()
+        _check_supported(assets)
+        frames = assets.scene.frame_count
+        if not _anything_moves(assets):
+            run = _Run.still(assets, frames)
+        else:
+            with _mujoco_warnings() as warnings:
+                run = _simulate(assets, warnings, progress)
+        return run.trajectory(self, time.perf_counter() - started)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What a run leaves behind."""
+
+    assets: SceneAssets
+    poses: Array
+    twists: Array
+    masses: Array
+    contacts: ContactTable
+    robots: tuple[RobotMotion, ...] = ()
+
+    @staticmethod
+    def still(assets: SceneAssets, frames: int) -> _Run:
+        """A scene in which nothing can move."""
+        pose = np.stack([pose_vector(p.pose) for p in assets.parts]) if assets.parts else np.zeros((0, 7))
+        count = len(assets.parts)
+        return _Run(
+            assets, np.tile(pose, (frames, 1, 1)), np.zeros((frames, count, 6)), np.full(count, np.inf), ContactTable()
+        )
+
+    def trajectory(self, engine: NewtonPhysics, wall_s: float) -> Trajectory:
+        scene = self.assets.scene
+        return Trajectory(
+            fps=scene.fps,
+            parts=tuple(p.part for p in self.assets.parts),
+            poses=self.poses,
+            twists=self.twists,
+            contacts=self.contacts.finish(),
+            robots=self.robots,
+            engine=engine.name,
+            engine_version=engine.version(),
+            step_s=scene.step_s,
+            masses_kg=self.masses,
+            wall_s=wall_s,
+        )
+
+
+def _check_supported(assets: SceneAssets) -> None:
+    for k, body in enumerate(assets.scene.bodies):
+        if assets.scene.material(body.material).elastic is not None:
+            raise SceneError(
+                f"{assets.scene.where(f'bodies[{k}].material')}: engine 'newton' moves rigid bodies and robots; the "
+                f"material of {body.name!r} is elastic. Leave elastic out, or use an engine that bends bodies "
+                f"(installed engines: {', '.join(registry.names('physics'))})"
+            )
+
+
+def _anything_moves(assets: SceneAssets) -> bool:
+    """Robots and bodies that are not fixed; a body welded to a fixed one needs no engine but does no harm to one."""
+    return bool(assets.robots) or any(
+        p.body is not None and (not p.part.fixed or p.body.motion is not None) for p in assets.parts
+    )
+
+
+def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | None) -> _Run:
+    scene = assets.scene
+    frames, per_frame = scene.frame_count, scene.steps_per_frame
+    steps = (frames - 1) * per_frame
+    times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
+    targets = tuple(plan_script(m, r, times) for m, r in zip(assets.robots, scene.robots, strict=True))
+    world = build_world(assets)
+    check_overlaps(assets.parts, _overlaps(world))
+    loop = _Loop(world, Drives(world, targets, steps), warnings)
+    for frame in range(frames):
+        if frame:
+            loop.advance((frame - 1) * per_frame, per_frame)
+        loop.read(frame)
+        if progress is not None:
+            progress(frame + 1, frames)
+    motions = tuple(
+        robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
+        for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True))
+    )
+    return _Run(assets, loop.poses, loop.twists, _masses(world), loop.table, motions)
+
+
+def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) -> Array:
+    """What the joints are told to have reached by the next frame; after the last frame, to stay."""
+    values = targets.positions if mode == "position" else targets.velocities
+    return values[np.minimum((np.arange(frames) + 1) * per_frame, len(values) - 1)]
+
+
+class _Loop:
+    """The simulation loop and its record."""
+
+    def __init__(self, world: World, drives: Drives, warnings: list[str]) -> None:
+        self.world, self.drives = world, drives
+        scene = world.assets.scene
+        frames, parts = scene.frame_count, len(world.assets.parts)
+        self.poses, self.twists = np.zeros((frames, parts, 7)), np.zeros((frames, parts, 6))
+        self.table = ContactTable()
+        self._fixed = np.stack([pose_vector(p.pose) for p in world.assets.parts])
+        self._joints = [np.zeros((3, frames, len(r.model.joints))) for r in world.robots]
+        self._stepper = Stepper(world.m, world.d, world.restitution)
+        self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
+        driven = bool(world.robots) or bool(drives.paths)
+        self._watch = Watch(world.assets, world.moving, driven)
+        self._warnings = warnings
+        drives.apply(0)
+        mujoco.mj_forward(world.m, world.d)  # speeds and efforts of frame 0
+
+    def advance(self, first: int, count: int) -> None:
+        """Steps ``first`` to ``first + count``."""
+        h, d = float(self.world.m.opt.timestep), self.world.d
+        stepper, recorder, drives = self._stepper, self._recorder, self.drives
+        for step in range(first, first + count):
+            drives.apply(step)
+            stepper.step()
+            if stepper.rows is not None:
+                recorder.add(stepper.contact, stepper.rows, d.efc_force, (step + 1) * h)
+            if self._warnings:
+                self._fail((step + 1) * h)
+        drives.finish(first + count)
+
+    def _fail(self, time_s: float) -> None:
+        """Turn MuJoCo's warning into an error."""
+        text = " ".join(self._warnings).strip()
+        d = self.world.d
+        if any(d.warning[int(getattr(mujoco.mjtWarning, name))].number for name in MEMORY_WARNINGS):
+            raise PhysicsError(
+                f"too many contacts for MuJoCo's memory at t = {time_s:.4g} s ({text}): use fewer or simpler colliders "
+                "(collision: convex_hull), or fewer bodies"
+            )
+        bad = ~np.isfinite(d.qacc) | (np.abs(d.qacc) > 1e10) | ~np.isfinite(d.qvel) | (np.abs(d.qvel) > 1e10)
+        body = int(self.world.m.dof_bodyid[int(np.argmax(bad))]) if bad.any() else 0
+        raise self._watch.diverged(max(self.world.part_of_body(body), 0), f"has an acceleration without bound ({text})")
+
+    def read(self, frame: int) -> None:
+        """Take the state as a frame, and check it."""
+        m, d, bodies = self.world.m, self.world.d, self.world.bodies
+        mujoco.mj_kinematics(m, d)
+        mujoco.mj_comPos(m, d)
+        mujoco.mj_comVel(m, d)
+        poses, twists = self.poses[frame], self.twists[frame]
+        moving = self.world.moving
+        at = bodies[moving]
+        poses[:] = self._fixed
+        poses[moving, :3], poses[moving, 3:] = d.xpos[at], d.xquat[at]
+        spin = d.cvel[at, :3]
+        twists[moving, :3] = d.cvel[at, 3:] + np.cross(spin, d.xpos[at] - d.subtree_com[m.body_rootid[at]])
+        twists[moving, 3:] = spin
+        now = np.array([frame / self.world.assets.scene.fps])
+        for part, path in self.drives.paths.items():
+            poses[part], twists[part] = (values[0] for values in path.at(now))
+        contacts = self._recorder.take()
+        self._watch.frame(poses, twists, contacts)
+        if frame:
+            self.table.add(contacts, float(now[0]))
+        for record, robot in zip(self._joints, self.world.robots, strict=True):
+            record[:, frame] = d.qpos[robot.position_at], d.qvel[robot.velocity_at], robot.efforts(m, d)
+
+    def joints(self, robot: int) -> tuple[Array, Array, Array]:
+        """Positions, velocities and efforts of a robot, [T, J] each."""
+        positions, velocities, efforts = self._joints[robot]
+        return positions, velocities, efforts
+
+
+def _overlaps(world: World) -> list[Overlap]:
+    """Contacts at the start that are deeper than touching."""
+    d, found = world.d, []
+    for k in range(d.ncon):
+        contact = d.contact[k]
+        a, b = (int(world.geom_ids[g]) - 1 for g in contact.geom)
+        if contact.dist < 0 and contact.exclude == 0:
+            normal = -contact.frame[:3]
+            found.append(Overlap(a, b, -float(contact.dist), (float(normal[0]), float(normal[1]), float(normal[2]))))
+    return found
+
+
+def _masses(world: World) -> Array:
+    masses = np.full(len(world.bodies), np.inf)
+    free = world.moving.copy()
+    for k, part in enumerate(world.assets.parts):
+        free[k] &= not part.part.fixed
+    masses[free] = world.m.body_mass[world.bodies[free]]
+    return masses
+
+
+@contextmanager
+def _mujoco_warnings() -> Iterator[list[str]]:
+    """MuJoCo's warnings as a list, instead of on stderr and in a file MUJOCO_LOG.TXT."""
+    caught: list[str] = []
+    before: Any = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(caught.append)
+    try:
+        yield caught
+    finally:
+        mujoco.set_mju_user_warning(before)

@@ -1,0 +1,252 @@
+"""Robots in the Newton engine: import through Newton, drive MuJoCo's actuators, read joints back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco  # noqa: TID253  only the Newton engine imports this module
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.assets.robots import RobotModel
+from simvid.errors import PhysicsError, SceneError
+from simvid.physics.scripts import JointTargets
+from simvid.rotations import pose_vector
+from simvid.scene import Control, Robot
+from simvid.trajectory import RobotMotion
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int32]
+DEFAULT_RAD_S = 2 * np.pi * 10
+"""Natural frequency of the critically damped servos of joints for which neither file nor scene gives gains."""
+HOME_TOLERANCE_M = 1e-4
+"""Newton's model of a robot must stand like the file's own, up to float32."""
+
+
+def add_robots(builder: Any, assets: SceneAssets) -> None:
+    """Import the scene's robots into a ``newton.ModelBuilder``; link k of a robot becomes the body of its part."""
+    from simvid.physics.newton_model import body_name, transform
+
+    for robot in assets.robots:
+        first = builder.body_count
+        common = {"xform": transform(robot.base), "floating": not robot.fixed_base}
+        if robot.format == "urdf":
+            builder.add_urdf(robot.xml, **common)
+        else:
+            builder.add_mjcf(
+                robot.xml, parse_visuals=False, parse_mujoco_options=False, ctrl_direct=True, **common
+            )  # its <option> would hold for the whole scene
+        offset = first_part(assets, robot)
+        for body in range(first, builder.body_count):
+            name = builder.body_label[body].rsplit("/", 1)[-1]
+            builder.body_label[body] = body_name(offset + robot.link_index(name))
+
+
+def first_part(assets: SceneAssets, robot: RobotModel) -> int:
+    """Index of the part of a robot's first link."""
+    return next(k for k, p in enumerate(assets.parts) if p.part.kind == "link" and p.part.instance == robot.name)
+
+
+def add_missing_actuators(spec: Any, assets: SceneAssets) -> None:
+    """Give every joint of a robot without actuators (URDF) one; ``NewtonRobot`` sets its gains."""
+    from simvid.physics.newton_model import body_name
+
+    for robot in assets.robots:
+        offset = first_part(assets, robot)
+        bodies = [spec.body(body_name(offset + k)) for k in range(len(robot.links))]
+        names = {joint.name for body in bodies for joint in body.joints}
+        if any(a.target in names or a.trntype != mujoco.mjtTrn.mjTRN_JOINT for a in spec.actuators):
+            continue
+        for k, joint in enumerate(robot.joints):
+            if joint.mimic is not None:
+                continue
+            place = robot.joints_of(joint.link).index(k)
+            target = [j.name for j in bodies[joint.link].joints if j.type != mujoco.mjtJoint.mjJNT_FREE][place]
+            actuator = spec.add_actuator(name=f"{robot.name}/{joint.name}", trntype=mujoco.mjtTrn.mjTRN_JOINT)
+            actuator.target = target
+            actuator.gaintype, actuator.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_NONE
+            if np.isfinite(joint.effort_limit):
+                actuator.forcelimited = 1
+                actuator.forcerange = [-joint.effort_limit, joint.effort_limit]
+
+
+@dataclass(frozen=True, eq=False)
+class NewtonRobot:
+    """Where a robot's joints and actuators are in the compiled model.
+
+    Attributes:
+        model: the robot.
+        control: how its joints are driven.
+        position_at, velocity_at: addresses in qpos and qvel, [J].
+        actuators: indices of its actuators, [A].
+        arms: length of each actuator per joint position, [A, J].
+    """
+
+    model: RobotModel
+    control: Control
+    position_at: Ints
+    velocity_at: Ints
+    actuators: Ints
+    arms: Array
+
+    def controls(self, m: Any, targets: JointTargets) -> Array:
+        """Values of MuJoCo's ``ctrl`` for all times, [S + 1, A].
+
+        An actuator's force is g ctrl + b0 + b1 length + b2 speed. ctrl is chosen so that it vanishes where length and
+        speed are the target's, so that a position servo follows a moving target without the lag b2 / b1.
+        """
+        gain, bias = m.actuator_gainprm[self.actuators, 0], m.actuator_biasprm[self.actuators]
+        lengths, speeds = targets.positions @ self.arms.T, targets.velocities @ self.arms.T
+        return np.asarray(-(bias[:, 0] + bias[:, 1] * lengths + bias[:, 2] * speeds) / gain)
+
+    def efforts(self, m: Any, d: Any) -> Array:
+        """Force of actuators and of joint limits [N m or N], [J]."""
+        limits = np.zeros(m.nv)
+        if d.nefc:
+            force = np.where(d.efc_type == int(mujoco.mjtConstraint.mjCNSTR_LIMIT_JOINT), d.efc_force, 0.0)
+            mujoco.mj_mulJacTVec(m, d, limits, force)
+        return np.asarray((d.qfrc_actuator + limits)[self.velocity_at])
+
+    def motion(self, positions: Array, velocities: Array, efforts: Array, targets: Array) -> RobotMotion:
+        """The record of a run."""
+        names = tuple(self.model.joint_names)
+        return RobotMotion(self.model.name, names, positions, velocities, efforts, targets, self.control.mode)
+
+
+def set_up_robots(m: Any, d: Any, assets: SceneAssets) -> tuple[NewtonRobot, ...]:
+    """Find the robots in the compiled model, set gains and friction, put them at their start.
+
+    Raises:
+        SceneError: an actuator that no joint target can drive.
+        PhysicsError: Newton's import differs from the file.
+    """
+    robots = []
+    for model, robot in zip(assets.robots, assets.scene.robots, strict=True):
+        offset = first_part(assets, model)
+        _place(m, d, model, offset)
+        robots.append(_found(m, model, robot, offset))
+        d.qpos[robots[-1].position_at] = model.home
+        if robot.friction is not None:
+            _set_friction(m, model, offset, robot.friction)
+    mujoco.mj_forward(m, d)
+    for found, robot in zip(robots, assets.scene.robots, strict=True):
+        _set_gains(m, d, found, robot)
+        _check_home(m, d, found.model, first_part(assets, found.model))
+    return tuple(robots)
+
+
+def _body(m: Any, part: int) -> int:
+    from simvid.physics.newton_model import body_name
+
+    return int(m.body(body_name(part)).id)
+
+
+def _place(m: Any, d: Any, model: RobotModel, offset: int) -> None:
+    """Put a floating base where the scene wants it, in float64."""
+    if model.fixed_base:
+        return
+    for k, link in enumerate(model.links):
+        joint = int(m.body_jntadr[_body(m, offset + k)])
+        if link.parent < 0 and joint >= 0 and int(m.jnt_type[joint]) == int(mujoco.mjtJoint.mjJNT_FREE):
+            at = int(m.jnt_qposadr[joint])
+            d.qpos[at : at + 7] = pose_vector(model.base @ link.pose)
+
+
+def _found(m: Any, model: RobotModel, robot: Robot, offset: int) -> NewtonRobot:
+    joints: list[int] = []
+    for k, joint in enumerate(model.joints):
+        body = _body(m, offset + joint.link)
+        place = model.joints_of(joint.link).index(k)
+        own = range(int(m.body_jntadr[body]), int(m.body_jntadr[body] + m.body_jntnum[body]))
+        scalar = [j for j in own if int(m.jnt_type[j]) != int(mujoco.mjtJoint.mjJNT_FREE)]
+        if place >= len(scalar):
+            raise PhysicsError(f"robot {model.name!r}: newton's import of {model.path.name} lost joint {joint.name!r}")
+        joints.append(scalar[place])
+    actuators, arms = _actuators(m, joints)
+    for a, arm in zip(actuators, arms, strict=True):
+        if not arm.any():
+            raise SceneError(f"robot {model.name!r}: actuator {m.actuator(a).name!r} acts on no joint by a fixed arm")
+    position_at, velocity_at = m.jnt_qposadr[joints].astype(np.int32), m.jnt_dofadr[joints].astype(np.int32)
+    return NewtonRobot(model, robot.control, position_at, velocity_at, actuators, arms)
+
+
+def _actuators(m: Any, joints: list[int]) -> tuple[Ints, Array]:
+    """Actuators that act on some of the joints, and their arms."""
+    found: list[int] = []
+    arms: list[Array] = []
+    for a in range(m.nu):
+        target, gear, arm = int(m.actuator_trnid[a, 0]), float(m.actuator_gear[a, 0]), np.zeros(len(joints))
+        kind = int(m.actuator_trntype[a])
+        if kind in {int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT)}:
+            wraps = {target: 1.0}
+        elif kind == int(mujoco.mjtTrn.mjTRN_TENDON):
+            span = range(int(m.tendon_adr[target]), int(m.tendon_adr[target] + m.tendon_num[target]))
+            joint_wrap = int(mujoco.mjtWrap.mjWRAP_JOINT)
+            wraps = {int(m.wrap_objid[w]): float(m.wrap_prm[w]) for w in span if int(m.wrap_type[w]) == joint_wrap}
+        else:
+            continue
+        for j, share in wraps.items():
+            if j in joints:
+                arm[joints.index(j)] = gear * share
+        if arm.any():
+            found.append(a)
+            arms.append(arm)
+    return np.array(found, np.int32), np.array(arms).reshape(len(found), len(joints))
+
+
+def _set_gains(m: Any, d: Any, robot: NewtonRobot, spec: Robot) -> None:
+    """Turn every actuator into a servo of the wanted kind; the file's gains stay where the scene gives none.
+
+    An actuator of arm r and stiffness k feels like the stiffness k r^2 at its joint.
+    """
+    inertia = np.zeros((m.nv, m.nv))
+    mujoco.mj_fullM(m, d, inertia)
+    control = spec.control
+    for a, arm in zip(robot.actuators, robot.arms, strict=True):
+        square = float(arm @ arm)
+        affine = int(m.actuator_biastype[a]) == int(mujoco.mjtBias.mjBIAS_AFFINE)
+        given = -m.actuator_biasprm[a, 1:3] * square if affine else np.zeros(2)
+        tendon = int(m.actuator_trntype[a]) == int(mujoco.mjtTrn.mjTRN_TENDON)
+        if control.mode == "position" and given[0] > 0 and (control.stiffness is None or tendon):
+            if control.damping is not None and not tendon:
+                m.actuator_biasprm[a, 2] = -control.damping / square
+            continue
+        mass = float(inertia.diagonal()[robot.velocity_at] @ (arm != 0))
+        stiffness = control.stiffness or DEFAULT_RAD_S**2 * mass
+        damping = control.damping if control.damping is not None else given[1]
+        if damping <= 0:
+            damping = 2 * np.sqrt(stiffness * mass)
+        _make_servo(m, a, 0.0 if control.mode == "velocity" else stiffness / square, damping / square)
+
+
+def _make_servo(m: Any, a: int, stiffness: float, damping: float) -> None:
+    """force = stiffness (target - length) + damping (target speed - speed)."""
+    m.actuator_dyntype[a] = int(mujoco.mjtDyn.mjDYN_NONE)
+    m.actuator_gaintype[a] = int(mujoco.mjtGain.mjGAIN_FIXED)
+    m.actuator_biastype[a] = int(mujoco.mjtBias.mjBIAS_AFFINE)
+    m.actuator_gainprm[a], m.actuator_biasprm[a] = 0.0, 0.0
+    m.actuator_gainprm[a, 0] = stiffness if stiffness > 0 else damping
+    m.actuator_biasprm[a, 1:3] = -stiffness, -damping
+    m.actuator_ctrllimited[a] = 0
+
+
+def _set_friction(m: Any, model: RobotModel, offset: int, friction: float) -> None:
+    for k in range(len(model.links)):
+        body = _body(m, offset + k)
+        first = int(m.body_geomadr[body])
+        if first >= 0:
+            m.geom_friction[first : first + int(m.body_geomnum[body]), 0] = friction
+
+
+def _check_home(m: Any, d: Any, model: RobotModel, offset: int) -> None:
+    """Newton's links must be where the file's own kinematics put them."""
+    wanted = model.forward(model.home)
+    for k, link in enumerate(model.links):
+        error = float(np.linalg.norm(d.xpos[_body(m, offset + k)] - wanted[k, :3, 3]))
+        if not error < HOME_TOLERANCE_M:
+            raise PhysicsError(
+                f"robot {model.name!r}: newton's import puts link {link.name!r} {error:.3g} m from where "
+                f"{model.path.name} has it; joints of both kinds on one link may have changed order"
+            )

@@ -1,0 +1,218 @@
+"""Watches a simulation: parts that start inside each other, and runs that diverge. Independent of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import Collider, PartAssets, SceneAssets
+from simvid.errors import PhysicsError, SceneError
+from simvid.physics.contact_table import FrameContacts
+from simvid.trajectory import pose_matrices
+
+Array = NDArray[np.float64]
+OVERLAP_M = 1e-3
+"""Parts may start this deep inside each other; contacts push that out gently."""
+MAX_SPEED_M_S = 1e3
+MAX_TURN_RAD = 3.0
+"""Per step; beyond half a turn a rotation is not even known any more."""
+DEEP_M, DEEP_SHARE, DEEP_S = 5e-3, 0.25, 0.25
+"""Penetration is a fault if deeper than both this and this share of the thinner part, for this long."""
+ENERGY_SHARE, LIFT_M, DRIFT_M_S = 0.2, 0.01, 0.05
+"""A scene that nothing drives may gain this share of its largest kinetic energy, and what lifts all by this height and
+moves all at this speed (touching parts that start a little inside each other); that is far beyond rounding."""
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two parts that start inside each other."""
+
+    a: int
+    b: int
+    """Part indices."""
+    depth_m: float
+    normal: tuple[float, float, float]
+    """The way to move a, world."""
+
+
+def check_overlaps(parts: Sequence[PartAssets], overlaps: Iterable[Overlap]) -> None:
+    """Refuse a start in which parts of different things are deeper than ``OVERLAP_M`` inside each other.
+
+    Raises:
+        SceneError: one line per pair, deepest first, with the way out.
+    """
+    deepest: dict[tuple[int, int], Overlap] = {}
+    for overlap in overlaps:
+        pair = (min(overlap.a, overlap.b), max(overlap.a, overlap.b))
+        if overlap.depth_m > OVERLAP_M and parts[overlap.a].part.instance != parts[overlap.b].part.instance:
+            before = deepest.get(pair)
+            if before is None or overlap.depth_m > before.depth_m:
+                deepest[pair] = overlap
+    if not deepest:
+        return
+    found = sorted(deepest.values(), key=lambda o: (-o.depth_m, o.a, o.b))
+    lines = [_overlap_line(parts, overlap) for overlap in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(f"and {len(found) - SHOWN} more pairs")
+    raise SceneError("\n".join(lines))
+
+
+def _overlap_line(parts: Sequence[PartAssets], o: Overlap) -> str:
+    a, b, normal = o.a, o.b, np.array(o.normal)
+    if parts[a].part.fixed and not parts[b].part.fixed:
+        a, b, normal = b, a, -normal
+    first, second = (parts[k].part for k in (a, b))
+    way = ", ".join(f"{x:.3g}" for x in np.round(normal * (o.depth_m + 1e-4), 4) + 0.0)
+    remedy = f"move {first.name!r} by [{way}] m"
+    if first.kind == "link":
+        remedy = f"start {first.instance!r} in another pose (initial_joints), or move {second.name!r}"
+    elif first.kind == second.kind == "body":
+        remedy += ", or tie them by a joint"
+    return (
+        f"{first.name!r} and {second.name!r} are {o.depth_m * 1000:.3g} mm inside each other at t = 0 (at most "
+        f"{OVERLAP_M * 1000:g} mm is allowed): {remedy}"
+    )
+
+
+@dataclass(eq=False)
+class Watch:
+    """Checks a running simulation frame by frame.
+
+    Attributes:
+        assets: the scene.
+        moving: whether a part's pose can change, [B].
+        driven: whether something puts energy in: robots, keyframes. Impulses are counted when they come.
+    """
+
+    assets: SceneAssets
+    moving: NDArray[np.bool_]
+    driven: bool
+    _sizes: Array = field(init=False)
+    _deep: dict[tuple[int, int], int] = field(default_factory=dict)
+    _highest: float = 0.0
+    _start: float | None = None
+    _frame: int = -1
+
+    def __post_init__(self) -> None:
+        self._sizes = part_sizes(self.assets)
+
+    def frame(self, poses: Array, twists: Array, contacts: FrameContacts) -> None:
+        """Check the next frame, from frame 0 on.
+
+        Args:
+            poses: [B, 7]; twists: [B, 6], as in ``Trajectory``.
+            contacts: of the steps since the last frame.
+
+        Raises:
+            PhysicsError: the part, the time and the remedy.
+        """
+        self._frame += 1
+        self._check_numbers(poses, twists)
+        self._check_depth(contacts)
+        if not self.driven:
+            self._check_energy(poses, twists)
+
+    @property
+    def _time(self) -> float:
+        return self._frame / self.assets.scene.fps
+
+    def diverged(self, part: int, what: str, step_s: float | None = None) -> PhysicsError:
+        """The error for a part that ran away."""
+        now = self.assets.scene.step_s
+        needed = min(now / 4, step_s if step_s is not None else now / 4)
+        return PhysicsError(
+            f"the simulation diverged at t = {self._time:.4g} s: {self.assets.parts[part].part.name!r} {what}. The "
+            f"physics step is {now:.3g} s; try physics.step_s: {needed:.2g} or less, and check masses, sizes and gains"
+        )
+
+    def _check_numbers(self, poses: Array, twists: Array) -> None:
+        broken = ~(np.isfinite(poses).all(axis=1) & np.isfinite(twists).all(axis=1))
+        if broken.any():
+            raise self.diverged(int(np.argmax(broken)), "has a pose that is no number any more")
+        speed, spin = (np.linalg.norm(twists[:, s], axis=1) for s in (slice(3), slice(3, 6)))
+        fastest = int(np.argmax(speed))
+        if speed[fastest] > MAX_SPEED_M_S:
+            step = float(self._sizes[fastest] / (2 * speed[fastest])) if np.isfinite(self._sizes[fastest]) else None
+            raise self.diverged(fastest, f"moves at {speed[fastest]:.3g} m/s", step)
+        wildest = int(np.argmax(spin))
+        if spin[wildest] * self.assets.scene.step_s > MAX_TURN_RAD:
+            raise self.diverged(wildest, f"turns at {spin[wildest]:.3g} rad/s", 0.5 / float(spin[wildest]))
+
+    def _check_depth(self, contacts: FrameContacts) -> None:
+        parts = self.assets.parts
+        deep: dict[tuple[int, int], int] = {}
+        for a, b, depth in zip(contacts.id_a - 1, contacts.id_b - 1, contacts.depth_m, strict=True):
+            thin = min(self._sizes[a], self._sizes[b])
+            if depth < max(DEEP_M, DEEP_SHARE * thin) or parts[a].part.instance == parts[b].part.instance:
+                continue
+            pair = (int(a), int(b))
+            deep[pair] = self._deep.get(pair, 0) + 1
+            if deep[pair] / self.assets.scene.fps >= DEEP_S:
+                names = f"{parts[a].part.name!r} and {parts[b].part.name!r}"
+                raise PhysicsError(
+                    f"{names} have been up to {depth * 1000:.3g} mm inside each other for {DEEP_S} s at "
+                    f"t = {self._time:.4g} s: something presses them together (a keyframed path, a strong joint, a "
+                    "wedge); free the way, or take a smaller physics.step_s "
+                    f"(now {self.assets.scene.step_s:.3g} s)"
+                )
+        self._deep = deep
+
+    def _check_energy(self, poses: Array, twists: Array) -> None:
+        """A scene that nothing drives cannot gain energy."""
+        kinetic, potential = mechanical_energy(self.assets, poses, twists)
+        total = float(kinetic.sum() + potential.sum())
+        self._highest = max(self._highest, float(kinetic.sum()))
+        kicks = [i for p in self.assets.parts if p.body is not None for i in p.body.impulses]
+        before = (self._frame - 1) / self.assets.scene.fps - self.assets.scene.step_s
+        if self._start is None or any(before <= i.t_s <= self._time for i in kicks):
+            self._start = total
+        self._start = min(self._start, total)
+        if total - self._start > ENERGY_SHARE * self._highest + self._slack():
+            raise self.diverged(
+                int(np.argmax(kinetic)),
+                f"has {kinetic.max():.3g} J of kinetic energy, and all together gained {total - self._start:.3g} J "
+                "though nothing drives them",
+            )
+
+    def _slack(self) -> float:
+        mass = sum(part.mass.mass_kg for part in self.assets.parts if part.mass is not None)
+        weight = float(np.linalg.norm(self.assets.scene.physics.gravity_m_s2))
+        return mass * (weight * LIFT_M + DRIFT_M_S**2 / 2)
+
+
+def mechanical_energy(assets: SceneAssets, poses: Array, twists: Array) -> tuple[Array, Array]:
+    """Kinetic and potential energy of the bodies [J], [B] each; zero for parts without mass properties."""
+    gravity = np.array(assets.scene.physics.gravity_m_s2)
+    kinetic, potential = np.zeros(len(poses)), np.zeros(len(poses))
+    frames = pose_matrices(poses)
+    for k, part in enumerate(assets.parts):
+        if part.mass is None:
+            continue
+        turn = frames[k, :3, :3]
+        arm = turn @ part.mass.center_m
+        velocity = twists[k, :3] + np.cross(twists[k, 3:], arm)
+        spin = turn.T @ twists[k, 3:]
+        kinetic[k] = part.mass.mass_kg * velocity @ velocity / 2 + spin @ part.mass.inertia_kg_m2 @ spin / 2
+        potential[k] = -part.mass.mass_kg * gravity @ (poses[k, :3] + arm)
+    return kinetic, potential
+
+
+def part_sizes(assets: SceneAssets) -> Array:
+    """Half of the smallest extent of each part's thinnest collider [m], inf without one, [B]."""
+    links = {name: link for robot in assets.robots for name, link in zip(robot.part_names, robot.links, strict=True)}
+    sizes = np.full(len(assets.parts), np.inf)
+    for k, part in enumerate(assets.parts):
+        link = links.get(part.part.name)
+        colliders = link.colliders if link is not None else part.colliders
+        sizes[k] = min((_half_size(c) for c in colliders), default=np.inf)
+    return sizes
+
+
+def _half_size(collider: Collider) -> float:
+    if collider.mesh is not None:
+        return float(np.ptp(collider.mesh.vertices, axis=0).min() / 2)
+    return float(min(collider.dimensions, default=np.inf))

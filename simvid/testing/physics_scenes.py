@@ -1,0 +1,112 @@
+"""Small scenes of primitive bodies, made into assets without reading a file: what engines are tested with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from simvid.assets.arrange import body_pose
+from simvid.assets.mass import collider_volume_inertia, combine
+from simvid.assets.parts import Collider, ColliderKind, MassProperties, PartAssets, SceneAssets
+from simvid.assets.robots import RobotModel, load_robot
+from simvid.scene import Body, Camera, CameraPose, Ground, Physics, Pose, Robot, Scene, Shape
+from simvid.scene.shapes import Box, Sphere
+from simvid.trajectory import Part
+
+CAMERA = Camera(name="view", pose=CameraPose())
+DENSITY = 1000.0
+"""Of bodies without mass_kg [kg/m^3]."""
+
+
+def small_scene(
+    bodies: Sequence[Body] = (),
+    *,
+    seconds: float = 1.0,
+    fps: float = 50.0,
+    step_s: float = 0.002,
+    gravity: tuple[float, float, float] = (0.0, 0.0, -9.81),
+    ground: Ground | None = None,
+    robots: Sequence[Robot] = (),
+) -> Scene:
+    """A scene with a camera that nobody looks through."""
+    return Scene(
+        simvid=1, duration_s=seconds, fps=fps, cameras=(CAMERA,), bodies=tuple(bodies), robots=tuple(robots),
+        physics=Physics(step_s=step_s, gravity_m_s2=gravity), ground=ground,
+    )  # fmt: skip
+
+
+def ball(name: str = "ball", radius: float = 0.05, **given: Any) -> Body:
+    """A ball; the rest as ``Body`` takes it."""
+    return Body(name=name, shape=Shape(sphere=Sphere(radius_m=radius)), **given)
+
+
+def box(name: str = "box", size: tuple[float, float, float] = (0.1, 0.1, 0.1), **given: Any) -> Body:
+    """A box of these edge lengths [m]; the rest as ``Body`` takes it."""
+    return Body(name=name, shape=Shape(box=Box(size_m=size)), **given)
+
+
+def at(x: float, y: float, z: float, **given: Any) -> Pose:
+    """A pose by its position."""
+    return Pose(position_m=(x, y, z), **given)
+
+
+def small_assets(scene: Scene, colliders: Mapping[str, tuple[Collider, ...]] | None = None) -> SceneAssets:
+    """Assets of a scene whose bodies are single primitives, and its robots.
+
+    Args:
+        scene: with ``small_scene``.
+        colliders: by body name, in place of the primitive.
+    """
+    parts: list[PartAssets] = []
+    if scene.ground is not None:
+        material = scene.material(scene.ground.material)
+        plane = Collider("plane", (), np.eye(4), material.friction, material.restitution, material.rolling_friction_m)
+        pose = np.eye(4)
+        pose[2, 3] = scene.ground.height_m
+        parts.append(PartAssets(Part("ground", "ground", 1, "ground", "ground", True), pose, (), (plane,), None))
+    for body in scene.bodies:
+        held = body.fixed or body.motion is not None
+        solid = (colliders or {}).get(body.name) or (primitive_collider(scene, body),)
+        part = Part(body.name, body.name, len(parts) + 1, "body", body.name, held)
+        mass = None if held else _mass(body, solid)
+        parts.append(PartAssets(part, body_pose(body.pose), (), solid, mass, body))
+    robots = []
+    for robot in scene.robots:
+        robots.append(load_robot(robot, Path()))
+        parts.extend(link_parts(robots[-1], len({p.part.instance_id for p in parts}) + 1))
+    return SceneAssets(scene, tuple(parts), tuple(robots))
+
+
+def primitive_collider(scene: Scene, body: Body) -> Collider:
+    """The collider of a body of one primitive shape."""
+    value, kind, material = body.shape.value, body.shape.kind, scene.material(body.material)
+    if kind == "box":
+        dimensions = tuple(s / 2 for s in value.size_m)
+    elif kind == "sphere":
+        dimensions = (value.radius_m,)
+    elif kind == "ellipsoid":
+        dimensions = tuple(value.radii_m)
+    else:
+        dimensions = (value.radius_m, value.length_m / 2)
+    solid = (material.friction, material.restitution, material.rolling_friction_m)
+    return Collider(cast("ColliderKind", kind), dimensions, np.eye(4), *solid)
+
+
+def link_parts(model: RobotModel, instance: int) -> list[PartAssets]:
+    """The parts of a robot's links at its start."""
+    poses = model.forward(model.home)
+    return [
+        PartAssets(Part(f"{model.name}/{link.name}", model.name, instance, "link", model.name), pose, (), (), None)
+        for link, pose in zip(model.links, poses, strict=True)
+    ]
+
+
+def _mass(body: Body, solid: Sequence[Collider]) -> MassProperties:
+    pieces = [(DENSITY * v, center, DENSITY * inertia) for v, center, inertia in map(collider_volume_inertia, solid)]
+    total = combine(pieces)
+    if body.mass_kg is None:
+        return total
+    return MassProperties(body.mass_kg, total.center_m, total.inertia_kg_m2 * (body.mass_kg / total.mass_kg))
