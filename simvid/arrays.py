@@ -29,6 +29,11 @@ SAMPLE_BYTES = 1 << 12
 SAMPLES = 4
 
 
+def _plain(array: Array) -> Array:
+    """The same values, little-endian and in C order; arrays without dimensions stay so."""
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+
+
 class Digest:
     """SHA-256 over the decoded frames of one array: type, shape and bytes (little-endian, C order) of each in turn."""
 
@@ -37,7 +42,7 @@ class Digest:
 
     def add(self, array: Array) -> None:
         """Take one frame in."""
-        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        plain = _plain(array)
         self._sha.update(f"{plain.dtype.str}{plain.shape}\n".encode())
         self._sha.update(plain.data if plain.size else b"")
 
@@ -64,7 +69,7 @@ class ArrayWriter:
 
     def append(self, array: Array) -> None:
         """Write the next frame."""
-        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        plain = _plain(array)
         self._digest.add(plain)
         _write_entry(self._zip, f"{self._count:05d}", plain)
         self._count += 1
@@ -98,7 +103,7 @@ def write_named(path: Path, arrays: Mapping[str, Array]) -> str:
     """Write a few named arrays as ``.npz`` with bytes that depend on them alone; their digest."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
-            _write_entry(archive, name, np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")))
+            _write_entry(archive, name, _plain(array))
     return named_digest(arrays)
 
 
@@ -109,7 +114,7 @@ def read_named(path: Path) -> dict[str, Array]:
         ClipError: the file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError as error:
         raise ClipError(f"{path}: missing") from error
