@@ -27,7 +27,7 @@ def semi_implicit_offset(gravity_m_s2: Array, step_s: float, t_s: float) -> Arra
 
 def incline_acceleration(angle_rad: float, friction: float, gravity_m_s2: float = 9.81) -> float:
     """Of a block on an incline: max(0, g (sin a - mu cos a)) [m/s^2]; Coulomb, [G] ch. 1."""
-    return max(0.0, gravity_m_s2 * (np.sin(angle_rad) - friction * np.cos(angle_rad)))
+    return max(0.0, float(gravity_m_s2 * (np.sin(angle_rad) - friction * np.cos(angle_rad))))
 
 
 def rolling_acceleration(angle_rad: float, gyration: float = 0.4, gravity_m_s2: float = 9.81) -> float:
@@ -93,4 +93,4 @@ def free_top_rate(side_inertia: float, spin_inertia: float, spin_rad_s: float, t
         spin_rad_s: component of the angular velocity along the axis.
         tilt_rad: angle between axis and angular momentum; L = I3 w3 / cos(tilt).
     """
-    return spin_inertia * spin_rad_s / np.cos(tilt_rad) / side_inertia
+    return float(spin_inertia * spin_rad_s / np.cos(tilt_rad) / side_inertia)

@@ -23,6 +23,7 @@ from simvid.physics.base import Progress
 from simvid.physics.contact_table import ContactTable
 from simvid.physics.newton_contacts import ContactRecorder
 from simvid.physics.newton_drives import Drives
+from simvid.physics.newton_spin import Spinner
 from simvid.physics.newton_stepping import Stepper
 from simvid.physics.newton_world import World, build_world
 from simvid.physics.scripts import JointTargets, plan_script
@@ -153,6 +154,7 @@ class _Loop:
         self._fixed = np.stack([pose_vector(p.pose) for p in world.assets.parts])
         self._joints = [np.zeros((3, frames, len(r.model.joints))) for r in world.robots]
         self._stepper = Stepper(world.m, world.d, world.restitution)
+        self._spinner = Spinner(world.m, world.d, world.assets, world.bodies)
         self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
         driven = bool(world.robots) or bool(drives.paths)
         self._watch = Watch(world.assets, world.moving, driven)
@@ -163,10 +165,12 @@ class _Loop:
     def advance(self, first: int, count: int) -> None:
         """Steps ``first`` to ``first + count``."""
         h, d = float(self.world.m.opt.timestep), self.world.d
-        stepper, recorder, drives = self._stepper, self._recorder, self.drives
+        stepper, recorder, drives, spinner = self._stepper, self._recorder, self.drives, self._spinner
         for step in range(first, first + count):
             drives.apply(step)
+            spinner.before()
             stepper.step()
+            spinner.after()
             if stepper.rows is not None:
                 recorder.add(stepper.contact, stepper.rows, d.efc_force, (step + 1) * h)
             if self._warnings:

@@ -86,7 +86,7 @@ class Stepper:
         mujoco.mj_mulJacVec(m, d, acceleration, d.qacc)  # the last step's
         mujoco.mj_fwdActuation(m, d)
         mujoco.mj_fwdAcceleration(m, d)
-        set_impacts(rows, velocity, reference, self._law, wanted)
+        set_impacts(rows, velocity, reference, d.efc_KBIP, self._law, wanted)
         set_lift(rows, acceleration, reference, wanted, lift)
         for _ in range(MAX_RUNS):
             mujoco.mj_fwdConstraint(m, d)
