@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from simvid.clip import Clip
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,3 +38,56 @@ def capture_file() -> Path:
     if not name:
         pytest.skip("set SIMVID_TEST_CAPTURE to a real .compressed.ply to run this")
     return Path(name)
+
+
+FLYING = """\
+simvid: 1
+name: flying
+description: A ball and a box fly past a post.
+duration_s: 0.125
+fps: 24
+seed: 5
+physics: {engine: free_fall}
+ground: {}
+materials:
+  red: {look: {base_color: [0.9, 0.2, 0.1]}}
+bodies:
+  - name: ball
+    shape: {sphere: {radius_m: 0.1}}
+    material: red
+    pose: {position_m: [0, 0, 0.3]}
+    velocity_m_s: [0.5, 0, 1]
+  - {name: cube, shape: {box: {size_m: 0.2}}, pose: {position_m: [0.3, 0.2, 0.3]}, velocity_m_s: [-0.5, 0, 0.5]}
+  - {name: post, shape: {cylinder: {radius_m: 0.05, length_m: 0.5}}, pose: {position_m: [-0.4, 0.3, 0.25]}, fixed: true}
+cameras:
+  - {name: front, resolution_px: [64, 48], pose: {look_from_m: [0, -1.6, 0.7], look_at_m: [0, 0, 0.3]}}
+  - {name: side, resolution_px: [49, 33], pose: {look_from_m: [1.6, 0, 0.7], look_at_m: [0, 0, 0.3]}}
+"""
+"""Four frames of two cameras, with an engine of one formula."""
+
+
+@pytest.fixture(scope="session")
+def free_fall() -> Iterator[None]:
+    """The engine ``free_fall`` of simvid.testing, registered."""
+    from simvid import registry
+
+    with pytest.MonkeyPatch.context() as patch:
+        engines = {**registry.BUILT_IN["physics"], "free_fall": "simvid.testing.free_fall:FreeFall"}
+        patch.setattr(registry, "BUILT_IN", {**registry.BUILT_IN, "physics": engines})
+        yield
+
+
+@pytest.fixture(scope="session")
+def flying_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small scene that needs no engine but ``free_fall``."""
+    path = tmp_path_factory.mktemp("scenes") / "flying.yaml"
+    path.write_text(FLYING)
+    return path
+
+
+@pytest.fixture(scope="session")
+def flying_clip(free_fall: None, flying_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Its clip; do not change it."""
+    import simvid
+
+    return simvid.run(flying_file, tmp_path_factory.mktemp("clips"))

@@ -110,11 +110,11 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
 
 
 def test_named_arrays(tmp_path: Path) -> None:
-    arrays = {"K": np.eye(3), "size": np.array([4, 5])}
+    arrays = {"K": np.eye(3), "size": np.array([4, 5]), "about": np.array("text"), "none": np.zeros((0, 3))}
     written = write_named(tmp_path / "c.npz", arrays)
     back = read_named(tmp_path / "c.npz")
     assert back.keys() == arrays.keys()
-    assert all(np.array_equal(back[k], v) for k, v in arrays.items())
+    assert all(np.array_equal(back[k], v) and back[k].shape == v.shape for k, v in arrays.items())
     assert written == named_digest(back) != named_digest({**arrays, "K": np.eye(3) * 2})
     with pytest.raises(ClipError, match="missing"):
         read_named(tmp_path / "nothing.npz")

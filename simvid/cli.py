@@ -1,0 +1,200 @@
+"""The command line: ``simvid COMMAND …``. Only arguments are read here; each command lives in ``simvid.commands``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+from simvid import __version__
+from simvid.errors import SimvidError
+
+INTERRUPTED, TERMINATED, INTERNAL = 130, 143, 70
+DESCRIPTION = """\
+A YAML scene goes through physics, Gaussian splatting and a refiner and comes out as labelled video.
+
+  simvid run franka_push            make a clip of a scene on the shelf
+  simvid run my_scene.yaml          or of your own
+  simvid list scenes                what is on the shelf
+  simvid doctor                     is everything installed that is needed?
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit code.
+
+    0 is well, 1 an error without a kind of its own, 2 wrong arguments or a faulty scene; the other kinds have the codes
+    of ``simvid.errors``. 130 is Ctrl-C.
+    """
+    arguments = build_parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        command = import_module(f"simvid.commands.{arguments.module}")
+        code: int = command.main(arguments)
+        sys.stdout.flush()
+        return code
+    except SimvidError as error:
+        if arguments.debug:
+            raise
+        return _report(str(error), error.exit_code, arguments)
+    except KeyboardInterrupt:
+        return _report("stopped; nothing was left half-written, run it again to go on", INTERRUPTED, arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush is quiet
+        return 1
+    except Exception as error:
+        if arguments.debug:
+            raise
+        text = f"simvid has a fault: {type(error).__name__}: {error}\nPlease report it with what --debug shows."
+        return _report(text, INTERNAL, arguments)
+
+
+def _report(text: str, code: int, arguments: argparse.Namespace) -> int:
+    if getattr(arguments, "json", False):
+        print(json.dumps({"error": text, "exit_code": code}))
+    print(f"simvid: {text}", file=sys.stderr)
+    return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    parser = argparse.ArgumentParser(prog="simvid", description=DESCRIPTION, formatter_class=_Plain)
+    parser.add_argument("--version", action="version", version=f"simvid {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_run, _simulate, _render, _refine, _validate, _schema, _list, _show, _doctor):
+        add(commands)
+    return parser
+
+
+class _Plain(argparse.RawDescriptionHelpFormatter):
+    """Keeps examples as they are written."""
+
+
+def _command(commands: Any, name: str, help_text: str, example: str, module: str | None = None) -> Any:
+    """A command with the options that all have."""
+    parser = commands.add_parser(
+        name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", formatter_class=_Plain,
+        epilog=f"example:\n{example}",
+    )  # fmt: skip
+    parser.set_defaults(module=module or name)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but results and errors")
+    parser.add_argument("--debug", action="store_true", help="show Python tracebacks")
+    return parser
+
+
+def _scene_options(parser: Any, what: str = "scene") -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides",
+        help=f"change a value of the {what}, as in cameras.front.fov_y_deg=60; may be given again",
+    )  # fmt: skip
+
+
+def _job_options(parser: Any) -> None:
+    parser.add_argument("--out", default=None, metavar="DIR", help="folder for clips (default: out)")
+    parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames (2 or more)")
+    parser.add_argument("--sample", type=int, default=0, metavar="K", help="which draw of what the scene randomizes")
+    parser.add_argument("--force", action="store_true", help="run every stage again, even if nothing has changed")
+
+
+def _run(commands: Any) -> None:
+    parser = _command(
+        commands, "run", "make a clip: simulate, render, refine, write",
+        "  simvid run domino_row\n  simvid run my_scene.yaml --out clips --set cameras.front.fov_y_deg=60",
+    )  # fmt: skip
+    parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
+    _job_options(parser)
+    _scene_options(parser)
+    parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
+    parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf, instead of the scene's")
+    parser.add_argument("--look", metavar="NAME", help="how the refined video should look, instead of the scene's")
+    parser.set_defaults(until="refining")
+
+
+def _simulate(commands: Any) -> None:
+    parser = _command(
+        commands, "simulate", "run the physics alone: a clip folder with the trajectory and the contacts",
+        "  simvid simulate billiard_break --out out", module="run",
+    )  # fmt: skip
+    parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
+    _job_options(parser)
+    _scene_options(parser)
+    parser.set_defaults(until="physics", renderer=None, refiner=None, look=None)
+
+
+def _render(commands: Any) -> None:
+    parser = _command(
+        commands, "render", "simulate and render a scene, or render the motion of a clip again",
+        "  simvid render pendulum\n  simvid render out/pendulum-1a2b3c4d --renderer reference", module="run",
+    )  # fmt: skip
+    parser.add_argument("scene", metavar="SCENE|CLIP", help="a scene's name or YAML file, or a clip folder")
+    _job_options(parser)
+    _scene_options(parser)
+    parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
+    parser.set_defaults(until="rendering", refiner=None, look=None)
+
+
+def _refine(commands: Any) -> None:
+    parser = _command(
+        commands, "refine", "refine the frames of a clip, and add the result to its folder",
+        "  simvid refine out/pendulum-1a2b3c4d --refiner identity",
+    )  # fmt: skip
+    parser.add_argument("clip", metavar="CLIP", help="a clip folder")
+    parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf (default: that of the scene)")
+    parser.add_argument("--look", metavar="NAME", help="how it should look (default: that of the scene)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the refiner (default: that of the scene)")
+    parser.add_argument("--force", action="store_true", help="replace a refinement of the same name")
+
+
+def _validate(commands: Any) -> None:
+    parser = _command(
+        commands, "validate", "check scene files and say everything that is wrong with them",
+        "  simvid validate scenes/*.yaml",
+    )  # fmt: skip
+    parser.add_argument("scenes", nargs="+", metavar="SCENE", help="names on the shelf, or paths of YAML files")
+    parser.add_argument("--syntax-only", action="store_true", help="do not open the meshes and robots that they name")
+    _scene_options(parser, "scenes")
+
+
+def _schema(commands: Any) -> None:
+    parser = _command(
+        commands, "schema", "print the JSON Schema of scene files, for editors", "  simvid schema > scene.schema.json"
+    )
+    parser.add_argument("--output", metavar="FILE", help="write it to a file instead")
+
+
+def _list(commands: Any) -> None:
+    parser = _command(commands, "list", "list what there is to choose from", "  simvid list scenes", module="listing")
+    parser.add_argument(
+        "what", nargs="?", choices=("scenes", "renderers", "refiners", "engines"), help="default: all four"
+    )
+
+
+def _show(commands: Any) -> None:
+    parser = _command(
+        commands, "show", "say what is in a clip folder, and check that it is whole",
+        "  simvid show out/pendulum-1a2b3c4d --verify",
+    )  # fmt: skip
+    parser.add_argument("clip", metavar="CLIP", help="a clip folder")
+    parser.add_argument("--verify", action="store_true", help="read every file and compare its content with its digest")
+
+
+def _doctor(commands: Any) -> None:
+    parser = _command(
+        commands, "doctor", "say what is installed, what is missing, and try a tiny clip", "  simvid doctor"
+    )
+    parser.add_argument("--no-test", action="store_true", help="leave out the tiny clip")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

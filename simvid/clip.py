@@ -1,0 +1,278 @@
+"""Clip: an open clip folder, with everything a scene became."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.arrays import ArrayFile, read_named
+from simvid.clip_records import (
+    CLIP_FILE,
+    TRAJECTORY_FILE,
+    CameraRecord,
+    ClipRecord,
+    RefinedRecord,
+    content_faults,
+    content_hash,
+    read_record,
+)
+from simvid.errors import ClipError
+from simvid.frames import CameraPath, Frame, Frames
+from simvid.scene import Scene
+from simvid.trajectory import Trajectory
+
+THUMBNAIL_PX = 560
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A folder that holds one whole clip. Open it with ``Clip.open``; arrays are read when they are asked for.
+
+    Attributes:
+        path: the folder.
+        record: ``clip.json``.
+    """
+
+    path: Path
+    record: ClipRecord
+
+    @staticmethod
+    def open(path: str | Path) -> Clip:
+        """Open a clip folder, and see that all its files are there in full length.
+
+        Raises:
+            ClipError: it is no clip folder, of another version, or files are missing or cut.
+        """
+        folder = Path(path)
+        record = read_record(folder / CLIP_FILE, ClipRecord)
+        bad = []
+        for name, file in record.files.items():
+            place = folder / name
+            size = place.stat().st_size if place.is_file() else None
+            if size != file.bytes:
+                bad.append(f"{name}: missing" if size is None else f"{name}: expected {file.bytes} bytes, got {size}")
+        if bad:
+            raise ClipError(f"{folder}: damaged clip; make it again\n" + "\n".join(f"  {line}" for line in bad))
+        return Clip(folder, record)
+
+    def __repr__(self) -> str:
+        cameras = ", ".join(c.name for c in self.record.cameras) or "none"
+        return f"Clip({str(self.path)!r}, frames={self.frame_count}, cameras=[{cameras}], hash={self.content_hash[:8]})"
+
+    @property
+    def name(self) -> str:
+        """Name of the scene."""
+        return self.record.name
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.record.fps
+
+    @property
+    def frame_count(self) -> int:
+        """T."""
+        return self.record.frame_count
+
+    @property
+    def content_hash(self) -> str:
+        """Equal for clips with equal content, wherever and whenever they were made."""
+        return self.record.content_hash
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How it was made: seeds, sampled values, tools, stages, assets."""
+        keys = ("input_hash", "content_hash", "seed", "sample_index", "sampled", "physics", "stages", "assets", "tools",
+                "made_at")  # fmt: skip
+        tree = self.record.model_dump(mode="json")
+        return {key: tree[key] for key in keys}
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The scene as it ran, with nothing left to draw.
+
+        Raises:
+            ClipError: it was written by a simvid with another scene language.
+        """
+        from pydantic import ValidationError
+
+        try:
+            scene = Scene.model_validate_json(json.dumps(self.record.scene))
+        except ValidationError as error:
+            raise ClipError(f"{self.path / CLIP_FILE}: its scene is not one of this simvid ({error})") from error
+        scene._base = str((self.path / (self.record.scene_base or ".")).resolve())
+        scene._file = self.record.scene_file or str(self.path / CLIP_FILE)
+        return scene
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """What moved where."""
+        from simvid import trajectory_io
+
+        return trajectory_io.load(self.path / TRAJECTORY_FILE)
+
+    @cached_property
+    def cameras(self) -> Mapping[str, CameraPath]:
+        """Where each camera stood, by name."""
+        return {record.name: self._camera_path(record) for record in self.record.cameras}
+
+    def arrays(self, camera: str) -> tuple[str, ...]:
+        """Names of the arrays that a camera has: ``rgb`` and the labels."""
+        return self._camera(camera).arrays
+
+    def frames(self, camera: str, labels: Iterable[str] | None = None, indices: Sequence[int] | None = None) -> Frames:
+        """What a camera saw, in memory.
+
+        Args:
+            camera: its name.
+            labels: arrays to read besides rgb, such as ``depth`` and ``flow_forward``; None reads all there are.
+            indices: which frames, such as ``range(10)``; None reads all.
+
+        Raises:
+            ClipError: no such camera or label, or a damaged file.
+            IndexError: no such frame.
+        """
+        record = self._camera(camera)
+        path = self.cameras[camera]
+        if indices is not None:
+            self._check_indices(indices)
+            path = CameraPath(path.name, path.width, path.height, path.K, path.world_from_camera[list(indices)])
+        arrays: dict[str, Any] = {
+            name: ArrayFile(self._file(record, name)).stack(indices) for name in self._wanted(record, labels)
+        }
+        return Frames(camera=path, **arrays)
+
+    def frame(self, camera: str, index: int) -> Frame:
+        """One frame with all its labels; the others are not read.
+
+        Raises:
+            ClipError: no such camera.
+            IndexError: no such frame.
+        """
+        self._check_indices([index])
+        return next(self.stream(camera, indices=[index]))
+
+    def stream(
+        self, camera: str, labels: Iterable[str] | None = None, indices: Iterable[int] | None = None
+    ) -> Iterator[Frame]:
+        """Frame after frame, one in memory at a time. Arguments as for ``frames``."""
+        record = self._camera(camera)
+        names = self._wanted(record, labels)
+        wanted = list(range(self.frame_count) if indices is None else indices)
+        self._check_indices(wanted)
+        return self._read_frames(record, names, wanted)
+
+    def refined(self, name: str | None = None, camera: str | None = None) -> NDArray[np.uint8]:
+        """Refined pictures of a camera, sRGB uint8 [T, H, W, 3].
+
+        Args:
+            name: which refinement; None is the only one.
+            camera: None is the first.
+
+        Raises:
+            ClipError: no such refinement or camera.
+        """
+        record = self.refinement(name)
+        view = record.cameras[0] if camera is None else camera
+        if view not in record.cameras:
+            raise ClipError(f"{self.path}: refinement {record.name!r} has no camera {view!r}; it has {record.cameras}")
+        pictures: NDArray[np.uint8] = ArrayFile(self.path / "refined" / record.name / f"{view}.npz").stack()
+        return pictures
+
+    def refinement(self, name: str | None = None) -> RefinedRecord:
+        """How a refinement was made; None is the only one.
+
+        Raises:
+            ClipError: there is no such, or several to choose from.
+        """
+        known = {r.name: r for r in self.record.refined}
+        if name is None and len(known) == 1:
+            return next(iter(known.values()))
+        if name is None or name not in known:
+            asked = "name one" if name is None else f"no refinement {name!r}"
+            raise ClipError(f"{self.path}: {asked}; there are {', '.join(known) or 'none'}")
+        return known[name]
+
+    def video(self, camera: str, refined: str | None = None) -> Path:
+        """The preview video of a camera, as rendered or refined."""
+        if refined is not None:
+            return self.path / "refined" / self.refinement(refined).name / f"{camera}.mp4"
+        return self.path / self._camera(camera).folder / "rgb.mp4"
+
+    def verify(self) -> list[str]:
+        """Read every file and compare its content with its digest; what is wrong, nothing for a sound clip."""
+        faults = content_faults(self.path, self.record.files)
+        expected = content_hash(self.record.files)
+        if expected != self.record.content_hash:
+            faults.append(f"{CLIP_FILE}: content_hash is not that of its files")
+        return faults
+
+    def _repr_html_(self) -> str:
+        """A line and the contact sheet, for notebooks."""
+        return _as_html(self)
+
+    def _camera(self, name: str) -> CameraRecord:
+        for record in self.record.cameras:
+            if record.name == name:
+                return record
+        names = ", ".join(c.name for c in self.record.cameras) or "none"
+        raise ClipError(f"{self.path}: no camera {name!r}; there are {names}")
+
+    def _camera_path(self, record: CameraRecord) -> CameraPath:
+        stored = read_named(self.path / record.folder / "camera.npz")
+        return CameraPath(record.name, record.width, record.height, stored["K"], stored["world_from_camera"])
+
+    def _file(self, record: CameraRecord, array: str) -> Path:
+        return self.path / record.folder / f"{array}.npz"
+
+    def _wanted(self, record: CameraRecord, labels: Iterable[str] | None) -> tuple[str, ...]:
+        if labels is None:
+            return record.arrays
+        asked = [name for name in labels if name != "rgb"]
+        missing = [name for name in asked if name not in record.arrays]
+        if missing:
+            known = {f.name for f in fields(Frame)}
+            why = "was not asked for when the clip was made" if set(missing) <= known else "is unknown"
+            has = ", ".join(record.arrays)
+            raise ClipError(f"{self.path}: camera {record.name!r} has {has}; {', '.join(missing)} {why}")
+        return ("rgb", *asked)
+
+    def _check_indices(self, indices: Iterable[int]) -> None:
+        for index in indices:
+            if not 0 <= index < self.frame_count:
+                raise IndexError(f"{self.path}: frame {index} asked for; frames are 0 to {self.frame_count - 1}")
+
+    def _read_frames(self, record: CameraRecord, names: Sequence[str], indices: Sequence[int]) -> Iterator[Frame]:
+        streams = {name: ArrayFile(self._file(record, name)).read(indices) for name in names}
+        for _ in indices:
+            arrays: dict[str, Any] = {name: next(stream) for name, stream in streams.items()}
+            yield Frame(**arrays)
+
+
+def _as_html(clip: Clip) -> str:
+    """A small HTML view: what it is, and its contact sheet scaled down."""
+    record = clip.record
+    cameras = ", ".join(f"{c.name} {c.width} x {c.height}" for c in record.cameras) or "no camera"
+    line = f"{record.frame_count} frames at {record.fps:g} fps; {cameras}; {record.physics.backend}"
+    text = f"<b>{html.escape(record.name)}</b> <code>{record.content_hash[:8]}</code><br>{html.escape(line)}"
+    sheet = clip.path / "contact_sheet.png"
+    if not sheet.is_file():
+        return f"<div>{text}</div>"
+    from PIL import Image
+
+    with Image.open(sheet) as picture:
+        picture.thumbnail((THUMBNAIL_PX, 4 * THUMBNAIL_PX))
+        buffer = io.BytesIO()
+        picture.convert("RGB").save(buffer, "JPEG", quality=80)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<div>{text}<br><img alt="contact sheet" src="data:image/jpeg;base64,{data}"></div>'

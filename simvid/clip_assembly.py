@@ -1,0 +1,291 @@
+"""Putting a clip folder together from the results of its stages."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from simvid import __version__
+from simvid.assets.parts import PartAssets, SceneAssets
+from simvid.assets.paths import PREFIX, resolve_asset
+from simvid.assets.paths import content_hash as file_hash
+from simvid.clip import Clip
+from simvid.clip_records import (
+    CLIP_FILE,
+    AssetRecord,
+    CameraRecord,
+    ClipRecord,
+    FileRecord,
+    PartRecord,
+    RefinedRecord,
+    changed_files,
+    content_hash,
+    file_record,
+    write_record,
+)
+from simvid.clip_writing import array_names
+from simvid.errors import ClipError
+from simvid.folders import link_or_copy, new_folder, sweep
+from simvid.job import CONTACTS_FILE, Job
+from simvid.overview import View, write_overview
+from simvid.scene import Compound, Refine, Scene, Shape
+from simvid.stage_store import Stage
+from simvid.trajectory import Trajectory
+
+HASH_DIGITS = 8
+SHEET_FILE = "contact_sheet.png"
+TOOLS = ("numpy", "newton", "warp-lang", "mujoco", "numba", "av", "pydantic", "trimesh", "coacd")
+SETTINGS_FILE = "settings.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The stages of a clip: physics, and per camera the frames and the refined pictures."""
+
+    physics: Stage
+    rendered: Mapping[str, Stage]
+    refined: Mapping[str, Stage]
+
+
+def clip_folder(job: Job) -> Path:
+    """``OUT/NAME-HASH8``; more digits where another clip has taken these."""
+    for digits in (HASH_DIGITS, 16):
+        folder = job.out / f"{job.scene.name}-{job.input_hash[:digits]}"
+        try:
+            if Clip.open(folder).record.input_hash == job.input_hash:
+                return folder
+        except ClipError:
+            return folder
+    return job.out / f"{job.scene.name}-{job.input_hash}"
+
+
+def existing_clip(job: Job) -> Clip | None:
+    """The clip of these very inputs, if it is there and whole."""
+    sweep(job.out)
+    folder = clip_folder(job)
+    if not folder.is_dir():
+        return None
+    try:
+        clip = Clip.open(folder)
+    except ClipError:
+        return None
+    return clip if not changed_files(folder, clip.record.files, folder / CLIP_FILE) else None
+
+
+def write_clip(job: Job, results: Results) -> Clip:
+    """Link the files of all stages into one folder, draw the contact sheet, and describe it all in ``clip.json``."""
+    started = time.perf_counter()
+    job.reporter.begin("writing", None)
+    trajectory = job.trajectory(results.physics)
+    final = clip_folder(job)
+    with new_folder(final, replace=True) as folder:
+        files: dict[str, FileRecord] = {}
+        tables = () if "contacts" in job.scene.labels else (CONTACTS_FILE,)
+        _link(results.physics, folder, files, "", skip=tables)
+        for camera, stage in results.rendered.items():
+            _link(stage, folder, files, f"cameras/{camera}/")
+        refined = _link_refined(job, results, folder, files)
+        if results.rendered:
+            _draw_overview(job, results, trajectory, folder / SHEET_FILE)
+            files[SHEET_FILE] = file_record(folder / SHEET_FILE, "preview")
+        record = _record(job, results, trajectory, refined, files, final)
+        write_record(folder / CLIP_FILE, record)
+    job.reporter.end("writing", time.perf_counter() - started, False)
+    return Clip.open(final)
+
+
+def _draw_overview(job: Job, results: Results, trajectory: Trajectory, path: Path) -> None:
+    scene = job.scene
+    name = refined_name(scene.refine)
+    views = [
+        View(camera, stage.path, trajectory.fps, {name: results.refined[camera].path / "rgb.npz"})
+        if camera in results.refined
+        else View(camera, stage.path, trajectory.fps)
+        for camera, stage in results.rendered.items()
+    ]
+    title = f"{scene.name}: {scene.description}" if scene.description else scene.name
+    facts = (
+        f"{trajectory.frame_count} frames at {trajectory.fps:g} fps",
+        f"physics {job.engine.record.backend}",
+        f"renderer {scene.render}",
+    )
+    write_overview(path, title, facts, trajectory.parts, views)
+
+
+def _link(stage: Stage, folder: Path, files: dict[str, FileRecord], prefix: str, skip: Sequence[str] = ()) -> None:
+    for name, file in stage.record.files.items():
+        if name not in skip:
+            link_or_copy(stage.path / name, folder / prefix / name)
+            files[prefix + name] = file
+
+
+def _link_refined(job: Job, results: Results, folder: Path, files: dict[str, FileRecord]) -> tuple[RefinedRecord, ...]:
+    """``refined/NAME/CAMERA.npz``, ``CAMERA.mp4`` and ``settings.json``."""
+    if job.refiner is None or not results.refined:
+        return ()
+    name = refined_name(job.scene.refine)
+    record = RefinedRecord(
+        name=name,
+        refiner=job.refiner.record,
+        look=job.scene.refine.look,
+        seed=job.scene.seed,
+        cameras=tuple(results.refined),
+        keys={camera: stage.record.key for camera, stage in results.refined.items()},
+    )
+    link_refined(record, results.refined, folder / "refined" / name)
+    files.update(refined_files(record, results.refined, folder))
+    return (record,)
+
+
+def link_refined(record: RefinedRecord, stages: Mapping[str, Stage], folder: Path) -> None:
+    """Fill the folder of one refinement."""
+    for camera, stage in stages.items():
+        for name in stage.record.files:
+            link_or_copy(stage.path / name, folder / f"{camera}{Path(name).suffix}")
+    write_record(folder / SETTINGS_FILE, record)
+
+
+def refined_files(record: RefinedRecord, stages: Mapping[str, Stage], clip: Path) -> dict[str, FileRecord]:
+    """Records of the files of one refinement, by their path in the clip."""
+    prefix = f"refined/{record.name}"
+    files = {
+        f"{prefix}/{camera}{Path(name).suffix}": file
+        for camera, stage in stages.items()
+        for name, file in stage.record.files.items()
+    }
+    files[f"{prefix}/{SETTINGS_FILE}"] = file_record(clip / prefix / SETTINGS_FILE, "record")
+    for picture in sorted((clip / prefix).glob("*.png")):
+        files[f"{prefix}/{picture.name}"] = file_record(picture, "preview")
+    return files
+
+
+def refined_name(refine: Refine) -> str:
+    """``identity``; with a look other than the default, ``NAME-LOOK``."""
+    name = Path(refine.refiner).stem
+    return name if refine.look == "as_rendered" else f"{name}-{refine.look}"
+
+
+def _record(
+    job: Job,
+    results: Results,
+    trajectory: Trajectory,
+    refined: tuple[RefinedRecord, ...],
+    files: dict[str, FileRecord],
+    final: Path,
+) -> ClipRecord:
+    scene = job.scene
+    cameras = tuple(_camera(job, trajectory, name, stage) for name, stage in results.rendered.items())
+    return ClipRecord(
+        name=scene.name,
+        description=scene.description,
+        input_hash=job.input_hash,
+        content_hash=content_hash(files),
+        fps=trajectory.fps,
+        frame_count=trajectory.frame_count,
+        seed=scene.seed,
+        sample_index=job.sample_index,
+        sampled=dict(job.sampled),
+        scene=scene.model_dump(mode="json", exclude_unset=True),
+        scene_file=Path(scene._file).name,
+        scene_base=os.path.relpath(Path(scene._base).resolve(), final.resolve()),
+        physics=job.engine.record,
+        parts=tuple(_parts(job.assets, trajectory)),
+        cameras=cameras,
+        refined=refined,
+        stages=tuple(job.done),
+        assets=tuple(asset_records(scene)),
+        tools=_tools(),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        files=files,
+    )
+
+
+def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> CameraRecord:
+    assert job.renderer is not None, "a camera was rendered"
+    path = job.camera_path(next(c for c in job.scene.cameras if c.name == name), trajectory)
+    k = [tuple(float(v) for v in row) for row in path.K]
+    return CameraRecord(
+        name=name,
+        width=path.width,
+        height=path.height,
+        K=(k[0], k[1], k[2]),  # type: ignore[arg-type]  # three rows of three
+        folder=f"cameras/{name}",
+        arrays=array_names(stage.record.files),
+        renderer=job.renderer.record,
+    )
+
+
+def _parts(assets: SceneAssets, trajectory: Trajectory) -> Iterator[PartRecord]:
+    """The id table."""
+    for k, (part, source) in enumerate(zip(trajectory.parts, assets.parts, strict=True)):
+        mass = float(trajectory.masses_kg[k]) if len(trajectory.masses_kg) else float("inf")
+        yield PartRecord(
+            id=k + 1,
+            name=part.name,
+            instance=part.instance,
+            instance_id=part.instance_id,
+            kind=part.kind,
+            category=part.category,
+            fixed=part.fixed,
+            mass_kg=mass if np.isfinite(mass) else None,
+            box_m=_box(source),
+        )
+
+
+def _box(part: PartAssets) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
+    """Lowest and highest corner of all that is seen of a part, in its frame [m]."""
+    meshes = [visual.mesh.vertices for visual in part.visuals if visual.mesh is not None]
+    captures = [visual.capture.means for visual in part.visuals if visual.capture is not None]
+    points = [p for p in (*meshes, *captures) if len(p)]
+    if not points:
+        return None
+    low = np.min([p.min(axis=0) for p in points], axis=0)
+    high = np.max([p.max(axis=0) for p in points], axis=0)
+    return tuple(low.astype(float).tolist()), tuple(high.astype(float).tolist())
+
+
+def asset_records(scene: Scene) -> Iterator[AssetRecord]:
+    """Every file that a scene names, once, with where it comes from and its licence where that is known."""
+    texts = [t for body in scene.bodies for t in _shape_files(body.shape)] + [r.model for r in scene.robots]
+    for text in dict.fromkeys(texts):
+        package = text.removeprefix(PREFIX).partition("/")[0] if text.startswith(PREFIX) else None
+        source, licence = _distribution(package) if package else (None, None)
+        digest = file_hash(resolve_asset(text, Path(scene._base)))
+        yield AssetRecord(path=text, sha256=digest, source=source, licence=licence)
+
+
+def _shape_files(shape: Shape) -> Iterable[str]:
+    value = shape.value
+    if isinstance(value, Compound):
+        return [path for part in value.parts for path in _shape_files(part.shape)]
+    return [value.path] if hasattr(value, "path") else []
+
+
+def _distribution(package: str) -> tuple[str | None, str | None]:
+    """Name and version of what installed a package, and its licence."""
+    owners = metadata.packages_distributions().get(package, [])
+    if not owners:
+        return None, None
+    about = metadata.metadata(owners[0])
+    licences = [about[key].partition("\n")[0] for key in ("License-Expression", "License") if key in about]
+    licences += [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
+    known = next((text for text in licences if text), None)
+    return f"{owners[0]} {metadata.version(owners[0])}", known
+
+
+def _tools() -> dict[str, str]:
+    found = {"simvid": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    for name in TOOLS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,286 @@
+"""What ``clip.json`` and ``stage.json`` hold, as frozen models; and how a file's content is digested."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from simvid import arrays
+from simvid.errors import ClipError
+
+SCHEMA_VERSION: Final = 1
+CLIP_FILE, STAGE_FILE, TRAJECTORY_FILE = "clip.json", "stage.json", "trajectory.npz"
+
+FileKind: TypeAlias = Literal["array", "named", "trajectory", "table", "record", "preview"]
+"""array: one array, frame by frame; named: a few arrays; table: text; record: settings; preview: video or picture.
+
+Records and previews have no digest and are in no hash.
+"""
+
+UNITS = {
+    "length": "m", "time": "s", "mass": "kg", "angle": "rad", "impulse": "N s", "flow": "px", "image": "px",
+}  # fmt: skip
+CONVENTIONS = {
+    "world": "right-handed, z up",
+    "camera": "OpenCV: +x right, +y down, +z forward; world_from_camera [T, 4, 4]",
+    "pixel_center": "0.5",
+    "quaternion": "w, x, y, z",
+    "frame_time": "frame i is at i / fps",
+    "rgb": "uint8 [H, W, 3], sRGB, display-referred",
+    "alpha": "float32 [H, W], coverage by parts and ground",
+    "depth": "float32 [H, W], z where transmittance passes 0.5 [m], +inf where it never does",
+    "depth_expected": "float32 [H, W], weighted mean z [m], +inf where nothing is",
+    "ids": "int32 [H, W], part id with the largest weight, 0 = scenery",
+    "normals": "float32 [H, W, 3], unit, camera frame, z < 0 faces the camera, 0 where undefined",
+    "flow": "float32 [H, W, 2], (u right, v down) to the next or the previous frame, NaN where undefined",
+    "occluded": "bool [H, W], hidden or outside in the next or the previous frame",
+    "boxes": "tight box of the visible pixels, edges in picture coordinates (pixel k covers k to k + 1)",
+    "contacts": "one row per frame and pair; the normal points from b to a, the impulse is that on a by b",
+}
+
+
+class Record(BaseModel):
+    """Base of the records."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileRecord(Record):
+    """A file of a clip."""
+
+    kind: FileKind
+    bytes: int
+    digest: str | None = None
+    """SHA-256 over the decoded content; None for records and previews."""
+
+
+class PartRecord(Record):
+    """One part: a row of the id table."""
+
+    id: int
+    name: str
+    instance: str
+    instance_id: int
+    kind: Literal["ground", "body", "link"]
+    category: str
+    fixed: bool
+    mass_kg: float | None
+    """None for fixed parts."""
+    box_m: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    """Lowest and highest corner of what is seen of it, in its own frame [m]."""
+
+
+class Backend(Record):
+    """What did a stage."""
+
+    entry: str | None = None
+    """Name on the shelf, where it came from one."""
+    backend: str
+    version: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class CameraRecord(Record):
+    """A camera; where it stands at each frame is in ``camera.npz``."""
+
+    name: str
+    width: int
+    height: int
+    K: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    folder: str
+    arrays: tuple[str, ...]
+    """Names of the lossless arrays: ``folder/NAME.npz``."""
+    renderer: Backend
+
+
+class RefinedRecord(Record):
+    """One refinement of all cameras, in ``refined/NAME/``."""
+
+    name: str
+    refiner: Backend
+    look: str
+    seed: int
+    cameras: tuple[str, ...]
+    keys: dict[str, str]
+    """Camera -> key of the stage that made it."""
+
+
+class StageRecord(Record):
+    """How one stage went."""
+
+    stage: str
+    """``physics``, ``rendering front`` or ``refining front identity``."""
+    key: str
+    reused: bool
+    wall_s: float
+    """What it took when it ran [s]."""
+
+
+class AssetRecord(Record):
+    """A file that the scene names."""
+
+    path: str
+    """As written in the scene."""
+    sha256: str | None
+    source: str | None = None
+    """Distribution and version it was installed with."""
+    licence: str | None = None
+    """Of that distribution, where its metadata say."""
+
+
+class ClipRecord(Record):
+    """``clip.json``."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    description: str = ""
+    input_hash: str
+    """Of everything that the clip was made from: equal inputs need not be run again."""
+    content_hash: str
+    """Over the digests of all files that have one."""
+    fps: float
+    frame_count: int
+    seed: int
+    sample_index: int = 0
+    sampled: dict[str, Any] = Field(default_factory=dict)
+    """What ``randomize`` drew: path in the scene -> value."""
+    scene: dict[str, Any]
+    """The scene as it ran, nothing left to draw."""
+    scene_file: str | None = None
+    """Where it was read from, for messages."""
+    scene_base: str | None = None
+    """Folder that its relative paths start from, relative to the clip's folder."""
+    physics: Backend
+    parts: tuple[PartRecord, ...]
+    cameras: tuple[CameraRecord, ...] = ()
+    refined: tuple[RefinedRecord, ...] = ()
+    stages: tuple[StageRecord, ...] = ()
+    assets: tuple[AssetRecord, ...] = ()
+    tools: dict[str, str] = Field(default_factory=dict)
+    """Package -> version."""
+    made_at: str
+    """UTC, ISO 8601."""
+    units: dict[str, str] = Field(default_factory=lambda: dict(UNITS))
+    conventions: dict[str, str] = Field(default_factory=lambda: dict(CONVENTIONS))
+    files: dict[str, FileRecord]
+    """Path in the clip -> what it is."""
+
+
+class StageFolder(Record):
+    """``stage.json``: a whole stage result in the store."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    stage: str
+    key: str
+    inputs: dict[str, Any]
+    """What the key was made from."""
+    wall_s: float
+    files: dict[str, FileRecord]
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+def read_record(path: Path, model: type[RecordT]) -> RecordT:
+    """Read and check a JSON record.
+
+    Raises:
+        ClipError: missing, not JSON, of another version, or not of the expected form.
+    """
+    try:
+        tree = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ClipError(f"{path}: missing; expected a folder made by simvid") from error
+    except (OSError, ValueError) as error:
+        raise ClipError(f"{path}: not readable ({error})") from error
+    version = tree.get("schema_version") if isinstance(tree, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ClipError(f"{path}: expected schema_version {SCHEMA_VERSION}, got {version!r}; make the clip again")
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ClipError(f"{path}: {where}: {first['msg']} ({error.error_count()} faults in all)") from error
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record as JSON that a person can read."""
+    path.write_text(json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def hash_of(tree: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of plain values, 64 hexadecimal digits."""
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_hash(files: Mapping[str, FileRecord]) -> str:
+    """Hash over the content of a clip's files; previews, times and machine do not matter."""
+    return hash_of({path: file.digest for path, file in files.items() if file.digest is not None})
+
+
+def digest_file(path: Path, kind: FileKind) -> str | None:
+    """Digest of a file's decoded content.
+
+    Raises:
+        ClipError: it is missing or damaged.
+    """
+    if kind in {"record", "preview"}:
+        return None
+    if kind == "array":
+        return arrays.digest(arrays.ArrayFile(path))
+    if kind == "named":
+        return arrays.named_digest(arrays.read_named(path))
+    if kind == "trajectory":
+        from simvid import trajectory_io
+
+        return trajectory_io.digest(trajectory_io.load(path))
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ClipError(f"{path}: not readable ({error.strerror})") from error
+
+
+def file_record(path: Path, kind: FileKind, digest: str | None = None) -> FileRecord:
+    """The record of a finished file; its digest is computed where it is not known."""
+    return FileRecord(kind=kind, bytes=path.stat().st_size, digest=digest or digest_file(path, kind))
+
+
+def changed_files(folder: Path, files: Mapping[str, FileRecord], record: Path) -> list[str]:
+    """Which files are missing, cut, or were touched after the record was written and no longer hold the same."""
+    written = record.stat().st_mtime_ns
+    bad = []
+    for name, file in files.items():
+        try:
+            status = (folder / name).stat()
+        except OSError:
+            bad.append(f"{name}: missing")
+            continue
+        if status.st_size != file.bytes:
+            bad.append(f"{name}: expected {file.bytes} bytes, got {status.st_size}")
+        elif status.st_mtime_ns > written:
+            bad += content_faults(folder, {name: file})
+    return bad
+
+
+def content_faults(folder: Path, files: Mapping[str, FileRecord]) -> list[str]:
+    """Which files do not hold what their digests say, by reading all of them."""
+    bad = []
+    for name, file in files.items():
+        try:
+            got = digest_file(folder / name, file.kind)
+            size = (folder / name).stat().st_size
+            if file.digest is None and size != file.bytes:
+                bad.append(f"{name}: expected {file.bytes} bytes, got {size}")
+        except (ClipError, OSError) as error:
+            bad.append(f"{name}: {error}")
+            continue
+        if got != file.digest:
+            bad.append(f"{name}: its content has changed (digest {str(got)[:12]}, expected {str(file.digest)[:12]})")
+    return bad

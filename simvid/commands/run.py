@@ -1,0 +1,95 @@
+"""``simvid run``, ``simulate`` and ``render``: a scene becomes a clip."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from simvid.clip import Clip
+from simvid.clip_records import CLIP_FILE
+from simvid.commands.reporting import Times, reporter_for
+from simvid.parsing import load_scene, parse_scene
+from simvid.pipeline import run
+from simvid.scene import Scene
+from simvid.trajectory import Trajectory
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run it and say where things are."""
+    scene, trajectory, out = _source(arguments)
+    times, shown = reporter_for(arguments)
+    with shown:
+        clip = run(
+            scene, arguments.out or out, frames=arguments.frames, sample_index=arguments.sample, until=arguments.until,
+            trajectory=trajectory, force=arguments.force, reporter=times,
+        )  # fmt: skip
+    if arguments.json:
+        print(json.dumps(summary(clip, times), indent=1))
+    elif arguments.quiet:
+        print(clip.path)
+    else:
+        print("\n".join(lines(clip, times)))
+    return 0
+
+
+def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Path]:
+    """The scene, and for a clip folder its trajectory and the folder that it lies in."""
+    overrides = list(arguments.overrides)
+    for path, value in (
+        ("render", arguments.renderer),
+        ("refine.refiner", arguments.refiner),
+        ("refine.look", arguments.look),
+    ):
+        if value is not None:
+            overrides.append(f"{path}={json.dumps(value)}")
+    folder = Path(arguments.scene)
+    if arguments.until == "rendering" and (folder / CLIP_FILE).is_file():
+        clip = Clip.open(folder)
+        text = json.dumps(clip.record.scene)
+        scene = parse_scene(text, str(folder / CLIP_FILE), clip.scene._base, overrides)
+        return scene, clip.trajectory, folder.parent
+    return load_scene(arguments.scene, overrides), None, Path("out")
+
+
+def summary(clip: Clip, times: Times) -> dict[str, Any]:
+    """For programs."""
+    cameras = [c.name for c in clip.record.cameras]
+    return {
+        "clip": str(clip.path),
+        "content_hash": clip.content_hash,
+        "input_hash": clip.record.input_hash,
+        "frames": clip.frame_count,
+        "was_there": times.was_there,
+        "reused": times.reused,
+        "stages_s": times.stages_s,
+        "videos": {name: str(clip.video(name)) for name in cameras},
+        "refined": {r.name: {c: str(clip.video(c, r.name)) for c in r.cameras} for r in clip.record.refined},
+        "contact_sheet": str(clip.path / "contact_sheet.png") if cameras else None,
+        "labels": {name: [str(p) for p in label_pictures(clip, name)] for name in cameras},
+    }
+
+
+def label_pictures(clip: Clip, camera: str) -> list[Path]:
+    """Overview pictures of a camera's labels."""
+    prefix = f"cameras/{camera}/labels/"
+    return [clip.path / name for name in clip.record.files if name.startswith(prefix)]
+
+
+def lines(clip: Clip, times: Times) -> list[str]:
+    """For people."""
+    found = [("clip", str(clip.path))]
+    for camera in clip.record.cameras:
+        found.append(("video", str(clip.video(camera.name))))
+        found += [("refined video", str(clip.video(camera.name, r.name))) for r in clip.record.refined]
+        names = ",".join(p.stem for p in label_pictures(clip, camera.name))
+        if names:
+            found.append(("label pictures", f"{clip.path / camera.folder / 'labels'}/{{{names}}}.png"))
+    if clip.record.cameras:
+        found.insert(1, ("contact sheet", str(clip.path / "contact_sheet.png")))
+    else:
+        found.append(("trajectory", str(clip.path / "trajectory.npz")))
+    found.append(("time", "  ".join(f"{stage} {seconds:.1f} s" for stage, seconds in times.stages_s.items())))
+    found.append(("content hash", clip.content_hash))
+    return [f"{name:<15} {value}" for name, value in found]

@@ -1,0 +1,21 @@
+"""``simvid schema``: the JSON Schema of scene files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from simvid.folders import new_file
+from simvid.schema import schema_text
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print it, or write it to a file."""
+    text = schema_text().rstrip("\n") + "\n"
+    if arguments.output is None:
+        sys.stdout.write(text)
+    else:
+        with new_file(Path(arguments.output)) as path:
+            path.write_text(text, encoding="utf-8")
+    return 0

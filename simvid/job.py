@@ -1,0 +1,196 @@
+"""A job: one scene on its way to a clip. Each stage is looked up in the store by what it depends on, else run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from simvid import trajectory_io
+from simvid.assets.parts import SceneAssets
+from simvid.backends import ChosenRefiner, Engine, Renderer, engine_of, refiner_of, renderer_of
+from simvid.box_tables import BoxTables
+from simvid.clip_records import TRAJECTORY_FILE, StageRecord, file_record, hash_of
+from simvid.clip_writing import View, stored_frames, write_camera, write_refined
+from simvid.errors import ClipError
+from simvid.frames import CameraPath
+from simvid.progress import SILENCE, Reporter
+from simvid.rendering.camera import camera_path
+from simvid.rendering.inside import check_camera
+from simvid.scene import Camera, Scene
+from simvid.stage_inputs import Inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
+from simvid.stage_store import Stage, StageStore, StageWork
+from simvid.tables import CONTACT_COLUMNS, contact_rows, write_table
+from simvid.trajectory import Trajectory
+
+Make: TypeAlias = Callable[[StageWork], None]
+CONTACTS_FILE = "contacts.csv"
+
+
+@dataclass(eq=False)
+class Job:
+    """A scene with its files read, and where its clip goes.
+
+    Attributes:
+        assets: the scene, with nothing left to draw, and its files, checked.
+        out: folder of the clip.
+        until: the last stage to run: ``physics``, ``rendering`` or ``refining``.
+        sampled, sample_index: what was drawn, and which draw it was.
+        given: a trajectory that is known already; physics is not run.
+        force: run every stage, even where its result is there.
+        reporter: told what is going on.
+        done: the stages so far.
+    """
+
+    assets: SceneAssets
+    out: Path
+    until: str = "refining"
+    sampled: Mapping[str, Any] = field(default_factory=dict)
+    sample_index: int = 0
+    given: Trajectory | None = None
+    force: bool = False
+    reporter: Reporter = SILENCE
+    done: list[StageRecord] = field(default_factory=list)
+    _trajectory: Trajectory | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """With nothing left to draw."""
+        return self.assets.scene
+
+    @cached_property
+    def store(self) -> StageStore:
+        """Results of stages."""
+        return StageStore(self.out)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The physics engine."""
+        return engine_of(self.scene)
+
+    @cached_property
+    def renderer(self) -> Renderer | None:
+        """The renderer, if the job goes so far."""
+        return renderer_of(self.scene) if self.until != "physics" else None
+
+    @cached_property
+    def refiner(self) -> ChosenRefiner | None:
+        """The refiner, if the job goes so far."""
+        if self.until != "refining":
+            return None
+        return refiner_of(self.scene.refine.refiner, Path(self.scene._base))
+
+    @cached_property
+    def physics_inputs(self) -> Inputs:
+        """What the trajectory depends on."""
+        if self.given is not None:
+            return {"stage": "physics", "given": trajectory_io.digest(self.given)}
+        return physics_inputs(self.assets, self.engine.record)
+
+    @cached_property
+    def input_hash(self) -> str:
+        """Of everything that the clip depends on, known before any stage has run."""
+        stages = [self.physics_inputs]
+        if self.renderer is not None:
+            key = hash_of(self.physics_inputs)
+            stages += [render_inputs(self.assets, c.name, self.renderer.record, key) for c in self.scene.cameras]
+        if self.refiner is not None:
+            stages.append(refine_inputs(self.refiner.record, self.scene.refine.look, self.scene.seed, {}))
+        return hash_of(clip_inputs(self.scene, stages, self.sampled))
+
+    def simulate(self) -> Stage:
+        """Scene -> trajectory."""
+
+        def make(work: StageWork) -> None:
+            trajectory = self.given if self.given is not None else self._simulated()
+            write_trajectory(work, trajectory)
+
+        return self._stage("physics", "physics", self.physics_inputs, "", make)
+
+    def _simulated(self) -> Trajectory:
+        return self.engine.use.simulate(self.assets, lambda done, _: self.reporter.advance("physics", done))
+
+    def render(self, camera: Camera, physics: Stage) -> Stage:
+        """Trajectory -> frames of one camera."""
+        renderer, stage = self.renderer, f"rendering {camera.name}"
+        assert renderer is not None, "the job ends before rendering"
+        digest = str(physics.record.files[TRAJECTORY_FILE].digest)
+        inputs = render_inputs(self.assets, camera.name, renderer.record, digest)
+
+        def make(work: StageWork) -> None:
+            trajectory = self.trajectory(physics)
+            path = self.camera_path(camera, trajectory)
+            watchers = [BoxTables(trajectory)] if "boxes" in self.scene.labels else []
+            view = View(path, trajectory.parts, trajectory.fps, watchers)
+            frames = renderer.frames(self.assets, trajectory, path)
+            work.files.update(write_camera(work.folder, view, frames, lambda done: self.reporter.advance(stage, done)))
+
+        return self._stage(stage, "frames", inputs, camera.name, make)
+
+    def refine(self, camera: Camera, rendered: Stage) -> Stage:
+        """Frames -> refined pictures of one camera."""
+        refiner, stage = self.refiner, f"refining {camera.name}"
+        assert refiner is not None, "the job ends before refining"
+        look, seed, frames = self.scene.refine.look, self.scene.seed, self.scene.frame_count
+        names = ("rgb", *refiner.use.reads)
+        digests = {name: str(rendered.record.files[f"{name}.npz"].digest) for name in names}
+
+        def make(work: StageWork) -> None:
+            coarse = stored_frames(rendered.path, names, range(frames))
+            pictures = refiner.use.refine(coarse, look=look, seed=seed)
+            width, height = camera.resolution_px
+            work.files.update(
+                write_refined(
+                    work.folder, (frames, height, width), self.scene.fps, pictures,
+                    lambda done: self.reporter.advance(stage, done),
+                )
+            )  # fmt: skip
+
+        return self._stage(stage, "refined", refine_inputs(refiner.record, look, seed, digests), camera.name, make)
+
+    def trajectory(self, physics: Stage) -> Trajectory:
+        """The trajectory of a physics stage, read once."""
+        if self._trajectory is None:
+            self._trajectory = trajectory_io.load(physics.path / TRAJECTORY_FILE)
+        return self._trajectory
+
+    def camera_path(self, camera: Camera, trajectory: Trajectory) -> CameraPath:
+        """Where a camera stands.
+
+        Raises:
+            SceneError: it gets into something solid.
+        """
+        path = camera_path(camera, self.scene, trajectory)
+        check_camera(path, self.assets, trajectory)
+        return path
+
+    def _stage(self, stage: str, kind: str, inputs: Inputs, suffix: str, make: Make) -> Stage:
+        """Find a result, or make it."""
+        if self.force:
+            self.store.drop(kind, inputs, suffix)
+        self.reporter.begin(stage, self.scene.frame_count)
+        started = time.perf_counter()
+        found = self.store.find(kind, inputs, suffix)
+        reused = found is not None
+        if found is None:
+            with self.store.make(kind, inputs, suffix) as work:
+                make(work)
+            found = self.store.find(kind, inputs, suffix)
+            if found is None:
+                raise ClipError(f"{self.store.folder}: the result of {stage} vanished while it was written; run again")
+        self.reporter.end(stage, time.perf_counter() - started, reused)
+        wall_s = found.record.wall_s
+        self.done.append(StageRecord(stage=stage, key=found.record.key, reused=reused, wall_s=wall_s))
+        return found
+
+
+def write_trajectory(work: StageWork, trajectory: Trajectory) -> None:
+    """Put a trajectory and its contact table into a stage's folder."""
+    path, table = work.folder / TRAJECTORY_FILE, work.folder / CONTACTS_FILE
+    digest = trajectory_io.save(trajectory, path)
+    write_table(table, CONTACT_COLUMNS, contact_rows(trajectory))
+    work.files[TRAJECTORY_FILE] = file_record(path, "trajectory", digest)
+    work.files[CONTACTS_FILE] = file_record(table, "table")

@@ -1,0 +1,142 @@
+"""The arrows in a row: scene -> trajectory -> frames -> refined pictures -> clip. Each may be taken alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.backends import engine_of, refiner_of, renderer_of
+from simvid.clip import Clip
+from simvid.clip_assembly import Results, existing_clip, write_clip
+from simvid.errors import SceneError
+from simvid.frames import Frames
+from simvid.job import Job
+from simvid.parsing import load_scene
+from simvid.preflight import prepared
+from simvid.progress import SILENCE, Reporter
+from simvid.randomize import sample
+from simvid.rendering.camera import camera_path
+from simvid.rendering.inside import check_camera
+from simvid.scene import Camera, Scene
+from simvid.trajectory import Trajectory
+
+Until: TypeAlias = Literal["physics", "rendering", "refining"]
+
+
+def run(
+    scene: Scene | str | Path,
+    out: str | Path = "out",
+    *,
+    frames: int | None = None,
+    sample_index: int = 0,
+    until: Until = "refining",
+    trajectory: Trajectory | None = None,
+    force: bool = False,
+    reporter: Reporter = SILENCE,
+) -> Clip:
+    """Make a clip, or find it: results that are there already, for the same inputs, are used again.
+
+    Args:
+        scene: a scene, or the name or path of one.
+        out: folder that the clip's folder goes into.
+        frames: only the first so many, 2 at least.
+        sample_index: which draw, where the scene has ``randomize``.
+        until: the last stage to run.
+        trajectory: physics that is known already.
+        force: run every stage even if its result is there.
+        reporter: told how it goes on.
+
+    Raises:
+        SceneError: everything that is wrong with the scene, before any long work.
+        SimvidError: a stage failed. Nothing half-written is left.
+    """
+    started = time.perf_counter()
+    reporter.begin("assets", None)
+    drawn, sampled = sample(first_frames(_scene(scene), frames), sample_index)
+    assets = prepared(drawn)
+    job = Job(assets, Path(out), until, sampled, sample_index, trajectory, force, reporter)
+    reporter.end("assets", time.perf_counter() - started, False)
+    if not force and (clip := existing_clip(job)) is not None:
+        reporter.found(clip.path)
+        return clip
+    physics = job.simulate()
+    rendered = {c.name: job.render(c, physics) for c in drawn.cameras} if until != "physics" else {}
+    refined = {c.name: job.refine(c, rendered[c.name]) for c in drawn.cameras} if until == "refining" else {}
+    return write_clip(job, Results(physics, rendered, refined))
+
+
+def simulate(scene: Scene | str | Path, reporter: Reporter = SILENCE) -> Trajectory:
+    """Scene -> Trajectory.
+
+    Raises:
+        SceneError: everything that is wrong with the scene.
+        PhysicsError: the simulation diverged; the text names body, time and remedy.
+    """
+    drawn, _ = sample(_scene(scene), 0)
+    assets = prepared(drawn)
+    reporter.begin("physics", drawn.frame_count)
+    return engine_of(drawn).use.simulate(assets, lambda done, _: reporter.advance("physics", done))
+
+
+def render(scene: Scene | str | Path, trajectory: Trajectory, camera: str) -> Frames:
+    """Scene, Trajectory -> Frames of one camera, with the labels that the scene asks for.
+
+    Raises:
+        SceneError: no such camera, or it gets into something solid.
+    """
+    drawn, _ = sample(_scene(scene), 0)
+    view = next((c for c in drawn.cameras if c.name == camera), None)
+    if view is None:
+        raise SceneError(f"camera: expected one of {', '.join(c.name for c in drawn.cameras)}, got {camera!r}")
+    assets = prepared(drawn)
+    path = camera_path(view, drawn, trajectory)
+    check_camera(path, assets, trajectory)
+    return Frames.stack(path, renderer_of(drawn).frames(assets, trajectory, path))
+
+
+def refine(frames: Frames, refiner: str = "identity", look: str = "as_rendered", seed: int = 0) -> NDArray[np.uint8]:
+    """Frames -> refined pictures, sRGB uint8 [T, H, W, 3].
+
+    Args:
+        frames: with the labels that the refiner reads.
+        refiner: an entry of the ``refiners/`` shelf, or the path of one.
+        look: one that the refiner knows.
+        seed: equal seeds give equal pictures.
+
+    Raises:
+        SceneError: no such refiner or look.
+    """
+    chosen = refiner_of(refiner, Path())
+    coarse = (frames[i] for i in range(len(frames)))
+    return np.stack(list(chosen.use.refine(coarse, look=look, seed=seed)))
+
+
+def first_frames(scene: Scene, count: int | None) -> Scene:
+    """The scene, shorter: its first ``count`` frames are those of the whole, orbits included.
+
+    Raises:
+        SceneError: fewer than two frames.
+    """
+    if count is None or count == scene.frame_count:
+        return scene
+    if not 2 <= count <= scene.frame_count:
+        raise SceneError(f"frames: expected 2 to {scene.frame_count}, all that the scene has, got {count}")
+    duration_s = (count - 1) / scene.fps
+    cameras = tuple(_shorter(camera, duration_s / scene.duration_s) for camera in scene.cameras)
+    return scene.model_copy(update={"duration_s": duration_s, "cameras": cameras})
+
+
+def _shorter(camera: Camera, share: float) -> Camera:
+    """The camera on a share of the clip: an orbit turns by as much less."""
+    if camera.orbit is None:
+        return camera
+    orbit = camera.orbit.model_copy(update={"sweep_deg": camera.orbit.sweep_deg * share})
+    return camera.model_copy(update={"orbit": orbit})
+
+
+def _scene(scene: Scene | str | Path) -> Scene:
+    return scene if isinstance(scene, Scene) else load_scene(scene)

@@ -1,0 +1,105 @@
+"""What can be found wrong with a scene before any long work: all of it, in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from simvid.assets.parts import SceneAssets
+from simvid.assets.prepare import prepare
+from simvid.backends import refiner_of, renderer_of
+from simvid.errors import SceneError, SimvidError
+from simvid.physics.scripts import check_robot
+from simvid.rendering.camera import camera_path
+from simvid.rendering.inside import check_camera
+from simvid.rotations import pose_vector
+from simvid.scene import Camera, Scene
+from simvid.trajectory import Contacts, Trajectory
+
+
+def prepared(scene: Scene) -> SceneAssets:
+    """Read all files of a scene and check everything that can be checked without running it.
+
+    Raises:
+        SceneError: every fault found, a line each.
+    """
+    assets = prepare(scene)
+    faults = [*_robot_faults(assets), *_camera_faults(assets), *_backend_faults(scene)]
+    if faults:
+        raise SceneError("\n".join(faults))
+    return assets
+
+
+def _robot_faults(assets: SceneAssets) -> list[str]:
+    scene = assets.scene
+    return [
+        f"{scene.where(path)}: {text}"
+        for robot, model in zip(scene.robots, assets.robots, strict=True)
+        for path, text in check_robot(scene, robot, model)
+    ]
+
+
+def _camera_faults(assets: SceneAssets) -> list[str]:
+    """Cameras that start inside a part, or run through one that never moves."""
+    faults = []
+    scene = assets.scene
+    resting = replace(assets, parts=tuple(p for p in assets.parts if p.part.fixed))
+    for camera in scene.cameras:
+        try:
+            check_camera(camera_path(camera, scene, at_start(assets, 1)), assets, at_start(assets, 1))
+            if _goes_its_own_way(camera):
+                still = at_start(resting, scene.frame_count)
+                check_camera(camera_path(camera, scene, still), resting, still)
+        except SceneError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _goes_its_own_way(camera: Camera) -> bool:
+    return camera.attach_to is None and camera.track is None
+
+
+def at_start(assets: SceneAssets, frames: int) -> Trajectory:
+    """A trajectory on which every part stays where it starts."""
+    poses = np.array([pose_vector(p.pose) for p in assets.parts]).reshape(1, len(assets.parts), 7)
+    return Trajectory(
+        fps=assets.scene.fps,
+        parts=tuple(p.part for p in assets.parts),
+        poses=np.repeat(poses, frames, axis=0),
+        twists=np.zeros((frames, len(assets.parts), 6)),
+        contacts=Contacts.none(),
+    )
+
+
+def _backend_faults(scene: Scene) -> list[str]:
+    """Renderer and refiner settings, and a look that the refiner does not know."""
+    faults = []
+    try:
+        renderer_of(scene)
+    except SimvidError as error:
+        faults.append(str(error))
+    try:
+        refiner = refiner_of(scene.refine.refiner, Path(scene._base)).use
+        refiner.refine(iter(()), look=scene.refine.look, seed=scene.seed)
+        missing = [name for name in refiner.reads if name not in arrays_of(scene.labels)]
+        if missing:
+            faults.append(
+                f"{scene.where('labels')}: the refiner {scene.refine.refiner!r} reads {', '.join(missing)}; "
+                "add the labels that hold them"
+            )
+    except SimvidError as error:
+        faults.append(f"{scene.where('refine')}: {error}")
+    return faults
+
+
+def arrays_of(labels: Collection[str]) -> set[str]:
+    """Names of the arrays that labels stand for, as in ``Frame``."""
+    found = set(labels) & {"alpha", "depth", "ids", "normals"}
+    found |= {"depth_expected"} if "depth" in labels else set()
+    found |= {"ids"} if "boxes" in labels else set()
+    found |= {"flow_forward", "flow_backward"} if "flow" in labels else set()
+    found |= {"occluded_forward", "occluded_backward"} if "occlusion" in labels else set()
+    return found

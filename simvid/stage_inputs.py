@@ -1,0 +1,158 @@
+"""What each stage depends on, as plain values: equal inputs mean that a stage need not be run again.
+
+Arrays and files go in as digests of their content, so a mesh that changes under the same name is noticed, and one that
+moves is not. What a scene says goes in whole, less what cannot matter to the stage, so that a new field counts at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import xml.etree.ElementTree as ET
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from simvid import __version__
+from simvid.arrays import digest
+from simvid.assets.parts import PartAssets, SceneAssets
+from simvid.assets.robots import RobotModel
+from simvid.clip_records import Backend, hash_of
+from simvid.scene import Scene
+
+Inputs: TypeAlias = dict[str, Any]
+VALUES = ("frames", "gaussians", "mesh", "rotations", "spherical_harmonics", "trajectory")
+"""Modules that every stage uses, besides the packages ``scene`` and ``assets``."""
+NO_PHYSICS = {"name", "description", "cameras", "lights", "render", "refine", "labels", "randomize"}
+NO_PICTURE = {
+    "name", "description", "seed", "physics", "bodies", "robots", "materials", "cameras", "render", "refine", "labels",
+    "randomize",
+}  # fmt: skip
+"""Bodies, robots and materials come into pictures as the trajectory and as what their parts look like."""
+
+
+def physics_inputs(assets: SceneAssets, engine: Backend) -> Inputs:
+    """What a trajectory depends on: all of the scene but looks, cameras and lights; colliders, masses, robot files."""
+    scene = assets.scene
+    tree = _without_looks(scene.model_dump(mode="json", exclude=NO_PHYSICS), keep=("materials",))
+    for robot, model in zip(tree["robots"], assets.robots, strict=True):
+        robot["model"] = robot_digest(model)
+    solid = [(p.part, p.pose, p.colliders, p.mass) for p in assets.parts]
+    return {"stage": "physics", "simvid": code_version("physics"), "engine": engine.model_dump(), "scene": tree,
+            "parts": digest_of(solid)}  # fmt: skip
+
+
+def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajectory: str) -> Inputs:
+    """What a camera's frames depend on: the trajectory's digest, looks, lights, this one camera, labels, renderer."""
+    scene = assets.scene
+    tree = scene.model_dump(mode="json", exclude=NO_PICTURE)
+    if scene.ground is not None:
+        tree["ground"]["material"] = scene.material(scene.ground.material).look.model_dump(mode="json")
+    view = next(c for c in scene.cameras if c.name == camera)
+    return {
+        "stage": "rendering",
+        "simvid": code_version("rendering"),
+        "renderer": renderer.model_dump(),
+        "trajectory": trajectory,
+        "scene": tree,
+        "camera": view.model_dump(mode="json"),
+        "labels": sorted(set(scene.labels) - {"contacts"}),
+        "visuals": [visuals_digest(part) for part in assets.parts],
+        "names": digest_of([p.part for p in assets.parts]),
+    }
+
+
+def refine_inputs(refiner: Backend, look: str, seed: int, arrays: Mapping[str, str]) -> Inputs:
+    """What refined pictures depend on: the digests of the arrays that the refiner reads, itself, look and seed."""
+    return {
+        "stage": "refining",
+        "simvid": code_version("refining"),
+        "refiner": refiner.model_dump(exclude={"entry"}),
+        "look": look,
+        "seed": seed,
+        "arrays": dict(arrays),
+    }
+
+
+def clip_inputs(scene: Scene, stages: Collection[Inputs], sampled: Mapping[str, Any]) -> Inputs:
+    """What a whole clip depends on."""
+    return {
+        "name": scene.name,
+        "description": scene.description,
+        "labels": sorted(scene.labels),
+        "sampled": dict(sampled),
+        "stages": [hash_of(inputs) for inputs in stages],
+    }
+
+
+@cache
+def code_version(stage: str) -> str:
+    """Version of simvid, with a digest of the code that a stage runs: results of older code are not used again."""
+    package = Path(__file__).resolve().parent
+    files = [package / f"{name}.py" for name in VALUES]
+    files += [path for folder in ("scene", "assets", stage) for path in (package / folder).rglob("*.py")]
+    total = hashlib.sha256()
+    for path in sorted(files):
+        total.update(f"{path.relative_to(package).as_posix()}:{len(path.read_bytes())};".encode() + path.read_bytes())
+    return f"{__version__} {total.hexdigest()[:16]}"
+
+
+def visuals_digest(part: PartAssets) -> str:
+    """Digest of what a part looks like."""
+    return digest_of(part.visuals)
+
+
+def robot_digest(model: RobotModel) -> str:
+    """Digest of a robot's model file and of every file that it names, wherever they lie."""
+    root = ET.fromstring(model.xml)
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if name in {"file", "filename"} and Path(value).is_file():
+                element.set(name, hashlib.sha256(Path(value).read_bytes()).hexdigest())
+    return digest_of((ET.tostring(root, encoding="unicode"), model.home, model.base, model.fixed_base))
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of nested values: dataclasses, pydantic models, sequences, arrays, numbers, text.
+
+    Raises:
+        TypeError: something else, whose text might change from run to run.
+    """
+    total = hashlib.sha256()
+    _feed(total, value)
+    return total.hexdigest()
+
+
+def _feed(total: hashlib._Hash, value: object) -> None:
+    if isinstance(value, np.ndarray):
+        total.update(f"array:{digest([value])};".encode())
+    elif value is None or isinstance(value, str | int | float | bool):
+        total.update(f"{type(value).__name__}:{value!r};".encode())
+    elif is_dataclass(value) and not isinstance(value, type):
+        total.update(f"{type(value).__name__}(".encode())
+        for field in fields(value):
+            total.update(f"{field.name}=".encode())
+            _feed(total, getattr(value, field.name))
+        total.update(b")")
+    elif isinstance(value, Sequence):
+        total.update(f"[{len(value)};".encode())
+        for item in value:
+            _feed(total, item)
+    elif hasattr(value, "model_dump_json"):
+        total.update(f"{type(value).__name__}{value.model_dump_json()};".encode())
+    else:
+        raise TypeError(f"digest_of: expected plain values, arrays and dataclasses, got {type(value).__name__}")
+
+
+def _without_looks(tree: Any, keep: Sequence[str] = ()) -> Any:
+    """The tree less every ``look`` mapping; below the keys in ``keep`` the next level holds names that people chose."""
+    if isinstance(tree, dict):
+        return {
+            key: {name: _without_looks(item) for name, item in value.items()} if key in keep else _without_looks(value)
+            for key, value in tree.items()
+            if key != "look" or not (value is None or isinstance(value, dict))
+        }
+    return [_without_looks(item) for item in tree] if isinstance(tree, list) else tree
