@@ -31,28 +31,29 @@ def pose_quat(pose: Pose) -> Array:
     return quat_from_euler_deg(pose.rotation_deg) if pose.rotation_deg else np.array([1.0, 0, 0, 0])
 
 
-def placed(body: Body, scene: Scene, low: Array, high: Array) -> tuple[Body, ...]:
+def placed(body: Body, scene: Scene, bounds_m: Array, radius_m: float) -> tuple[Body, ...]:
     """The single bodies that a body with ``count`` stands for.
 
     Args:
         body: as in the scene.
         scene: for the seed, and for messages.
-        low, high: corners [m] of the shape's box in the body's own frame, [3]; stacks and scatters need its size.
+        bounds_m: corners of the shape's box in the body's own frame, [2, 3]; stacks need its height.
+        radius_m: of the ball about the body's origin that holds the shape; scatters keep those apart.
 
     Raises:
         SceneError: too few places for the count, or a scatter that found no room.
     """
     if body.arrange is None:
         return (body,)
-    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+    x, y, z = bounds_m.T
+    corners = np.array([[a, b, c] for a in x for b in y for c in z])
     turned = corners @ body_pose(body.pose)[:3, :3].T
     where = scene.where(f"bodies[{scene.bodies.index(body)}].arrange.{body.arrange.kind}")
     rule = body.arrange.value
     if isinstance(rule, Stack):
         poses = _stack(rule, body.count, turned)
     elif isinstance(rule, Scatter):
-        radius = float(np.linalg.norm(corners, axis=1).max())
-        poses = _scatter(rule, body, scene.seed, radius, where)
+        poses = _scatter(rule, body, scene.seed, radius_m, where)
     else:
         poses = iter(_PLACES[type(rule)](rule, body.count))
     base = pose_quat(body.pose)

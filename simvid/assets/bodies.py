@@ -38,12 +38,14 @@ class BodyGeometry:
         colliders: what touches.
         weighing: closed pieces and their density [kg/m^3]; they make mass and inertia.
         bounds_m: corners of its box in the body's frame, [2, 3].
+        radius_m: distance of its farthest point from the body's origin.
     """
 
     visuals: tuple[Visual, ...]
     colliders: tuple[Collider, ...]
     weighing: tuple[tuple[Collider, float], ...]
     bounds_m: Array
+    radius_m: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,8 @@ def body_geometry(body: Body, scene: Scene, base: Path) -> BodyGeometry:
         raise AssetError("a moving body needs at least one part that collides, or it weighs nothing; got none")
     points = [v.mesh.vertices if v.mesh is not None else _core(v.capture) for v in visuals]
     stacked = np.concatenate(points).astype(np.float64)
-    return BodyGeometry(visuals, colliders, weighing, np.stack([stacked.min(axis=0), stacked.max(axis=0)]))
+    bounds = np.stack([stacked.min(axis=0), stacked.max(axis=0)])
+    return BodyGeometry(visuals, colliders, weighing, bounds, float(np.linalg.norm(stacked, axis=1).max()))
 
 
 Pieces: TypeAlias = tuple[tuple[Visual, ...], tuple[Collider, ...], tuple[tuple[Collider, float], ...]]

@@ -50,8 +50,7 @@ def _number(scene: Scene, geometries: list[BodyGeometry], robots: list[RobotMode
         instances += 1
         parts.append(_ground(scene, instances))
     for body, geometry in zip(scene.bodies, geometries, strict=True):
-        low, high = geometry.bounds_m
-        for single in placed(body, scene, low, high):
+        for single in placed(body, scene, geometry.bounds_m, geometry.radius_m):
             instances += 1
             part = Part(
                 single.name, single.name, instances, "body", body.name, single.fixed or single.motion is not None

@@ -11,7 +11,8 @@ from simvid.assets.arrange import placed
 from simvid.errors import SceneError
 from simvid.scene import Body, Scene
 
-LOW, HIGH = np.array([-0.05, -0.05, -0.025]), np.array([0.05, 0.05, 0.025])
+BOUNDS = np.array([[-0.05, -0.05, -0.025], [0.05, 0.05, 0.025]])
+RADIUS = 0.075
 
 
 def bodies(arrange: dict[str, Any], count: int, seed: int = 0, **more: Any) -> tuple[Body, ...]:
@@ -19,7 +20,7 @@ def bodies(arrange: dict[str, Any], count: int, seed: int = 0, **more: Any) -> t
     body = {"name": "block", "shape": shape, "count": count, "arrange": arrange, **more}
     camera = {"name": "c", "pose": {"look_from_m": [1, 0, 0], "look_at_m": [0, 0, 0]}}
     scene = Scene.model_validate({"simvid": 1, "duration_s": 1.0, "bodies": [body], "cameras": [camera], "seed": seed})
-    return placed(scene.bodies[0], scene, LOW, HIGH)
+    return placed(scene.bodies[0], scene, BOUNDS, RADIUS)
 
 
 def positions(*args: Any, **kwargs: Any) -> np.ndarray:
@@ -59,9 +60,8 @@ def test_names_count_up_and_carry_no_arrangement() -> None:
 def test_scatter_keeps_apart_and_follows_the_seed() -> None:
     box = {"scatter": {"low_m": [0, 0, 0], "high_m": [1, 1, 1]}}
     got = positions(box, 30)
-    radius = np.linalg.norm(HIGH)
     gaps = np.linalg.norm(got[:, None] - got[None], axis=-1)[~np.eye(30, dtype=bool)]
-    assert gaps.min() >= 2 * radius
+    assert gaps.min() >= 2 * RADIUS
     assert np.array_equal(got, positions(box, 30))
     assert not np.array_equal(got, positions(box, 30, seed=1))
 
