@@ -371,3 +371,24 @@ def test_loading_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+class TestReadme:
+    """What scenes/README.md shows can be used as it stands."""
+
+    @staticmethod
+    def blocks(root: Path) -> list[str]:
+        text = (root / "scenes" / "README.md").read_text(encoding="utf-8")
+        return [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
+
+    def test_the_smallest_scene_is_sound(self, root: Path) -> None:
+        assert parse_scene(self.blocks(root)[0], "ball.yaml").bodies[0].name == "ball"
+
+    def test_the_varied_values_fit_a_scene(self, root: Path) -> None:
+        paths = parse_scene(TEXT.replace("wood:", "steel: {}, wood:", 1) + self.blocks(root)[1], "s.yaml").randomize
+        assert len(paths) == 4
+
+    def test_it_names_every_key_of_the_top_and_of_a_body(self, root: Path) -> None:
+        text = (root / "scenes" / "README.md").read_text(encoding="utf-8")
+        kinds = {**Scene.model_fields, **Body.model_fields, **Shape.model_fields}
+        assert [key for key in kinds if f"`{key}`" not in text] == []

@@ -30,7 +30,7 @@ TREE: dict[str, Any] = {
         {"name": "turn", "pose": {"position_m": [0, 0, 2], "rotation_deg": [10, 20, 30]}},
     ],
 }  # fmt: skip
-COUNT = 4000
+COUNT = 2000
 MIX: dict[str, Any] = {
     "bodies.duck.material.friction": {"uniform": [0.3, 0.9]},
     "bodies.block.count": {"uniform": [2, 5]},
@@ -137,7 +137,7 @@ class TestSample:
 
 
 class TestDistributions:
-    """Kolmogorov-Smirnov against the closed form; 4000 fixed draws, p > 0.01."""
+    """Kolmogorov-Smirnov against the closed form; 2000 fixed draws, p > 0.01."""
 
     def test_uniform(self) -> None:
         values = draws("bodies.duck.mass_kg", {"uniform": [2, 5]})

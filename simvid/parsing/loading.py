@@ -15,6 +15,7 @@ from simvid.errors import Fault, SceneError
 from simvid.parsing.backends import backend_faults
 from simvid.parsing.overrides import Overrides, apply
 from simvid.parsing.references import reference_faults
+from simvid.parsing.variation import variation_faults
 from simvid.parsing.wording import named, schema_faults, shown
 from simvid.scene import Scene
 from simvid.yaml_reading import Document, read_text, read_yaml
@@ -70,8 +71,6 @@ def checked(document: Document, base: Path, known: list[Fault] | None = None) ->
     Raises:
         SceneError: the faults known and all others.
     """
-    from simvid.parsing.variation import variation_faults
-
     faults = [*(known or ()), *(named(document, found) for found in document.faults)]
     scene: Scene | None = None
     try:
