@@ -51,6 +51,9 @@ def run(quick: bool = False) -> dict[str, Any]:
     return {"scene": scene, "cold": cold, "warm": warm, "reused": reused, "hashes_equal": len(hashes) == 1}
 
 
+HEADER = ("case", "wall s", "CPU s", "peak MB", "stages [wall s]")
+
+
 def rows(result: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     """Table rows: case, wall, CPU, memory, stages."""
     table = []
@@ -64,4 +67,4 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
 if __name__ == "__main__":
     from benchmarks_table import main
 
-    main(run, ("case", "wall s", "CPU s", "peak MB", "stages [wall s]"), rows)
+    main(run, HEADER, rows)
