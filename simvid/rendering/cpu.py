@@ -130,7 +130,7 @@ class CpuRasterizer:
         """Sort by depth and list the splats of every tile; threads share the rows of tiles."""
         n, tiles = len(job) + LANES, grid.columns * grid.rows
         starts = self._kept.array("starts", tiles + 1, np.int64)
-        cursors = self._kept.array("cursors", tiles, np.int64)
+        cursors = self._kept.array("cursors", tiles + cpu_tiles.SPARE_CURSORS * grid.rows, np.int64)
         pieces = len(corners) // ((grid.columns + 1) * (grid.rows + 1))
         entries = cpu_tiles.start_tiles(corners, pieces, grid, starts, cursors)
         if entries > MAX_ENTRIES:
@@ -144,10 +144,11 @@ class CpuRasterizer:
         visible = cpu_tiles.sort_by_depth(
             projected, segments, self._kept.array("unsorted", n, np.int64), result, histogram
         )
-        order = self._kept.array("order", entries, np.int32)
+        order = self._kept.array("order", entries + 2 * LANES, np.int32)
+        order[entries:] = 0  # read past the end, but never drawn
 
         def body(first: int, last: int) -> None:
-            cpu_tiles.fill_tiles(result, visible, projected.rects, first, last, grid.columns, cursors, order)
+            cpu_tiles.fill_tiles(result, visible, projected.rects, first, last, grid, cursors, order)
 
         self._workers.run(body, grid.rows)
         return Bins(starts, order)
@@ -160,7 +161,7 @@ class CpuRasterizer:
         sizes = [pixels * d, pixels, pixels if job.want else 0]
         features, alpha, expected, median = (np.empty(s, np.float32) for s in (*sizes, sizes[2]))
         ids = np.empty(sizes[2], np.int32)
-        picture = Picture(features, alpha, expected, median, ids)
+        picture = Picture(d, features, alpha, expected, median, ids)
         tiles = grid.columns * grid.rows
         share = bins.starts[tiles] // self.threads + 1
         edges = np.searchsorted(bins.starts[: tiles + 1], share * np.arange(self.threads + 1))
@@ -189,14 +190,18 @@ class CpuRasterizer:
         slots = min(owners, int(np.diff(bins.starts).max())) if job.want else 0
         channels = min(job.channels, MAX_CHANNELS)
         f, i = np.float32, np.int32
-        local = self._kept.array(f"local {k}", CHUNK * record_stride(channels), f)
+        local = self._kept.array(f"local {k}", (8 + channels) * cpu_blend.PITCH, f)
+        cpu_blend.set_nothing(local)
+        bits = self._kept.array(f"bits {k}", BLOCKS * CHUNK // LANES, np.int16)
         seen = self._kept.array(f"seen {k}", owners, np.int64)
         seen[:] = -1
         return Workspace(
             local=local,
             local_ints=local.view(i),
-            masks=self._kept.array(f"masks {k}", CHUNK + 64, i),
-            words=self._kept.array(f"words {k}", BLOCKS * CHUNK // 64, np.int64),
+            bits=bits,
+            words=bits.view(np.int64),
+            constants=cpu_blend.CONSTANTS,
+            ids=self._kept.array(f"ids {k}", LANES, i),
             planes=self._kept.array(f"planes {k}", BLOCKS * (4 + channels) * LANES, f),
             sums=self._kept.array(f"sums {k}", slots * BLOCKS * LANES, f),
             slot_of=self._kept.array(f"slot_of {k}", owners, np.int64),

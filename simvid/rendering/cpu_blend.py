@@ -28,6 +28,8 @@ from simvid.rendering.cpu_layout import (
     U_X,
     U_Y,
     V_Y,
+    WORDS,
+    F32,
     Bins,
     Grid,
     Picture,
@@ -38,6 +40,7 @@ from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, STOP_TRANSMITTANCE
 from simvid.rendering.simd import LANES, Lanes, bits, fma, lowest_bit, maximum, minimum, select, splat
 from simvid.rendering.simd_memory import (
+    store_bits, store_columns, load_rows, prefetch_rows, transposed,
     add_scaled,
     at,
     load,
@@ -54,51 +57,65 @@ f32 = np.float32
 i32 = np.int32
 
 _LEAST = float(np.log2(ALPHA_MIN) / LOG2_SCALE)
-_WORDS = CHUNK // 64
-_AHEAD = 12
+
+# A chunk is held field by field. Behind each 64 splats comes one that covers nothing: bit 64 of a word, so to say.
+WORD_PITCH = 80
+PITCH = WORDS * WORD_PITCH
+(_U_X, _U_Y, _U_0, _V_Y, _V_0, _PEAK, _DEPTH, _SLOT, _CHANNELS) = (k * PITCH for k in range(9))
+
 _LANE_X = (np.arange(LANES) % 4 + 0.5).astype(np.float32)
 _LANE_Y = (np.arange(LANES) // 4 + 0.5).astype(np.float32)
-_BLOCK_X = (np.arange(BLOCKS) % 4 * 4 + 0.5).astype(np.float32)
-_BLOCK_Y = (np.arange(BLOCKS) // 4 * 4 + 0.5).astype(np.float32)
+_COUNT = np.arange(LANES).astype(np.int32)
+
+CONSTANTS = np.repeat(
+    np.array(
+        # 2**x on [-1, 0], relative error at most 2.6e-6 (Remez)
+        [0.99999740663, 0.69303020087, 0.23934107311, 0.05307406614, 0.00676708396, ALPHA_MAX, _LEAST, STOP_TRANSMITTANCE],
+        np.float32,
+    ),
+    LANES,
+)
+"""Constants of the inner loop, one vector each. They come as an argument lest the compiler fetch them anew each time."""
+_EIGHT = (0.0,) * 8
 
 
-# 2**x on [-1, 0], relative error at most 2.6e-6 (Remez)
-_P0, _P1, _P2, _P3, _P4 = 0.99999740663, 0.69303020087, 0.23934107311, 0.05307406614, 0.00676708396
+def set_nothing(local: F32) -> None:
+    """Make a chunk's spare splats cover nothing: no opacity, no colour, infinitely far for the median."""
+    fields = local.reshape(-1, WORDS, WORD_PITCH)
+    fields[:, :, 64:] = 0
+    fields[_PEAK // PITCH, :, 64:] = -1e30
+    fields[_DEPTH // PITCH, :, 64:] = 1e30
 
 
 @inlined
-def exp2_scaled(x: Lanes) -> Lanes:
-    """2 ** (8 x) for x in [-1, 0], to 2.1e-5: a polynomial of degree four for 2 ** x, squared three times."""
-    p = fma(x, splat(f32(_P4)), splat(f32(_P3)))
-    p = fma(x, p, splat(f32(_P2)))
-    p = fma(x, p, splat(f32(_P1)))
-    p = fma(x, p, splat(f32(_P0)))
-    p = p * p
-    p = p * p
-    return p * p
-
-
-@inlined
-def _touched(records: Any, r: int, mean_x: float, mean_y: float) -> int:
-    """Which blocks of the tile the splat's ellipse touches, one bit each.
+def _put_blocks(fields: Any, x: Lanes, y: Lanes, valid: Lanes, group: int, work: Workspace) -> None:
+    """List sixteen splats with the blocks that their ellipses touch.
 
     A block is touched if the least squared distance over the rectangle of its pixel centres is within reach. The least
     value of a convex quadratic over a rectangle lies on the side nearest in x or the side nearest in y.
     """
+    u_x, u_y, v_y = fields[U_X], fields[U_Y], fields[V_Y]
     zero, three = splat(f32(0)), splat(f32(3))
-    left, top = load(_BLOCK_X, 0) - splat(mean_x), load(_BLOCK_Y, 0) - splat(mean_y)
-    right, bottom = left + three, top + three
-    near_x = minimum(maximum(left, zero), right)
-    near_y = minimum(maximum(top, zero), bottom)
-    best_y = minimum(maximum(load_splat(records, r + SLOPE_X) * near_x, top), bottom)
-    best_x = minimum(maximum(load_splat(records, r + SLOPE_Y) * near_y, left), right)
-    u_x, u_y, v_y = load_splat(records, r + U_X), load_splat(records, r + U_Y), load_splat(records, r + V_Y)
-    u, v = fma(u_x, near_x, u_y * best_y), v_y * best_y
-    one_side = fma(u, u, v * v)
-    u, v = fma(u_x, best_x, u_y * near_y), v_y * near_y
-    other_side = fma(u, u, v * v)
-    reach = load_splat(records, r + PEAK) - splat(f32(_LEAST))
-    return bits(minimum(one_side, other_side) <= reach)
+    reach = select(valid, fields[PEAK] - splat(f32(_LEAST)), splat(f32(-1)))
+    for row in range(4):
+        top = splat(f32(4 * row + 0.5)) - y
+        bottom = top + three
+        near_y = minimum(maximum(top, zero), bottom)
+        on_axis_x = fields[SLOPE_Y] * near_y
+        u_of_y, v = u_y * near_y, v_y * near_y
+        v_squared = v * v
+        for column in range(4):
+            left = splat(f32(4 * column + 0.5)) - x
+            right = left + three
+            near_x = minimum(maximum(left, zero), right)
+            best_x = minimum(maximum(on_axis_x, left), right)
+            best_y = minimum(maximum(fields[SLOPE_X] * near_x, top), bottom)
+            u = fma(u_x, best_x, u_of_y)
+            one_side = fma(u, u, v_squared)
+            u, v = fma(u_y, best_y, u_x * near_x), v_y * best_y
+            other_side = fma(u, u, v * v)
+            touched = minimum(one_side, other_side) <= reach
+            store_bits(work.bits, (4 * row + column) * (4 * WORDS) + group, touched)
 
 
 @inlined
@@ -116,121 +133,147 @@ def _slot(owner: int, tile: int, slots: int, work: Workspace) -> int:
 
 
 @inlined
-def _gather(tile: int, start: int, grid: Grid, splats: Splats, bins: Bins, first: int, alive: int, slots: int,
-            channels: Any, labels: Any, work: Workspace) -> Any:
-    """Copy up to CHUNK records that touch living blocks, in tile coordinates.
-
-    Returns the next list position, the number of copied splats and the number of owners seen in the tile.
-    """
-    stride = 16 if len(channels) <= 16 - CHANNELS else 32
-    left, top = f32(tile % grid.columns * TILE), f32(tile // grid.columns * TILE)
-    records, local = splats.records, work.local
-    n = 0
-    end = at(bins.starts, tile + 1)
-    while start < end and n < CHUNK:
-        prefetch(records, np.int64(at(bins.order, min(start + _AHEAD, end - 1))) * splats.stride)
-        r = np.int64(at(bins.order, start)) * splats.stride
-        start += 1
-        x, y = at(records, r + MEAN_X) - left, at(records, r + MEAN_Y) - top
-        touched = _touched(records, r, x, y) & alive
-        l = n * stride
-        store(local, l, load(records, r))
-        if stride == 32:
-            store(local, l + LANES, load(records, r + LANES))
-        if first > 0:
-            for k in range(len(channels)):
-                put(local, l + CHANNELS + k, at(records, r + CHANNELS + first + k))
-        put(local, l + MEAN_X, -(at(records, r + U_X) * x + at(records, r + U_Y) * y))
-        put(local, l + MEAN_Y, -at(records, r + V_Y) * y)
-        put(work.masks, n, i32(touched))
-        if labels is not None:
-            if touched != 0:
-                slot = _slot(np.int64(at(splats.record_ints, r + OWNER)), tile, slots, work)
-                slots = max(slots, slot + 1)
-                put(work.local_ints, l + OWNER, i32(slot * BLOCKS * LANES))
-        n += 1 if touched != 0 else 0
-    return start, n, slots
+def _gather_group(tile: int, entry: int, valid: Lanes, group: int, left: float, top: float, splats: Splats, bins: Bins,
+                  first: int, channels: Any, work: Workspace) -> None:
+    """Bring sixteen records into the chunk, in the tile's coordinates."""
+    rows = load_rows(splats.records, bins.order, entry, splats.stride, 0)
+    prefetch_rows(splats.records, bins.order, entry + LANES, splats.stride)
+    fields = transposed(rows)
+    local, j = work.local, (group >> 2) * WORD_PITCH + (group & 3) * LANES
+    x, y = fields[MEAN_X] - splat(left), fields[MEAN_Y] - splat(top)
+    store(local, j + _U_X, fields[U_X])
+    store(local, j + _U_Y, fields[U_Y])
+    store(local, j + _U_0, -fma(fields[U_X], x, fields[U_Y] * y))
+    store(local, j + _V_Y, fields[V_Y])
+    store(local, j + _V_0, -(fields[V_Y] * y))
+    store(local, j + _PEAK, fields[PEAK])
+    store(local, j + _DEPTH, fields[DEPTH])
+    store(local, j + _SLOT, fields[OWNER])
+    if first == 0:
+        store_columns(local, j + _CHANNELS, PITCH, fields, CHANNELS, channels)
+    else:
+        more = transposed(load_rows(splats.records, bins.order, entry, splats.stride, first))
+        store_columns(local, j + _CHANNELS, PITCH, more, CHANNELS, channels)
+    if len(channels) > LANES - CHANNELS:
+        more = transposed(load_rows(splats.records, bins.order, entry, splats.stride, first + LANES))
+        store_columns(local, j + _CHANNELS + (LANES - CHANNELS) * PITCH, PITCH, more, 0, channels[6:])  # 6 = LANES - CHANNELS
+    _put_blocks(fields, x, y, valid, group, work)
 
 
 @inlined
-def _list_blocks(n: int, work: Workspace) -> int:
-    """Turn a mask of blocks per splat into a list of splats per block, 64 to a word. Returns words per block."""
-    words = (n + 63) // 64
-    zero = splat(i32(0))
-    for k in range(4):
-        store(work.masks, n + k * LANES, zero)
-    for word in range(words):
-        m0, m1 = load(work.masks, 64 * word), load(work.masks, 64 * word + 16)
-        m2, m3 = load(work.masks, 64 * word + 32), load(work.masks, 64 * word + 48)
+def _gather(tile: int, start: int, n: int, left: float, top: float, splats: Splats, bins: Bins, first: int, slots: int,
+            channels: Any, labels: Any, work: Workspace) -> int:
+    """Bring the list's next n splats into the chunk; returns the number of owners seen in the tile so far."""
+    nothing = splat(i32(0)) > splat(i32(0))
+    for group in range((n + LANES - 1) // LANES):
+        valid = load(_COUNT, 0) < splat(i32(n - LANES * group))
+        _gather_group(tile, start + LANES * group, valid, group, left, top, splats, bins, first, channels, work)
+    for group in range((n + LANES - 1) // LANES, (n + 63) // 64 * 4):
         for block in range(BLOCKS):
-            bit = splat(i32(1 << block))
-            low = bits((m0 & bit) > zero) | (bits((m1 & bit) > zero) << 16)
-            high = bits((m2 & bit) > zero) | (bits((m3 & bit) > zero) << 16)
-            put(work.words, block * _WORDS + word, low | (high << 32))
-    return words
+            store_bits(work.bits, block * (4 * WORDS) + group, nothing)
+    if labels is not None:
+        for k in range(n):
+            j = (k >> 6) * WORD_PITCH + (k & 63) + _SLOT
+            slot = _slot(np.int64(at(work.local_ints, j)), tile, slots, work)
+            slots = max(slots, slot + 1)
+            put(work.local_ints, j, i32(slot * BLOCKS * LANES))
+    return slots
 
 
 @inlined
-def _alpha(local: Any, r: int, x: Lanes, y: Lanes) -> Lanes:
-    """Opacity of a splat at the pixels of a block; zero below ALPHA_MIN."""
-    u = fma(load_splat(local, r + U_X), x, fma(load_splat(local, r + U_Y), y, load_splat(local, r + MEAN_X)))
-    v = fma(load_splat(local, r + V_Y), y, load_splat(local, r + MEAN_Y))
-    power = fma(-v, v, fma(-u, u, load_splat(local, r + PEAK)))
-    bounded = minimum(exp2_scaled(power), splat(f32(ALPHA_MAX)))
-    return select(power >= splat(f32(_LEAST)), bounded, splat(f32(0)))
+def _powers(local: Any, j: int, k: int, x: Lanes, y: Lanes) -> Any:
+    """Eighth part of log2 alpha of two splats at the pixels of a block."""
+    u1 = fma(load_splat(local, j + _U_Y), y, load_splat(local, j + _U_0))
+    u2 = fma(load_splat(local, k + _U_Y), y, load_splat(local, k + _U_0))
+    v1 = fma(load_splat(local, j + _V_Y), y, load_splat(local, j + _V_0))
+    v2 = fma(load_splat(local, k + _V_Y), y, load_splat(local, k + _V_0))
+    u1 = fma(load_splat(local, j + _U_X), x, u1)
+    u2 = fma(load_splat(local, k + _U_X), x, u2)
+    power1 = fma(-v1, v1, load_splat(local, j + _PEAK))
+    power2 = fma(-v2, v2, load_splat(local, k + _PEAK))
+    return fma(-u1, u1, power1), fma(-u2, u2, power2)
+
+
+@inlined
+def _alphas(local: Any, j: int, k: int, x: Lanes, y: Lanes, constants: Any) -> Any:
+    """Opacities of two splats at the pixels of a block; zero below ALPHA_MIN.
+
+    The two computations are interleaved by hand: the processor looks ahead too little to do it itself.
+    """
+    p0, p1, p2, p3, p4, most, least, _ = constants
+    power1, power2 = _powers(local, j, k, x, y)
+    root1, root2 = fma(power1, p4, p3), fma(power2, p4, p3)
+    root1, root2 = fma(power1, root1, p2), fma(power2, root2, p2)
+    root1, root2 = fma(power1, root1, p1), fma(power2, root2, p1)
+    root1, root2 = fma(power1, root1, p0), fma(power2, root2, p0)  # 2 ** power; wanted is its eighth power
+    root1, root2 = root1 * root1, root2 * root2
+    root1, root2 = root1 * root1, root2 * root2
+    root1, root2 = minimum(root1 * root1, most), minimum(root2 * root2, most)
+    zero = splat(f32(0))
+    return select(power1 >= least, root1, zero), select(power2 >= least, root2, zero)
+
+
+@inlined
+def _lay(opacity: Lanes, j: int, state: Any, colour: Any, stop: Lanes, offset: int, labels: Any, work: Workspace) -> Any:
+    """Lay one splat behind what a block holds. Returns the new sums and the pixels that still let light through.
+
+    Light falls on behind the splat that stops a pixel, but nothing is drawn with it: it is below the threshold.
+    """
+    light, alpha, depth, median = state
+    left = fma(-opacity, light, light)
+    open_ = left > stop
+    weight = select(open_, opacity * light, splat(f32(0)))
+    colour = add_scaled(colour, weight, work.local, j + _CHANNELS, PITCH)
+    if labels is not None:
+        z = load_splat(work.local, j + _DEPTH)
+        depth = fma(weight, z, depth)
+        median = select(left < splat(f32(0.5)), minimum(median, z), median)
+        s = np.int64(at(work.local_ints, j + _SLOT)) + offset
+        store(work.sums, s, load(work.sums, s) + weight)
+    return (left, alpha + weight, depth, median), colour, open_
 
 
 @inlined
 def _blend_block(block: int, words: int, channels: Any, labels: Any, work: Workspace) -> bool:
-    """Blend a chunk's splats into one block; says whether any pixel still lets light through."""
-    stride = 16 if len(channels) <= 16 - CHANNELS else 32
-    zero, stop, half = splat(f32(0)), splat(f32(STOP_TRANSMITTANCE)), splat(f32(0.5))
+    """Blend a chunk's splats into one block; says whether any pixel still lets light through.
+
+    Two splats are weighed at a time: that keeps the processor busy while one waits for the other.
+    """
     local, planes = work.local, work.planes
+    constants = load_many(work.constants, 0, _EIGHT)
+    stop, dark = constants[7], splat(f32(1e-30))  # floats much smaller than this are slow
     x = load(_LANE_X, 0) + splat(f32((block & 3) * 4))
     y = load(_LANE_Y, 0) + splat(f32((block >> 2) * 4))
     p = block * LANES * (4 + len(channels))
-    light, alpha = load(planes, p), load(planes, p + LANES)
-    depth, median = load(planes, p + 2 * LANES), load(planes, p + 3 * LANES)
+    state = load(planes, p), load(planes, p + LANES), load(planes, p + 2 * LANES), load(planes, p + 3 * LANES)
     colour = load_many(planes, p + 4 * LANES, channels)
     alive = True
     for word in range(words):
-        rest = at(work.words, block * _WORDS + word)
+        rest = at(work.words, block * WORDS + word)
         while rest != 0:
-            r = (64 * word + lowest_bit(rest)) * stride
+            j = word * WORD_PITCH + lowest_bit(rest)
             rest &= rest - 1
-            opacity = _alpha(local, r, x, y)
-            left = fma(-opacity, light, light)
-            open_ = left > stop
-            weight = select(open_, opacity * light, zero)
-            light = select(open_, left, zero)
-            alpha = alpha + weight
-            colour = add_scaled(colour, weight, local, r + CHANNELS)
-            if labels is not None:
-                z = load_splat(local, r + DEPTH)
-                depth = fma(weight, z, depth)
-                median = select(left < half, minimum(median, z), median)
-                s = np.int64(at(work.local_ints, r + OWNER)) + block * LANES
-                store(work.sums, s, load(work.sums, s) + weight)
+            k = word * WORD_PITCH + lowest_bit(rest)
+            rest &= rest - 1
+            one, two = _alphas(local, j, k, x, y, constants)
+            state, colour, _ = _lay(one, j, state, colour, stop, block * LANES, labels, work)
+            state, colour, open_ = _lay(two, k, state, colour, stop, block * LANES, labels, work)
+            state = maximum(state[0], dark), state[1], state[2], state[3]
             if bits(open_) == 0:
                 alive = False
                 break
         if not alive:
             break
-    store(planes, p, light)
-    store(planes, p + LANES, alpha)
-    if labels is not None:
-        store(planes, p + 2 * LANES, depth)
-        store(planes, p + 3 * LANES, median)
+    store_many(planes, p, state)
     store_many(planes, p + 4 * LANES, colour)
     return alive
 
 
 @inlined
-def _open_tile(tile: int, grid: Grid, channels: Any, work: Workspace) -> int:
+def _open_tile(left: int, top: int, grid: Grid, channels: Any, work: Workspace) -> int:
     """Reset all sums of a tile; light is 1 inside the picture, 0 outside. Returns the blocks that are inside."""
     zero = splat(f32(0))
-    right = splat(f32(grid.width - tile % grid.columns * TILE))
-    bottom = splat(f32(grid.height - tile // grid.columns * TILE))
+    right, bottom = splat(f32(grid.width - left)), splat(f32(grid.height - top))
     planes = 4 + len(channels)
     alive = 0
     for block in range(BLOCKS):
@@ -258,11 +301,10 @@ def _dominant(block: int, alpha: Lanes, slots: int, work: Workspace) -> Lanes:
 
 
 @inlined
-def _close_block(tile: int, block: int, grid: Grid, first: int, slots: int, channels: Any, labels: Any,
+def _close_block(left: int, top: int, block: int, grid: Grid, first: int, slots: int, channels: Any, labels: Any,
                  picture: Picture, work: Workspace) -> None:
     """Write a block's results to the picture."""
-    column = tile % grid.columns * TILE + (block & 3) * 4
-    row = tile // grid.columns * TILE + (block >> 2) * 4
+    column, row = left + (block & 3) * 4, top + (block >> 2) * 4
     p = block * LANES * (4 + len(channels))
     planes = work.planes
     alpha = load(planes, p + LANES)
@@ -270,16 +312,16 @@ def _close_block(tile: int, block: int, grid: Grid, first: int, slots: int, chan
         infinite = splat(f32(np.inf))
         depth = select(alpha >= splat(f32(ALPHA_MIN)), load(planes, p + 2 * LANES) / alpha, infinite)
         store(planes, p + 2 * LANES, depth)
-        store(work.masks, 0, _dominant(block, alpha, slots, work))
+        store(work.ids, 0, _dominant(block, alpha, slots, work))
     pixel = row * grid.width + column
-    depth_of_picture = len(picture.features) // (grid.width * grid.height)
+    depth_of_picture = picture.depth
     whole = column + 4 <= grid.width and row + 4 <= grid.height
     if whole:
         store_block(picture.alpha, pixel, grid.width, (alpha,))
         if labels is not None:
             store_block(picture.expected, pixel, grid.width, (load(planes, p + 2 * LANES),))
             store_block(picture.median, pixel, grid.width, (load(planes, p + 3 * LANES),))
-            store_block(picture.ids, pixel, grid.width, (load(work.masks, 0),))
+            store_block(picture.ids, pixel, grid.width, (load(work.ids, 0),))
         if depth_of_picture == len(channels):
             colour = load_many(planes, p + 4 * LANES, channels)
             store_block(picture.features, pixel * len(channels), grid.width * len(channels), colour)
@@ -291,7 +333,7 @@ def _close_block(tile: int, block: int, grid: Grid, first: int, slots: int, chan
             if labels is not None:
                 put(picture.expected, target, at(planes, p + 2 * LANES + lane))
                 put(picture.median, target, at(planes, p + 3 * LANES + lane))
-                put(picture.ids, target, at(work.masks, lane))
+                put(picture.ids, target, at(work.ids, lane))
             for k in range(len(channels)):
                 value = at(planes, p + (4 + k) * LANES + lane)
                 put(picture.features, target * depth_of_picture + first + k, value)
@@ -306,17 +348,19 @@ def blend(first_tile: int, last_tile: int, grid: Grid, splats: Splats, bins: Bin
     0.0. Both choose a variant of the code by their type.
     """
     for tile in range(first_tile, last_tile):
-        alive = _open_tile(tile, grid, channels, work)
+        left, top = tile % grid.columns * TILE, tile // grid.columns * TILE
+        alive = _open_tile(left, top, grid, channels, work)
         slots = 0
         start, end = at(bins.starts, tile), at(bins.starts, tile + 1)
         while start < end and alive != 0:
-            start, n, slots = _gather(tile, start, grid, splats, bins, first, alive, slots, channels, labels, work)
-            words = _list_blocks(n, work)
+            n = min(end - start, CHUNK)
+            slots = _gather(tile, start, n, f32(left), f32(top), splats, bins, first, slots, channels, labels, work)
+            start += n
             rest = alive
             while rest != 0:
                 block = lowest_bit(rest)
                 rest &= rest - 1
-                if not _blend_block(block, words, channels, labels, work):
+                if not _blend_block(block, (n + 63) // 64, channels, labels, work):
                     alive &= ~(1 << block)
         for block in range(BLOCKS):
-            _close_block(tile, block, grid, first, slots, channels, labels, picture, work)
+            _close_block(left, top, block, grid, first, slots, channels, labels, picture, work)

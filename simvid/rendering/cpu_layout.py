@@ -21,6 +21,9 @@ BLOCKS = 16
 CHUNK = 128
 """Splats of a tile that are blended at a time: few enough that they stay in the first-level cache."""
 
+WORDS = CHUNK // 64
+"""A block's list of a chunk's splats is so many words of 64 bits."""
+
 LOG2_SCALE = 8
 """Exponents are held divided by this: 2**x for x in [-8, 0] is then an eighth power of 2**(x / 8)."""
 
@@ -131,8 +134,9 @@ class Bins(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """The result: features [H W D], the others [H W] or empty."""
+    """The result: features [H W depth], the others [H W] or empty."""
 
+    depth: int
     features: F32
     alpha: F32
     expected: F32
@@ -145,8 +149,10 @@ class Workspace(NamedTuple):
 
     local: F32
     local_ints: I32
-    masks: I32
+    bits: NDArray[np.int16]
     words: I64
+    constants: F32
+    ids: I32
     planes: F32
     sums: F32
     slot_of: I64

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from simvid.rendering.cpu_layout import I32, I64, Bins, Grid, Projected
-from simvid.rendering.jit import kernel
+from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.simd_memory import at, prefetch, put
 
 _DIGIT_BITS = 11
 _DIGITS = 1 << _DIGIT_BITS
 _PASSES = 3  # 33 bits hold every depth
 _AHEAD = 16
+SPARE_CURSORS = 8  # a cache line, so that threads do not disturb each other
 
 
 @kernel
@@ -70,18 +71,48 @@ def start_tiles(corners: I32, threads: int, grid: Grid, starts: I64, cursors: I6
     return total
 
 
+@inlined
+def _append(record: int, tile: int, cursors: I64, order: I32) -> None:
+    """Append to a tile's list."""
+    position = at(cursors, tile)
+    put(cursors, tile, position + 1)
+    put(order, position, np.int32(record))
+
+
+@inlined
+def _append_if(wanted: bool, record: int, tile: int, spare: int, cursors: I64, order: I32) -> None:
+    """Append to a tile's list or, without a branch, to places that nobody reads."""
+    cursor = tile if wanted else spare
+    position = at(cursors, cursor)
+    put(cursors, cursor, position + 1)
+    put(order, position if wanted else len(order) - 1, np.int32(record))
+
+
 @kernel
-def fill_tiles(pairs: I64, n: int, rects: I64, first_row: int, last_row: int, columns: int, cursors: I64, order: I32) -> None:
-    """Append every splat, front to back, to the lists of the tiles it touches in rows first_row to last_row - 1."""
+def fill_tiles(
+    sorted_: I64, n: int, rects: I64, first_row: int, last_row: int, grid: Grid, cursors: I64, order: I32
+) -> None:
+    """Append every splat, front to back, to the lists of the tiles it touches in rows first_row to last_row - 1.
+
+    ``cursors`` has room for SPARE_CURSORS more after the tiles for each row, ``order`` for one more entry at its end.
+    """
+    columns = grid.columns
+    spare = columns * grid.rows + SPARE_CURSORS * first_row
     for j in range(n):
-        prefetch(rects, at(pairs, min(j + _AHEAD, n - 1)) & 0xFFFFFFFF)
-        record = at(pairs, j) & 0xFFFFFFFF
+        prefetch(rects, at(sorted_, min(j + _AHEAD, n - 1)) & 0xFFFFFFFF)
+        record = at(sorted_, j) & 0xFFFFFFFF
         rect = at(rects, record)
         x0, x1 = rect & 0xFFFF, (rect >> 32) & 0xFFFF
         y0, y1 = max((rect >> 16) & 0xFFFF, first_row), min((rect >> 48) & 0xFFFF, last_row - 1)
+        if y0 > y1:
+            continue
+        if x1 - x0 <= 1 and y1 - y0 <= 1:  # most splats; one mispredicted branch costs more than four writes
+            right, below = x1 > x0, y1 > y0
+            _append(record, y0 * columns + x0, cursors, order)
+            _append_if(right, record, y0 * columns + x1, spare, cursors, order)
+            _append_if(below, record, y1 * columns + x0, spare + 1, cursors, order)
+            _append_if(right & below, record, y1 * columns + x1, spare + 2, cursors, order)
+            continue
         for y in range(y0, y1 + 1):
             for x in range(x0, x1 + 1):
-                tile = y * columns + x
-                position = at(cursors, tile)
-                put(cursors, tile, position + 1)
-                put(order, position, record)
+                _append(record, y * columns + x, cursors, order)

@@ -32,11 +32,16 @@ def inlined(function: F) -> F:
 
 
 @cache
-def _sources_stamp() -> str:
-    """Hash of all kernel sources: a kernel calls functions of other files, of which numba alone takes no notice."""
+def _sources_stamp(rasterizer: bool) -> str:
+    """Hash of all sources of one group: a kernel calls functions of other files, of which numba alone takes no notice.
+
+    The groups are the rasterizer's files, and all other files of this folder that use this module.
+    """
     digest = hashlib.sha256()
-    for name in _SOURCES:
-        digest.update((Path(__file__).parent / name).read_bytes())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        content = path.read_bytes()
+        if path.name in _SOURCES if rasterizer else (b"rendering.jit import" in content and path.name not in _SOURCES):
+            digest.update(content)
     return digest.hexdigest()
 
 
@@ -54,4 +59,5 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file = _KernelCacheFile(self._cache_path, self._impl.filename_base, _sources_stamp())
+        rasterizer = Path(function.__code__.co_filename).name in _SOURCES
+        self._cache_file = _KernelCacheFile(self._cache_path, self._impl.filename_base, _sources_stamp(rasterizer))

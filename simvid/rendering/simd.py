@@ -199,10 +199,10 @@ def bits(typing_context: Any, mask: Any) -> Any:
 
 @intrinsic
 def lowest_bit(typing_context: Any, value: Any) -> Any:
-    """Index of the lowest set bit of an int64, which must not be zero."""
+    """Index of the lowest set bit of an int64; 64 if there is none."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.IntType(1)(1))
+        return builder.cttz(args[0], ir.IntType(1)(0))
 
     return types.int64(types.int64), generate
 

@@ -35,6 +35,13 @@ def _write(builder: Any, value: Any, pointer: Any, kind: Any) -> None:
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=kind.dtype.bitwidth // 8)
 
 
+def _prefetch(builder: Any, pointer: Any) -> None:
+    byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+    prefetching = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
+    builder.call(prefetching, [builder.bitcast(pointer, byte), i32(0), i32(3), i32(1)])
+
+
 @intrinsic
 def at(typing_context: Any, array: Any, index: Any) -> Any:
     """The element at a position."""
@@ -62,11 +69,7 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     """Ask the processor to bring an element's cache line near."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
-        pointer = builder.bitcast(_pointer(context, builder, array, *args), byte)
-        prefetching = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
-        builder.call(prefetching, [pointer, i32(0), i32(3), i32(1)])
+        _prefetch(builder, _pointer(context, builder, array, *args))
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
@@ -91,6 +94,17 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
+
+
+@intrinsic
+def store_bits(typing_context: Any, array: Any, index: Any, mask: Any) -> Any:
+    """Write a mask as one element of an int16 array."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _write(builder, builder.bitcast(args[2], ir.IntType(LANES)), _pointer(context, builder, array, *args[:2]), array)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, mask), generate
 
 
 @intrinsic
@@ -161,6 +175,38 @@ def transposed(typing_context: Any, rows: Any) -> Any:
         return context.make_tuple(builder, sig.return_type, matrix)
 
     return rows(rows), generate
+
+
+@intrinsic
+def load_rows(typing_context: Any, array: Any, rows: Any, first: Any, stride: Any, offset: Any) -> Any:
+    """Sixteen elements of each of sixteen rows, from ``offset`` in the row on; the rows' numbers are rows[first ...]."""
+    result = types.UniTuple(VECTOR_OF[array.dtype], LANES)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        values, numbers, first, stride, offset = args
+        vectors = []
+        for lane in range(LANES):
+            number = builder.load(_pointer(context, builder, rows, numbers, first, lane), typ=ir.IntType(32))
+            index = builder.add(builder.mul(builder.zext(number, stride.type), stride), offset)
+            vectors.append(_read(builder, _pointer(context, builder, array, values, index), array))
+        return context.make_tuple(builder, result, vectors)
+
+    return result(array, rows, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def prefetch_rows(typing_context: Any, array: Any, rows: Any, first: Any, stride: Any) -> Any:
+    """Ask the processor to bring sixteen rows near."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        values, numbers, first, stride = args
+        for lane in range(LANES):
+            number = builder.load(_pointer(context, builder, rows, numbers, first, lane), typ=ir.IntType(32))
+            index = builder.mul(builder.zext(number, stride.type), stride)
+            _prefetch(builder, _pointer(context, builder, array, values, index))
+        return context.get_dummy_value()
+
+    return types.void(array, rows, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -248,19 +294,35 @@ def store_many(typing_context: Any, array: Any, index: Any, vectors: Any) -> Any
     return types.void(array, types.intp, vectors), generate
 
 
-@intrinsic
-def add_scaled(typing_context: Any, sums: Any, weight: Any, array: Any, index: Any) -> Any:
-    """sums[k] + weight * array[index + k] for every vector of the tuple ``sums``."""
+@intrinsic(prefer_literal=True)
+def store_columns(typing_context: Any, array: Any, index: Any, step: Any, vectors: Any, skip: Any, like: Any) -> Any:
+    """Write vectors[skip], vectors[skip + 1] ... every ``step`` elements: len(like) of them, or as many as there are."""
+    numbers = range(skip.literal_value, min(len(vectors), skip.literal_value + len(like)))
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        index = args[1]
+        for k in numbers:
+            _write(builder, builder.extract_value(args[3], k), _pointer(context, builder, array, args[0], index), array)
+            index = builder.add(index, args[2])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, vectors, skip, like), generate
+
+
+@intrinsic(prefer_literal=True)
+def add_scaled(typing_context: Any, sums: Any, weight: Any, array: Any, index: Any, step: Any) -> Any:
+    """sums[k] + weight * array[index + k * step] for every vector of the tuple ``sums``; ``step`` is a literal."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         results = []
         for k in range(len(sums)):
-            factor = builder.load(_pointer(context, builder, array, *args[2:], offset=k), typ=F32x16.element)
+            offset = k * step.literal_value
+            factor = builder.load(_pointer(context, builder, array, *args[2:4], offset=offset), typ=F32x16.element)
             operands = [args[1], broadcast(builder, factor), builder.extract_value(args[0], k)]
             results.append(call(builder, "fmuladd", operands))
         return context.make_tuple(builder, sums, results)
 
-    return sums(sums, weight, array, types.intp), generate
+    return sums(sums, weight, array, types.intp, step), generate
 
 
 @intrinsic
