@@ -13,6 +13,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.assets.robots import RobotModel
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.scripts import JointTargets
+from simvid.physics.tools import Gripper, find_gripper
 from simvid.rotations import pose_vector
 from simvid.scene import Control, Robot
 from simvid.trajectory import RobotMotion
@@ -21,6 +22,10 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int32]
 DEFAULT_RAD_S = 2 * np.pi * 10
 """Natural frequency of the critically damped servos of joints for which neither file nor scene gives gains."""
+CLOSED_M = 1e-6
+GRIP_N = 20.0
+"""Force per finger of a gripper that is told to close, where its actuator's limit allows it; common parallel grippers
+press with 20 N to 70 N. A servo alone would press with its stiffness times the object's width, 1 N for a small cube."""
 HOME_TOLERANCE_M = 1e-4
 """Newton's model of a robot must stand like the file's own, up to float32."""
 
@@ -82,6 +87,7 @@ class NewtonRobot:
         position_at, velocity_at: addresses in qpos and qvel, [J].
         actuators: indices of its actuators, [A].
         arms: length of each actuator per joint position, [A, J].
+        gripper: its fingers, if it has some.
     """
 
     model: RobotModel
@@ -90,16 +96,39 @@ class NewtonRobot:
     velocity_at: Ints
     actuators: Ints
     arms: Array
+    gripper: Gripper | None = None
 
     def controls(self, m: Any, targets: JointTargets) -> Array:
         """Values of MuJoCo's ``ctrl`` for all times, [S + 1, A].
 
         An actuator's force is g ctrl + b0 + b1 length + b2 speed. ctrl is chosen so that it vanishes where length and
-        speed are the target's, so that a position servo follows a moving target without the lag b2 / b1.
+        speed are the target's, so that a position servo follows a moving target without the lag b2 / b1. A gripper
+        that is told to be closed also presses with ``GRIP_N``.
         """
         gain, bias = m.actuator_gainprm[self.actuators, 0], m.actuator_biasprm[self.actuators]
         lengths, speeds = targets.positions @ self.arms.T, targets.velocities @ self.arms.T
-        return np.asarray(-(bias[:, 0] + bias[:, 1] * lengths + bias[:, 2] * speeds) / gain)
+        press = self._presses(targets.positions)
+        return np.asarray((press - bias[:, 0] - bias[:, 1] * lengths - bias[:, 2] * speeds) / gain)
+
+    def _presses(self, positions: Array) -> Array:
+        """Forces that actuators of a gripper add while it is told to be closed [N], [S + 1, A]."""
+        added = np.zeros((len(positions), len(self.actuators)))
+        if self.gripper is None or self.control.mode != "position":
+            return added
+        joints = list(self.gripper.joints)
+        closed = (np.abs(positions[:, joints] - self.gripper.closed) < CLOSED_M).all(axis=1)
+        opening = np.zeros(len(self.model.joints))
+        opening[joints] = self.gripper.direction
+        for a in self._fingers():
+            arm = self.arms[a]  # the force F at the actuator is F arm at each joint
+            added[closed, a] = -GRIP_N * float(arm @ opening) / float(arm @ arm)
+        return added
+
+    def _fingers(self) -> list[int]:
+        """Actuators (places in ``actuators``) that move nothing but the gripper."""
+        others = np.ones(len(self.model.joints), bool)
+        others[list(self.gripper.joints) if self.gripper is not None else []] = False
+        return [a for a, arm in enumerate(self.arms) if self.gripper is not None and not arm[others].any()]
 
     def efforts(self, m: Any, d: Any) -> Array:
         """Force of actuators and of joint limits [N m or N], [J]."""
@@ -169,7 +198,10 @@ def _found(m: Any, model: RobotModel, robot: Robot, offset: int) -> NewtonRobot:
         if not arm.any():
             raise SceneError(f"robot {model.name!r}: actuator {m.actuator(a).name!r} acts on no joint by a fixed arm")
     position_at, velocity_at = m.jnt_qposadr[joints].astype(np.int32), m.jnt_dofadr[joints].astype(np.int32)
-    return NewtonRobot(model, robot.control, position_at, velocity_at, actuators, arms)
+    gripper, _ = find_gripper(model, robot)
+    found = NewtonRobot(model, robot.control, position_at, velocity_at, actuators, arms, gripper)
+    m.actuator_ctrllimited[actuators[found._fingers()]] = 0  # pressing asks for more than their range
+    return found
 
 
 def _actuators(m: Any, joints: list[int]) -> tuple[Ints, Array]:

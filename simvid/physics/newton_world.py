@@ -20,7 +20,7 @@ from simvid.physics.newton_start import set_start
 Array = NDArray[np.float64]
 Ints = NDArray[np.int32]
 SOLIMP = (0.995, 0.999, 0.001, 0.5, 2.0)
-"""Contact impedance: a resting contact yields by 0.5 % (a body sinks 0.02 mm under its weight, which keeps it in touch),
+"""Contact impedance: a resting contact yields by 0.5 % (a body sinks 0.02 mm by its weight, which keeps it in touch),
 one that is 1 mm deep by 0.1 %."""
 SOFTNESS_S = 0.02
 """Time in which a resting contact pushes penetration out, critically damped (MuJoCo's default); at least two steps."""
