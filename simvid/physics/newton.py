@@ -35,11 +35,10 @@ Array = NDArray[np.float64]
 MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
 
 
-@dataclass(frozen=True)
 class NewtonPhysics:
     """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution."""
 
-    name: str = "newton"
+    name = "newton"
 
     def version(self) -> str:
         """Newton's and MuJoCo's versions."""
