@@ -191,7 +191,8 @@ class CpuRasterizer:
         channels = min(job.channels, MAX_CHANNELS)
         f, i = np.float32, np.int32
         local = self._kept.array(f"local {k}", (8 + channels) * cpu_blend.PITCH, f)
-        cpu_blend.set_nothing(local)
+        rows = self._kept.array(f"rows {k}", 2 * TILE * (CHUNK + 1), f)
+        cpu_blend.set_nothing(local, rows)
         bits = self._kept.array(f"bits {k}", BLOCKS * CHUNK // LANES, np.int16)
         seen = self._kept.array(f"seen {k}", owners, np.int64)
         seen[:] = -1
@@ -200,6 +201,7 @@ class CpuRasterizer:
             local_ints=local.view(i),
             bits=bits,
             words=bits.view(np.int64),
+            rows=rows,
             constants=cpu_blend.CONSTANTS,
             ids=self._kept.array(f"ids {k}", LANES, i),
             planes=self._kept.array(f"planes {k}", BLOCKS * (4 + channels) * LANES, f),

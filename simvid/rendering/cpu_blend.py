@@ -28,7 +28,6 @@ from simvid.rendering.cpu_layout import (
     U_X,
     U_Y,
     V_Y,
-    WORDS,
     F32,
     Bins,
     Grid,
@@ -40,7 +39,7 @@ from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, STOP_TRANSMITTANCE
 from simvid.rendering.simd import LANES, Lanes, bits, fma, lowest_bit, maximum, minimum, select, splat
 from simvid.rendering.simd_memory import (
-    store_bits, store_columns, load_rows, prefetch_rows, transposed,
+    store_bits, store_columns, load_rows, load_repeated, prefetch_rows, transposed,
     add_scaled,
     at,
     load,
@@ -58,13 +57,14 @@ i32 = np.int32
 
 _LEAST = float(np.log2(ALPHA_MIN) / LOG2_SCALE)
 
-# A chunk is held field by field. Behind each 64 splats comes one that covers nothing: bit 64 of a word, so to say.
-WORD_PITCH = 80
-PITCH = WORDS * WORD_PITCH
+# A chunk is held field by field. Behind its 64 splats comes one that covers nothing: bit 64 of a word, so to say.
+PITCH = CHUNK + LANES
 (_U_X, _U_Y, _U_0, _V_Y, _V_0, _PEAK, _DEPTH, _SLOT, _CHANNELS) = (k * PITCH for k in range(9))
 
-_LANE_X = (np.arange(LANES) % 4 + 0.5).astype(np.float32)
-_LANE_Y = (np.arange(LANES) // 4 + 0.5).astype(np.float32)
+# Lane k is the pixel in row k % 4, column k // 4 of a block.
+_LANE_X = (np.arange(LANES) // 4 + 0.5).astype(np.float32)
+_LANE_Y = (np.arange(LANES) % 4 + 0.5).astype(np.float32)
+_ROW_Y = (np.arange(TILE) + 0.5).astype(np.float32)
 _COUNT = np.arange(LANES).astype(np.int32)
 
 CONSTANTS = np.repeat(
@@ -79,12 +79,12 @@ CONSTANTS = np.repeat(
 _EIGHT = (0.0,) * 8
 
 
-def set_nothing(local: F32) -> None:
-    """Make a chunk's spare splats cover nothing: no opacity, no colour, infinitely far for the median."""
-    fields = local.reshape(-1, WORDS, WORD_PITCH)
-    fields[:, :, 64:] = 0
-    fields[_PEAK // PITCH, :, 64:] = -1e30
-    fields[_DEPTH // PITCH, :, 64:] = 1e30
+def set_nothing(local: F32, rows: F32) -> None:
+    """Make a chunk's spare splat cover nothing: no opacity, no colour, infinitely far for the median."""
+    fields = local.reshape(-1, PITCH)
+    fields[:, CHUNK:] = 0
+    fields[_DEPTH // PITCH, CHUNK:] = 1e30
+    rows[2 * CHUNK * TILE :] = -1e30
 
 
 @inlined
@@ -115,7 +115,7 @@ def _put_blocks(fields: Any, x: Lanes, y: Lanes, valid: Lanes, group: int, work:
             u, v = fma(u_y, best_y, u_x * near_x), v_y * best_y
             other_side = fma(u, u, v * v)
             touched = minimum(one_side, other_side) <= reach
-            store_bits(work.bits, (4 * row + column) * (4 * WORDS) + group, touched)
+            store_bits(work.bits, (4 * row + column) * (CHUNK // LANES) + group, touched)
 
 
 @inlined
@@ -139,7 +139,7 @@ def _gather_group(tile: int, entry: int, valid: Lanes, group: int, left: float, 
     rows = load_rows(splats.records, bins.order, entry, splats.stride, 0)
     prefetch_rows(splats.records, bins.order, entry + LANES, splats.stride)
     fields = transposed(rows)
-    local, j = work.local, (group >> 2) * WORD_PITCH + (group & 3) * LANES
+    local, j = work.local, group * LANES
     x, y = fields[MEAN_X] - splat(left), fields[MEAN_Y] - splat(top)
     store(local, j + _U_X, fields[U_X])
     store(local, j + _U_Y, fields[U_Y])
@@ -161,6 +161,16 @@ def _gather_group(tile: int, entry: int, valid: Lanes, group: int, left: float, 
 
 
 @inlined
+def _put_rows(k: int, work: Workspace) -> None:
+    """Work out what a splat's exponent needs of y, for all sixteen rows of the tile at once."""
+    local = work.local
+    y = load(_ROW_Y, 0)
+    v = fma(load_splat(local, k + _V_Y), y, load_splat(local, k + _V_0))
+    store(work.rows, 2 * TILE * k, fma(load_splat(local, k + _U_Y), y, load_splat(local, k + _U_0)))
+    store(work.rows, 2 * TILE * k + TILE, fma(-v, v, load_splat(local, k + _PEAK)))
+
+
+@inlined
 def _gather(tile: int, start: int, n: int, left: float, top: float, splats: Splats, bins: Bins, first: int, slots: int,
             channels: Any, labels: Any, work: Workspace) -> int:
     """Bring the list's next n splats into the chunk; returns the number of owners seen in the tile so far."""
@@ -168,12 +178,14 @@ def _gather(tile: int, start: int, n: int, left: float, top: float, splats: Spla
     for group in range((n + LANES - 1) // LANES):
         valid = load(_COUNT, 0) < splat(i32(n - LANES * group))
         _gather_group(tile, start + LANES * group, valid, group, left, top, splats, bins, first, channels, work)
-    for group in range((n + LANES - 1) // LANES, (n + 63) // 64 * 4):
+    for group in range((n + LANES - 1) // LANES, CHUNK // LANES):
         for block in range(BLOCKS):
-            store_bits(work.bits, block * (4 * WORDS) + group, nothing)
+            store_bits(work.bits, block * (CHUNK // LANES) + group, nothing)
+    for k in range(n):
+        _put_rows(k, work)
     if labels is not None:
         for k in range(n):
-            j = (k >> 6) * WORD_PITCH + (k & 63) + _SLOT
+            j = k + _SLOT
             slot = _slot(np.int64(at(work.local_ints, j)), tile, slots, work)
             slots = max(slots, slot + 1)
             put(work.local_ints, j, i32(slot * BLOCKS * LANES))
@@ -181,27 +193,17 @@ def _gather(tile: int, start: int, n: int, left: float, top: float, splats: Spla
 
 
 @inlined
-def _powers(local: Any, j: int, k: int, x: Lanes, y: Lanes) -> Any:
-    """Eighth part of log2 alpha of two splats at the pixels of a block."""
-    u1 = fma(load_splat(local, j + _U_Y), y, load_splat(local, j + _U_0))
-    u2 = fma(load_splat(local, k + _U_Y), y, load_splat(local, k + _U_0))
-    v1 = fma(load_splat(local, j + _V_Y), y, load_splat(local, j + _V_0))
-    v2 = fma(load_splat(local, k + _V_Y), y, load_splat(local, k + _V_0))
-    u1 = fma(load_splat(local, j + _U_X), x, u1)
-    u2 = fma(load_splat(local, k + _U_X), x, u2)
-    power1 = fma(-v1, v1, load_splat(local, j + _PEAK))
-    power2 = fma(-v2, v2, load_splat(local, k + _PEAK))
-    return fma(-u1, u1, power1), fma(-u2, u2, power2)
-
-
-@inlined
-def _alphas(local: Any, j: int, k: int, x: Lanes, y: Lanes, constants: Any) -> Any:
+def _alphas(work: Workspace, j: int, k: int, row: int, x: Lanes, constants: Any) -> Any:
     """Opacities of two splats at the pixels of a block; zero below ALPHA_MIN.
 
     The two computations are interleaved by hand: the processor looks ahead too little to do it itself.
     """
     p0, p1, p2, p3, p4, most, least, _ = constants
-    power1, power2 = _powers(local, j, k, x, y)
+    local, rows = work.local, work.rows
+    at1, at2 = 2 * TILE * j + row, 2 * TILE * k + row
+    u1 = fma(load_splat(local, j + _U_X), x, load_repeated(rows, at1))
+    u2 = fma(load_splat(local, k + _U_X), x, load_repeated(rows, at2))
+    power1, power2 = fma(-u1, u1, load_repeated(rows, at1 + TILE)), fma(-u2, u2, load_repeated(rows, at2 + TILE))
     root1, root2 = fma(power1, p4, p3), fma(power2, p4, p3)
     root1, root2 = fma(power1, root1, p2), fma(power2, root2, p2)
     root1, root2 = fma(power1, root1, p1), fma(power2, root2, p1)
@@ -234,35 +236,31 @@ def _lay(opacity: Lanes, j: int, state: Any, colour: Any, stop: Lanes, offset: i
 
 
 @inlined
-def _blend_block(block: int, words: int, channels: Any, labels: Any, work: Workspace) -> bool:
+def _blend_block(block: int, channels: Any, labels: Any, work: Workspace) -> bool:
     """Blend a chunk's splats into one block; says whether any pixel still lets light through.
 
     Two splats are weighed at a time: that keeps the processor busy while one waits for the other.
     """
-    local, planes = work.local, work.planes
+    planes = work.planes
     constants = load_many(work.constants, 0, _EIGHT)
     stop, dark = constants[7], splat(f32(1e-30))  # floats much smaller than this are slow
     x = load(_LANE_X, 0) + splat(f32((block & 3) * 4))
-    y = load(_LANE_Y, 0) + splat(f32((block >> 2) * 4))
     p = block * LANES * (4 + len(channels))
     state = load(planes, p), load(planes, p + LANES), load(planes, p + 2 * LANES), load(planes, p + 3 * LANES)
     colour = load_many(planes, p + 4 * LANES, channels)
     alive = True
-    for word in range(words):
-        rest = at(work.words, block * WORDS + word)
-        while rest != 0:
-            j = word * WORD_PITCH + lowest_bit(rest)
-            rest &= rest - 1
-            k = word * WORD_PITCH + lowest_bit(rest)
-            rest &= rest - 1
-            one, two = _alphas(local, j, k, x, y, constants)
-            state, colour, _ = _lay(one, j, state, colour, stop, block * LANES, labels, work)
-            state, colour, open_ = _lay(two, k, state, colour, stop, block * LANES, labels, work)
-            state = maximum(state[0], dark), state[1], state[2], state[3]
-            if bits(open_) == 0:
-                alive = False
-                break
-        if not alive:
+    rest = at(work.words, block)
+    while rest != 0:
+        j = lowest_bit(rest)
+        rest &= rest - 1
+        k = lowest_bit(rest)
+        rest &= rest - 1
+        one, two = _alphas(work, j, k, block & 12, x, constants)
+        state, colour, _ = _lay(one, j, state, colour, stop, block * LANES, labels, work)
+        state, colour, open_ = _lay(two, k, state, colour, stop, block * LANES, labels, work)
+        state = maximum(state[0], dark), state[1], state[2], state[3]
+        if bits(open_) == 0:
+            alive = False
             break
     store_many(planes, p, state)
     store_many(planes, p + 4 * LANES, colour)
@@ -327,8 +325,8 @@ def _close_block(left: int, top: int, block: int, grid: Grid, first: int, slots:
             store_block(picture.features, pixel * len(channels), grid.width * len(channels), colour)
             return
     for lane in range(LANES):
-        if column + (lane & 3) < grid.width and row + (lane >> 2) < grid.height:
-            target = (row + (lane >> 2)) * grid.width + column + (lane & 3)
+        if column + (lane >> 2) < grid.width and row + (lane & 3) < grid.height:
+            target = (row + (lane & 3)) * grid.width + column + (lane >> 2)
             put(picture.alpha, target, at(planes, p + LANES + lane))
             if labels is not None:
                 put(picture.expected, target, at(planes, p + 2 * LANES + lane))
@@ -360,7 +358,7 @@ def blend(first_tile: int, last_tile: int, grid: Grid, splats: Splats, bins: Bin
             while rest != 0:
                 block = lowest_bit(rest)
                 rest &= rest - 1
-                if not _blend_block(block, (n + 63) // 64, channels, labels, work):
+                if not _blend_block(block, channels, labels, work):
                     alive &= ~(1 << block)
         for block in range(BLOCKS):
             _close_block(left, top, block, grid, first, slots, channels, labels, picture, work)

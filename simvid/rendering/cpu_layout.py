@@ -18,11 +18,8 @@ TILE = 16
 BLOCKS = 16
 """Blocks of a tile; block b lies at column b % 4, row b // 4."""
 
-CHUNK = 128
-"""Splats of a tile that are blended at a time: few enough that they stay in the first-level cache."""
-
-WORDS = CHUNK // 64
-"""A block's list of a chunk's splats is so many words of 64 bits."""
+CHUNK = 64
+"""Splats of a tile that are blended at a time: few enough for the first-level cache and for the bits of a word."""
 
 LOG2_SCALE = 8
 """Exponents are held divided by this: 2**x for x in [-8, 0] is then an eighth power of 2**(x / 8)."""
@@ -151,6 +148,7 @@ class Workspace(NamedTuple):
     local_ints: I32
     bits: NDArray[np.int16]
     words: I64
+    rows: F32
     constants: F32
     ids: I32
     planes: F32

@@ -119,6 +119,17 @@ def load_splat(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def load_repeated(typing_context: Any, array: Any, index: Any) -> Any:
+    """Four consecutive elements, four times over."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        four = _read(builder, _pointer(context, builder, array, *args), array, lanes=4)
+        return shuffled(builder, four, four, [lane % 4 for lane in range(LANES)])
+
+    return VECTOR_OF[array.dtype](array, types.intp), generate
+
+
+@intrinsic
 def gather(typing_context: Any, array: Any, indices: Any) -> Any:
     """The elements at sixteen positions (I32x16) of a float32 array."""
 
@@ -151,6 +162,8 @@ def load_columns(typing_context: Any, array: Any, index: Any, width: Any) -> Any
 def _picked(builder: Any, parts: Sequence[Any], elements: Sequence[int]) -> Any:
     """The vector of the given elements of several vectors laid side by side."""
     result, start = parts[0], [element % LANES for element in elements]
+    if len(parts) == 1:
+        return shuffled(builder, result, result, start)
     for k in range(1, len(parts)):
         kept = start if k == 1 else list(range(LANES))
         order = [
@@ -245,8 +258,10 @@ def _block_rows(builder: Any, vectors: Sequence[Any]) -> list[list[Any]]:
 def _interleaved(builder: Any, vectors: Sequence[Any], part: int) -> Any:
     """Elements 16 part .. 16 part + 15 of the channels written pixel by pixel."""
     n = len(vectors)
-    positions = [(LANES * part + lane) for lane in range(LANES)]
-    elements = [(position % n) * LANES + position // n for position in positions]
+    elements = []
+    for position in range(LANES * part, LANES * (part + 1)):
+        pixel, channel = position // n, position % n
+        elements.append(channel * LANES + (pixel % _ROW) * _ROW + pixel // _ROW)
     return _picked(builder, vectors, elements)
 
 
