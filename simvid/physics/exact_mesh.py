@@ -36,7 +36,10 @@ def exact_pieces(mesh: Mesh) -> list[Array]:
     plates: list[Array] = []
     for shell in _groups(faces, _shared_edges(faces), len(faces)):
         part = faces[shell]
-        if _closed(part) and _convex(vertices, part):
+        closed = _closed(part)
+        if closed and _volume(vertices, part) < 0:  # inside out
+            part = part[:, ::-1]
+        if closed and _convex(vertices, part):
             pieces.append(vertices[np.unique(part)])
         else:
             plates.extend(_patches(vertices, part))
@@ -91,6 +94,12 @@ def _closed(faces: Ints) -> bool:
     forward = np.unique(edges, axis=0)
     backward = np.unique(edges[:, ::-1], axis=0)
     return len(forward) == len(edges) and np.array_equal(forward, backward)
+
+
+def _volume(vertices: Array, faces: Ints) -> float:
+    """Six times the signed volume of a closed shell."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)))
 
 
 def _convex(vertices: Array, faces: Ints) -> bool:

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rotations import matrix_from_quat, quat_from_euler_deg, quat_from_matrix
+from simvid.assets.parts import PartAssets
+from simvid.rotations import matrix_from_quat, pose_matrix, quat_from_euler_deg, quat_from_matrix
 from simvid.scene import Motion
 
 Array = NDArray[np.float64]
@@ -102,6 +103,14 @@ class KeyframedPath:
             rotation = self.rotations[k] @ _exp(angle)
             poses[row, 3:] = quat_from_matrix(rotation)
             twists[row, 3:] = rotation @ (_right_jacobian(angle) @ change)
+
+
+def start_pose(part: PartAssets) -> Array:
+    """world_from_part at t = 0, [4, 4]: that of its path where it has one, whatever its ``pose`` says."""
+    if part.body is None or part.body.motion is None:
+        return part.pose
+    pose = KeyframedPath.of(part.body.motion).at(np.zeros(1))[0][0]
+    return pose_matrix(pose[:3], pose[3:])
 
 
 def _rotation(euler_deg: tuple[float, ...] | None, quat: tuple[float, ...] | None) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.physics.kinematic import KeyframedPath
-from simvid.physics.newton_world import DRIVE_KG, World
+from simvid.physics.newton_world import World
 from simvid.physics.scripts import JointTargets
 from simvid.rotations import quat_multiply
 
@@ -46,7 +46,8 @@ class Drives:
         tables = [_table(path, steps, h) for path in paths.values()]
         self._positions = np.concatenate([np.zeros((steps + 1, 0)), *(t[0] for t in tables)], axis=1)
         self._speeds = np.concatenate([np.zeros((steps, 0)), *(t[1] for t in tables)], axis=1)
-        self._pushes = np.concatenate([np.zeros((steps, 0)), *(t[2] for t in tables)], axis=1) * DRIVE_KG
+        pushes = np.concatenate([np.zeros((steps, 0)), *(t[2] for t in tables)], axis=1)
+        self._pushes = pushes * m.dof_armature[self._speed_at]
         self._kicks = self._scheduled(h)
         self._kicked = False
 

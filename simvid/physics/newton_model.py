@@ -12,6 +12,7 @@ from simvid.assets.parts import Collider, PartAssets, SceneAssets
 from simvid.errors import SceneError
 from simvid.mesh import Mesh
 from simvid.physics.exact_mesh import exact_pieces
+from simvid.physics.kinematic import start_pose
 from simvid.physics.newton_robots import add_robots
 from simvid.rotations import quat_from_matrix
 
@@ -64,7 +65,7 @@ class SceneBuilder:
         mass = part.mass
         driven = part.body is not None and part.body.motion is not None
         link = self.builder.add_link(
-            xform=transform(part.pose),
+            xform=transform(start_pose(part)),
             mass=1.0 if driven or mass is None else mass.mass_kg,
             com=None if driven or mass is None else tuple(mass.center_m),
             inertia=_mat33(np.eye(3) if driven or mass is None else mass.inertia_kg_m2),
@@ -79,8 +80,7 @@ class SceneBuilder:
     def _joint(self, k: int, link: int) -> int | None:
         part, up = self.assets.parts[k], self.parents[k]
         if self.anchored[k]:
-            self.builder.add_joint_fixed(WORLD, link, parent_xform=transform(part.pose))
-            return None
+            return int(self.builder.add_joint_fixed(WORLD, link, parent_xform=transform(part.pose)))
         joint = part.body.joint if part.body is not None else None
         if joint is None:
             return int(self.builder.add_joint_free(link))
@@ -88,7 +88,7 @@ class SceneBuilder:
         anchor = np.eye(4)
         anchor[:3, 3] = getattr(value, "anchor_m", part.pose[:3, 3])
         held = up < 0 or self.anchored[up]
-        above = np.eye(4) if held else self.assets.parts[up].pose
+        above = np.eye(4) if held else start_pose(self.assets.parts[up])
         frames = {
             "parent": WORLD if held else self._links[up],
             "child": link,
@@ -180,8 +180,8 @@ def build_model(assets: SceneAssets) -> SceneBuilder:
     scene = SceneBuilder(assets, builder, parents, _anchored(assets, parents))
     bodies = [k for k, part in enumerate(assets.parts) if part.part.kind != "link"]
     for k in bodies:
-        if scene.anchored[k]:
-            scene._body(k)
+        if scene.anchored[k] and (joint := scene._body(k)) is not None:
+            builder.add_articulation([joint])
     for k in bodies:
         if not scene.anchored[k] and (parents[k] < 0 or scene.anchored[parents[k]]):
             joints = [joint for j in _below(k, parents) if (joint := scene._body(j)) is not None]

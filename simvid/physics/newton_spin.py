@@ -15,7 +15,8 @@ import mujoco  # noqa: TID253  only the Newton engine imports this module
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import SceneAssets
+from simvid.assets.mass import combine
+from simvid.assets.parts import MassProperties, SceneAssets
 from simvid.physics.newton_kernels import Spinning, turn_bodies
 
 Array = NDArray[np.float64]
@@ -33,15 +34,17 @@ class Spinner:
         found: list[tuple[int, int, bool, Array, Array]] = []
         for k, part in enumerate(assets.parts):
             body = int(bodies[k])
-            if part.mass is None or body <= 0 or m.body_jntnum[body] != 1 or (m.body_parentid == body).any():
+            if part.mass is None or body <= 0 or m.body_jntnum[body] != 1:
                 continue
             joint = int(m.body_jntadr[body])
-            kind, inertia, center = int(m.jnt_type[joint]), part.mass.inertia_kg_m2, part.mass.center_m
-            if kind not in {free, hung} or int(m.body_weldid[m.body_parentid[body]]) != 0:
+            kind = int(m.jnt_type[joint])
+            if kind not in {free, hung} or int(m.body_weldid[m.body_parentid[body]]) != 0 or _carries(m, body):
                 continue
+            mass = _welded_mass(m, assets, bodies, k)
+            inertia, center = mass.inertia_kg_m2, mass.center_m
             if kind == hung:
                 arm = center - m.jnt_pos[joint]
-                inertia = inertia + part.mass.mass_kg * (arm @ arm * np.eye(3) - np.outer(arm, arm))
+                inertia = inertia + mass.mass_kg * (arm @ arm * np.eye(3) - np.outer(arm, arm))
             moments = np.linalg.eigvalsh(inertia)
             if np.ptp(moments) > ROUND * moments[-1] or (kind == free and np.any(center)):
                 at, speed = int(m.jnt_qposadr[joint]), int(m.jnt_dofadr[joint])
@@ -66,3 +69,22 @@ class Spinner:
         if self._any:
             d = self._d
             turn_bodies(self._bodies, self._position, self._speed, d.qacc, self._step, d.qpos, d.qvel)
+
+
+def _carries(m: Any, body: int) -> bool:
+    """Whether something hangs on a body by a joint."""
+    own = m.body_weldid == body
+    return bool((own[m.body_parentid] & ~own).any())
+
+
+def _welded_mass(m: Any, assets: SceneAssets, bodies: NDArray[np.int32], part: int) -> MassProperties:
+    """Of a part with all that is welded to it, in the part's frame."""
+    pieces = []
+    frame = np.linalg.inv(assets.parts[part].pose)
+    for k, other in enumerate(assets.parts):
+        if other.mass is not None and int(m.body_weldid[bodies[k]]) == int(bodies[part]):
+            place = frame @ other.pose
+            turn = place[:3, :3]
+            center = turn @ other.mass.center_m + place[:3, 3]
+            pieces.append((other.mass.mass_kg, center, turn @ other.mass.inertia_kg_m2 @ turn.T))
+    return combine(pieces)

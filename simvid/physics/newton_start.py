@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.errors import SceneError
+from simvid.physics.kinematic import start_pose
 from simvid.rotations import pose_vector
 
 Array = NDArray[np.float64]
@@ -33,7 +34,7 @@ def set_start(m: Any, d: Any, assets: SceneAssets, bodies: NDArray[np.int32], pa
             tied.append(k)
             continue
         at, speed_at = int(m.jnt_qposadr[joint]), int(m.jnt_dofadr[joint])
-        d.qpos[at : at + 7] = pose_vector(part.pose)
+        d.qpos[at : at + 7] = pose_vector(start_pose(part))
         if part.body is not None and part.body.motion is None:
             d.qvel[speed_at : speed_at + 3] = part.body.velocity_m_s
             d.qvel[speed_at + 3 : speed_at + 6] = part.pose[:3, :3].T @ part.body.angular_velocity_rad_s

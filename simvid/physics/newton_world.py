@@ -26,10 +26,12 @@ SOFTNESS_S = 0.02
 """Time in which a resting contact pushes penetration out, critically damped (MuJoCo's default); at least two steps."""
 OUR_SHARE = 1000.0
 """Weight of the scene's contact softness against that of a robot's file."""
+TOLERANCE = 1e-10
+"""Of the solver, relative to the trace of the mass matrix; tight, for the sake of light bodies beside heavy ones."""
 IMPRATIO = 10.0
 """Friction holds ten times harder than the normal direction (MuJoCo's advice for grasping)."""
-DRIVE_KG = 1e9
-"""Armature of keyframed bodies: contacts change their speed by one part in 10^9 of what the other body feels."""
+DRIVE_FACTOR = 1e6
+"""Armature of keyframed bodies over the heaviest other mass: they feel one part in 10^6 of a contact, for one step."""
 EVERYTHING = 1 << 30
 """Collision bit of the scene: bodies and robots touch what has it in its contype, fixed parts do not look for it."""
 
@@ -106,6 +108,7 @@ def _set_options(spec: Any, assets: SceneAssets) -> None:
     option.timestep = assets.scene.step_s
     option.gravity = physics.gravity_m_s2
     option.iterations = physics.iterations
+    option.tolerance = TOLERANCE
     option.impratio = IMPRATIO
     option.disableflags = int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # simvid watches for NaN itself
     if mujoco.mj_versionString() == "4.0.0" and (assets.robots or any(_jointed(p) for p in assets.parts)):
@@ -118,7 +121,9 @@ def _jointed(part: Any) -> bool:
 
 
 def _tune_bodies(spec: Any, scene: SceneBuilder) -> None:
-    """Masses in float64; Newton keeps float32."""
+    """Masses in float64, since Newton keeps float32; and what the world holds for good is no mocap body."""
+    for body in spec.bodies:
+        body.mocap = False
     for k, part in enumerate(scene.assets.parts):
         if part.mass is None or scene.anchored[k] or not scene.has_body(k):
             continue
@@ -200,18 +205,24 @@ def _set_masks(m: Any, assets: SceneAssets) -> None:
         elif m.geom_contype[geom] or m.geom_conaffinity[geom]:
             m.geom_contype[geom] = int(m.geom_contype[geom]) & ~EVERYTHING | (EVERYTHING if held else 0)
             m.geom_conaffinity[geom] = int(m.geom_conaffinity[geom]) & ~EVERYTHING | looks
+    for body in range(m.nbody):
+        own = m.geom_bodyid == body
+        m.body_contype[body] = np.bitwise_or.reduce(m.geom_contype[own], initial=0)
+        m.body_conaffinity[body] = np.bitwise_or.reduce(m.geom_conaffinity[own], initial=0)
 
 
 def _drive_keyframed(m: Any, d: Any, scene: SceneBuilder) -> None:
     """Make keyframed bodies immovable for all but their path."""
-    changed = False
-    for k, part in enumerate(scene.assets.parts):
-        if part.body is not None and part.body.motion is not None:
-            first = int(m.body_dofadr[_body_of(m, k)])
-            m.dof_armature[first : first + 6] = DRIVE_KG
-            changed = True
-    if changed:
-        mujoco.mj_setConst(m, d)
+    driven = [
+        _body_of(m, k) for k, p in enumerate(scene.assets.parts) if p.body is not None and p.body.motion is not None
+    ]
+    if not driven:
+        return
+    for body in driven:
+        first = int(m.body_dofadr[body])
+        m.dof_armature[first : first + 6] = DRIVE_FACTOR * float(m.body_mass.max())
+    m.opt.tolerance /= DRIVE_FACTOR  # the solver takes it relative to the trace of the mass matrix
+    mujoco.mj_setConst(m, d)
 
 
 def _geom_parts(m: Any, assets: SceneAssets) -> tuple[Ints, Array]:
