@@ -158,9 +158,8 @@ def _fixed(pose: CameraPose) -> tuple[Array, float]:
 def _orbit(orbit: Orbit, progress: float) -> Array:
     """Pose on the circle after a share ``progress`` of the clip."""
     angle = np.radians(orbit.start_deg + progress * orbit.sweep_deg)
-    center = np.array(orbit.center_m)
-    eye = center + [orbit.radius_m * np.cos(angle), orbit.radius_m * np.sin(angle), orbit.height_m]
-    return look_at(eye, center)
+    offset = np.array([orbit.radius_m * np.cos(angle), orbit.radius_m * np.sin(angle), orbit.height_m])
+    return look_at(np.array(orbit.center_m) + offset, orbit.center_m)
 
 
 def _keyframed(times: Array, poses: Sequence[CameraPose]) -> Callable[[float], Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,43 +72,46 @@ def _inside(points: Array, part: PartAssets) -> NDArray[np.bool_]:
         if collider.mesh is None:
             found |= _inside_primitive(points, collider)
         elif not meshes:
-            found |= _inside_mesh(points, collider.mesh)
-    for mesh in meshes:
-        found |= _inside_mesh(points, mesh)
-    return found
+            found |= _inside_meshes(points, [collider.mesh])
+    return found | _inside_meshes(points, meshes)
 
 
 def _inside_primitive(points: Array, collider: Collider) -> NDArray[np.bool_]:
     p = (points - collider.pose[:3, 3]) @ collider.pose[:3, :3]
     size = np.array(collider.dimensions)
     radial = np.hypot(p[:, 0], p[:, 1])
+    inside: NDArray[np.bool_]
     match collider.kind:
         case "plane":
-            return p[:, 2] < 0
+            inside = p[:, 2] < 0
         case "box":
-            return np.asarray((np.abs(p) < size).all(axis=1))
+            inside = np.asarray((np.abs(p) < size).all(axis=1))
         case "sphere":
-            return np.asarray(np.linalg.norm(p, axis=1) < size[0])
+            inside = np.linalg.norm(p, axis=1) < size[0]
         case "ellipsoid":
-            return np.asarray(np.linalg.norm(p / size, axis=1) < 1)
+            inside = np.linalg.norm(p / size, axis=1) < 1
         case "capsule":
-            return np.hypot(radial, np.maximum(np.abs(p[:, 2]) - size[1], 0)) < size[0]
+            inside = np.hypot(radial, np.maximum(np.abs(p[:, 2]) - size[1], 0)) < size[0]
         case "cylinder":
-            return (radial < size[0]) & (np.abs(p[:, 2]) < size[1])
+            inside = (radial < size[0]) & (np.abs(p[:, 2]) < size[1])
         case "cone":
-            return (np.abs(p[:, 2]) < size[1]) & (radial < size[0] * (size[1] - p[:, 2]) / (2 * size[1]))
+            inside = (np.abs(p[:, 2]) < size[1]) & (radial < size[0] * (size[1] - p[:, 2]) / (2 * size[1]))
         case "convex" | "mesh":
             raise ValueError(f"a {collider.kind} collider needs a mesh")
+    return inside
 
 
-def _inside_mesh(points: Array, mesh: Mesh) -> NDArray[np.bool_]:
-    low, high = mesh.bounds
-    near = np.flatnonzero(((points > low) & (points < high)).all(axis=1))
+def _inside_meshes(points: Array, meshes: Sequence[Mesh]) -> NDArray[np.bool_]:
+    """Inside the surface that all meshes make together (robots' meshes are often split by material into patches)."""
     found = np.zeros(len(points), dtype=bool)
-    if not len(near):
+    if not meshes:
         return found
-    places, back = np.unique(points[near], axis=0, return_inverse=True)
-    found[near] = np.array([abs(winding_number(p, mesh)) > 0.5 for p in places])[back.ravel()]
+    bounds = np.stack([m.bounds for m in meshes])
+    near = np.flatnonzero(((points > bounds[:, 0].min(axis=0)) & (points < bounds[:, 1].max(axis=0))).all(axis=1))
+    if len(near):
+        places, back = np.unique(points[near], axis=0, return_inverse=True)
+        turns = [abs(sum(winding_number(p, m) for m in meshes)) > 0.5 for p in places]
+        found[near] = np.array(turns)[back.ravel()]
     return found
 
 

@@ -134,14 +134,18 @@ def _flow_rows(
                 continue
             u, v = col + 0.5, row + 0.5
             x, y = (u - cx) / fx * d, (v - cy) / fy * d
-            m = maps[ids[row, col]]
-            z = m[2, 0] * x + m[2, 1] * y + m[2, 2] * d + m[2, 3]
+            k = ids[row, col]
+            z = maps[k, 2, 0] * x + maps[k, 2, 1] * y + maps[k, 2, 2] * d + maps[k, 2, 3]
             z_out[row, col] = z
             if z <= 0.0:
                 out[row, col, 0] = out[row, col, 1] = np.nan
                 continue
-            out[row, col, 0] = fx * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * d + m[0, 3]) / z + cx - u
-            out[row, col, 1] = fy * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * d + m[1, 3]) / z + cy - v
+            out[row, col, 0] = (
+                fx * (maps[k, 0, 0] * x + maps[k, 0, 1] * y + maps[k, 0, 2] * d + maps[k, 0, 3]) / z + cx - u
+            )
+            out[row, col, 1] = (
+                fy * (maps[k, 1, 0] * x + maps[k, 1, 1] * y + maps[k, 1, 2] * d + maps[k, 1, 3]) / z + cy - v
+            )
 
 
 @kernel

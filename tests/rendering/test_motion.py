@@ -32,7 +32,9 @@ def planes(z: float, part: int) -> tuple[np.ndarray, np.ndarray]:
 def test_translation_parallel_to_the_picture() -> None:
     depth, ids = planes(2.0, 1)
     camera = still_camera()
-    uv, z = flow(depth, ids, camera, trajectory_of(np.array([[0, 0, 0, 1.0, 0, 0, 0], [0.1, 0.05, 0, 1, 0, 0, 0]])), (0, 1))
+    uv, z = flow(
+        depth, ids, camera, trajectory_of(np.array([[0, 0, 0, 1.0, 0, 0, 0], [0.1, 0.05, 0, 1, 0, 0, 0]])), (0, 1)
+    )
     focal = camera.K[0, 0]
     np.testing.assert_allclose(uv[..., 0], focal * 0.1 / 2, rtol=1e-5)  # world x is right in this picture
     np.testing.assert_allclose(uv[..., 1], -focal * 0.05 / 2, rtol=1e-5)  # world y is up

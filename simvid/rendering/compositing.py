@@ -1,0 +1,141 @@
+"""Splats over backdrop: one picture and its labels."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.rendering.ground import COVERED, Backdrop
+from simvid.rendering.jit import inlined, kernel
+from simvid.rendering.kernel_types import HALF, ONE, ZERO, Array, Floats, Ints, Real
+from simvid.rendering.threads import Workers
+
+VISIBLE: Real = np.float32(1 / 255)
+"""Less coverage than this has no depth."""
+STEEPEST: Real = np.float32(0.3)
+"""Cosine between ray and surface under which the correction of the depth grows no more."""
+
+
+class Surfaces(NamedTuple):
+    """What the rasterizer saw; see ``Raster``."""
+
+    alpha: Floats
+    expected_depth: Floats
+    median_depth: Floats
+    ids: Ints
+    features: Floats
+    """Channels 3 to 5 are blended world normals, channel 6 the blended depth of Gaussians below their surface [m]; none
+    divided by alpha, [H, W, 7]."""
+
+
+class _Labels(NamedTuple):
+    alpha: Floats
+    depth: Floats
+    depth_expected: Floats
+    ids: Ints
+    normals: Floats
+
+
+class _View(NamedTuple):
+    """One frame's camera and the ground."""
+
+    turn: Floats
+    """camera_from_world rotation, [3, 3]."""
+    ray: Floats
+    """1 / fx, 1 / fy, cx, cy, [4]."""
+    ground_depth: Floats
+    ground_id: int
+
+
+def composite_rgb(features: Floats, alpha: Floats, backdrop: Backdrop, workers: Workers) -> NDArray[np.uint8]:
+    """Splat colours (not divided by alpha) [H, W, >= 3] over the backdrop, both sRGB, uint8 [H, W, 3]."""
+    rgb = np.empty((*alpha.shape, 3), np.uint8)
+    workers.run(lambda start, stop: _rgb_rows(features, alpha, backdrop.rgb, rgb, start, stop), len(alpha), least=16)
+    return rgb
+
+
+@kernel
+def _rgb_rows(features: Floats, alpha: Floats, behind: Floats, rgb: NDArray[np.uint8], start: int, stop: int) -> None:
+    for row in range(start, stop):
+        for col in range(alpha.shape[1]):
+            a = alpha[row, col]
+            for k in range(3):
+                value = features[row, col, k]
+                if a <= COVERED:
+                    value += (ONE - a) * behind[row, col, k]
+                rgb[row, col, k] = np.uint8(min(max(value, ZERO), ONE) * np.float32(255) + HALF)
+
+
+def composite_labels(
+    surfaces: Surfaces, ground_depth: Floats, ground_id: int, pose: Array, K: Array, workers: Workers
+) -> dict[str, NDArray[Any]]:
+    """Labels of a picture, as arrays for ``Frame``: alpha, depth, depth_expected, ids, normals.
+
+    Where splats cover at least half of a pixel, depth, id and normal are theirs, else the ground's, else there are
+    none. Mesh-made Gaussians lie a little below the surface that they stand for; the plane through them with their
+    normal n is moved back up by that inset d, which brings the depth along the ray r (of depth 1) nearer by d / |n r|.
+
+    Args:
+        surfaces: from the rasterizer.
+        ground_depth: z [m], +inf without ground, [H, W].
+        ground_id: id of the ground's part.
+        pose: world_from_camera, [4, 4].
+        K: [px], [3, 3].
+        workers: threads.
+    """
+    shape, f = surfaces.alpha.shape, np.float32
+    out = _Labels(
+        np.empty(shape, f), np.empty(shape, f), np.empty(shape, f), np.empty(shape, np.int32), np.empty((*shape, 3), f)
+    )
+    turn = np.ascontiguousarray(pose[:3, :3].T.astype(f))
+    view = _View(turn, np.array([1 / K[0, 0], 1 / K[1, 1], K[0, 2], K[1, 2]], f), ground_depth, ground_id)
+    workers.run(lambda start, stop: _label_rows(surfaces, view, out, start, stop), shape[0], least=16)
+    return out._asdict()
+
+
+@inlined
+def _surface(surfaces: Surfaces, view: _View, row: int, col: int) -> tuple[Real, Real, Real, Real]:
+    """Unit normal in the camera's frame, turned to it, and how much nearer the surface is than its Gaussians [m]."""
+    a = surfaces.alpha[row, col]
+    if a < VISIBLE:
+        return ZERO, ZERO, ZERO, ZERO
+    w, t = surfaces.features, view.turn
+    nx = t[0, 0] * w[row, col, 3] + t[0, 1] * w[row, col, 4] + t[0, 2] * w[row, col, 5]
+    ny = t[1, 0] * w[row, col, 3] + t[1, 1] * w[row, col, 4] + t[1, 2] * w[row, col, 5]
+    nz = t[2, 0] * w[row, col, 3] + t[2, 1] * w[row, col, 4] + t[2, 2] * w[row, col, 5]
+    length = np.sqrt(nx * nx + ny * ny + nz * nz)
+    if length < np.float32(1e-6):
+        return ZERO, ZERO, ZERO, ZERO
+    nx, ny, nz = nx / length, ny / length, nz / length
+    rx, ry = (np.float32(col) + HALF - view.ray[2]) * view.ray[0], (np.float32(row) + HALF - view.ray[3]) * view.ray[1]
+    along = nx * rx + ny * ry + nz
+    if along > ZERO:
+        nx, ny, nz, along = -nx, -ny, -nz, -along
+    return nx, ny, nz, w[row, col, 6] / a / max(-along, STEEPEST)
+
+
+@kernel
+def _label_rows(surfaces: Surfaces, view: _View, out: _Labels, start: int, stop: int) -> None:
+    for row in range(start, stop):
+        for col in range(surfaces.alpha.shape[1]):
+            a, ground = surfaces.alpha[row, col], view.ground_depth[row, col]
+            nx, ny, nz, raised = _surface(surfaces, view, row, col)
+            if np.isfinite(surfaces.median_depth[row, col]):
+                depth, part = surfaces.median_depth[row, col] - raised, surfaces.ids[row, col]
+            elif ground < np.inf:
+                depth, part = ground, np.int32(view.ground_id)
+                nx, ny, nz = view.turn[0, 2], view.turn[1, 2], view.turn[2, 2]
+            else:
+                depth, part = np.float32(np.inf), np.int32(0)
+                nx, ny, nz = ZERO, ZERO, ZERO
+            out.depth[row, col], out.ids[row, col] = depth, part
+            out.normals[row, col, 0], out.normals[row, col, 1], out.normals[row, col, 2] = nx, ny, nz
+            near = surfaces.expected_depth[row, col] - raised if a >= VISIBLE else np.float32(np.inf)
+            if ground < np.inf:
+                out.alpha[row, col] = ONE
+                near = a * near + (ONE - a) * ground if a >= VISIBLE else ground
+            else:
+                out.alpha[row, col] = a
+            out.depth_expected[row, col] = near

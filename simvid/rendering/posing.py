@@ -1,0 +1,101 @@
+"""Part Gaussians in their own frames -> the world at a frame.
+
+A rigid part moves its Gaussians rigidly: means by the matrix, orientations by the quaternion product, normals by the
+rotation. Scales and opacities stay. Buffers are reused, and a part that did not move since the last frame is left
+alone, so what never moves is posed once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simvid.assets.color import srgb_to_linear
+from simvid.gaussians import SH_C0
+from simvid.rendering.appearance import Appearance
+from simvid.rendering.jit import kernel
+from simvid.rendering.kernel_types import Array, Flags, Floats, SplatArrays
+from simvid.rendering.threads import Workers
+from simvid.trajectory import pose_matrices
+
+
+class PosedSplats:
+    """The Gaussians at the frame posed last.
+
+    Attributes:
+        arrays: in the world.
+        rotations: world_from_part of each part, float64 [B, 3, 3]; for spherical harmonics.
+    """
+
+    def __init__(self, appearance: Appearance) -> None:
+        splats = appearance.gaussians
+        self._local = _Local(splats.means, splats.quats, appearance.normals)
+        self._starts = appearance.starts
+        self._poses = np.full((len(appearance.starts) - 1, 7), np.nan)
+        self.rotations = np.zeros((len(self._poses), 3, 3))
+        self.arrays = SplatArrays(
+            means=np.empty_like(splats.means),
+            quats=np.empty_like(splats.quats),
+            normals=np.empty_like(splats.means),
+            scales=splats.scales,
+            opacities=splats.opacities,
+            owner=splats.owner,
+            inset=appearance.inset_m,
+            back=appearance.back,
+            baked=appearance.baked,
+            albedo=srgb_to_linear(np.clip(0.5 + SH_C0 * splats.sh[:, 0], 0, 1)),
+            gloss=appearance.gloss,
+        )
+
+    def pose(self, poses: Array, workers: Workers) -> Flags:
+        """Move every part to its pose.
+
+        Args:
+            poses: position [m] and quaternion (w, x, y, z) of each part, [B, 7].
+            workers: threads.
+
+        Returns:
+            Which parts were moved, bool [B].
+        """
+        moved = np.asarray((poses != self._poses).any(axis=1))
+        self._poses[:] = poses
+        matrices = pose_matrices(poses)
+        self.rotations[:] = matrices[:, :3, :3]
+        for part in np.flatnonzero(moved):
+            first, last = int(self._starts[part]), int(self._starts[part + 1])
+            motion = np.concatenate([matrices[part, :3].ravel(), poses[part, 3:]]).astype(np.float32)
+
+            def some(start: int, stop: int, first: int = first, motion: Floats = motion) -> None:
+                _pose(self._local, motion, self.arrays, first + start, first + stop)
+
+            if last > first:
+                workers.run(some, last - first, least=8192)
+        return moved
+
+
+class _Local(NamedTuple):
+    """Means, quaternions and normals in the parts' own frames."""
+
+    means: Floats
+    quats: Floats
+    normals: Floats
+
+
+@kernel
+def _pose(local: _Local, motion: Floats, out: SplatArrays, start: int, stop: int) -> None:
+    """``motion`` is a 3 x 4 matrix by rows and a quaternion, [16]."""
+    m = motion
+    aw, ax, ay, az = m[12], m[13], m[14], m[15]
+    for i in range(start, stop):
+        x, y, z = local.means[i, 0], local.means[i, 1], local.means[i, 2]
+        for k in range(3):
+            out.means[i, k] = m[4 * k] * x + m[4 * k + 1] * y + m[4 * k + 2] * z + m[4 * k + 3]
+        x, y, z = local.normals[i, 0], local.normals[i, 1], local.normals[i, 2]
+        for k in range(3):
+            out.normals[i, k] = m[4 * k] * x + m[4 * k + 1] * y + m[4 * k + 2] * z
+        bw, bx, by, bz = local.quats[i, 0], local.quats[i, 1], local.quats[i, 2], local.quats[i, 3]
+        out.quats[i, 0] = aw * bw - ax * bx - ay * by - az * bz
+        out.quats[i, 1] = aw * bx + ax * bw + ay * bz - az * by
+        out.quats[i, 2] = aw * by - ax * bz + ay * bw + az * bx
+        out.quats[i, 3] = aw * bz + ax * by - ay * bx + az * bw

@@ -1,0 +1,225 @@
+"""Scene, Trajectory, camera -> a stream of frames with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.frames import CameraPath, Frame
+from simvid.gaussians import SH_C0
+from simvid.rendering.appearance import Appearance, appearance_of
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.compositing import Surfaces, composite_labels, composite_rgb
+from simvid.rendering.environment import environment_of
+from simvid.rendering.ground import Background
+from simvid.rendering.ground_texture import ground_texture
+from simvid.rendering.lighting import Lighting
+from simvid.rendering.motion import flow, occluded
+from simvid.rendering.posing import PosedSplats
+from simvid.rendering.raster import Raster, Rasterizer
+from simvid.rendering.region import shadow_region
+from simvid.rendering.shading import Shader
+from simvid.rendering.shadows import Casters, thinned
+from simvid.rendering.threads import Workers
+from simvid.rendering.visible import Selector, Visible
+from simvid.trajectory import Trajectory
+
+SURFACE_LABELS = frozenset({"alpha", "depth", "ids", "normals", "flow", "occlusion", "boxes"})
+"""Labels that need more from the rasterizer than colour."""
+WANTED = frozenset({"expected_depth", "median_depth", "ids"})
+MOTION_LABELS = frozenset({"flow", "occlusion"})
+
+
+def render_frames(
+    assets: SceneAssets,
+    trajectory: Trajectory,
+    camera: CameraPath,
+    rasterizer: Rasterizer,
+    labels: Collection[str],
+    settings: RenderSettings,
+    *,
+    appearance: Appearance | None = None,
+) -> Iterator[Frame]:
+    """Draw every frame of a trajectory, one after the other; at most three are in memory.
+
+    Args:
+        assets: what the parts look like.
+        trajectory: where they are.
+        camera: where the camera is, with as many frames as the trajectory.
+        rasterizer: draws Gaussians.
+        labels: names of ``simvid.frames.LABELS``; only what they need is computed. ``boxes`` needs and gives ``ids``,
+            ``occlusion`` is kept apart from ``flow``; ``contacts`` is no matter of pictures and ignored.
+        settings: of the renderer.
+        appearance: from ``appearance_of``, to share Gaussians between cameras; made for this camera alone otherwise.
+
+    Yields:
+        Frames in order; a label that was not asked for is None. First and last frame have NaN flow on the side where
+        there is no neighbour, and False for occlusion there.
+    """
+    job = _Job(assets, trajectory, camera, rasterizer, frozenset(labels), settings)
+    workers = Workers(settings.threads)
+    try:
+        look = appearance if appearance is not None else appearance_of(assets, trajectory, [camera], settings)
+        yield from _with_motion(_Painter(job, look, workers), job, workers)
+    finally:
+        workers.close()
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """The arguments of ``render_frames``."""
+
+    assets: SceneAssets
+    trajectory: Trajectory
+    camera: CameraPath
+    rasterizer: Rasterizer
+    labels: frozenset[str]
+    settings: RenderSettings
+
+
+@dataclass(frozen=True, eq=False)
+class _Still:
+    """One drawn frame before flow."""
+
+    rgb: NDArray[np.uint8]
+    labels: dict[str, NDArray[Any]]
+
+
+def _with_motion(painter: _Painter, job: _Job, workers: Workers) -> Iterator[Frame]:
+    """Add flow and occlusion, with one frame of look-ahead."""
+    count = job.trajectory.frame_count
+    if not job.labels & MOTION_LABELS:
+        for i in range(count):
+            still = painter.draw(i)
+            yield Frame(still.rgb, **_asked(still.labels, job.labels))
+        return
+    before: _Still | None = None
+    now = painter.draw(0)
+    for i in range(count):
+        after = painter.draw(i + 1) if i + 1 < count else None
+        made: dict[str, NDArray[Any]] = {}
+        for name, j, other in (("forward", i + 1, after), ("backward", i - 1, before)):
+            shift, hidden = _motion(now, other, job, (i, j), workers)
+            if "flow" in job.labels:
+                made[f"flow_{name}"] = shift
+            if "occlusion" in job.labels:
+                made[f"occluded_{name}"] = hidden
+        yield Frame(now.rgb, **_asked(now.labels, job.labels), **made)
+        if after is not None:
+            before, now = now, after
+
+
+def _motion(
+    now: _Still, other: _Still | None, job: _Job, frames: tuple[int, int], workers: Workers
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Flow from the first to the second of two frames, and occlusion there."""
+    depth, ids = now.labels["depth"], now.labels["ids"]
+    if other is None:
+        return np.full((*depth.shape, 2), np.nan, np.float32), np.zeros(depth.shape, np.bool_)
+    shift, z = flow(depth, ids, job.camera, job.trajectory, frames, workers)
+    return shift, occluded(shift, z, ids, other.labels["depth"], other.labels["ids"], workers)
+
+
+def _asked(made: dict[str, NDArray[Any]], labels: frozenset[str]) -> dict[str, NDArray[Any]]:
+    """The arrays that the labels stand for."""
+    wanted = set(labels & {"alpha", "ids", "normals", "depth"})
+    wanted |= {"depth_expected"} if "depth" in labels else set()
+    wanted |= {"ids"} if "boxes" in labels else set()
+    return {name: made[name] for name in wanted}
+
+
+class _Painter:
+    """Everything that is made once per clip and camera, and the drawing of one frame."""
+
+    def __init__(self, job: _Job, appearance: Appearance, workers: Workers) -> None:
+        scene, settings, camera = job.assets.scene, job.settings, job.camera
+        self._job, self._appearance, self._workers = job, appearance, workers
+        self._near_m = next((c.near_m for c in scene.cameras if c.name == camera.name), 0.01)
+        self._surfaces = bool(job.labels & SURFACE_LABELS)
+        environment = environment_of(scene, exposure=settings.exposure)
+        center, radius, finest = shadow_region(job.assets, job.trajectory, camera)
+        self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
+        self._shader = Shader(self._lighting.arrays, settings.exposure)
+        self._posed = PosedSplats(appearance)
+        self._selector = Selector(len(appearance), camera, self._near_m, environment.ground_height_m)
+        haze_m = max(environment.haze_m, 4 * radius)
+        texture = ground_texture(scene)
+        self._background = Background(camera, environment, texture, haze_m=haze_m, far_m=settings.far_m)
+        kinds = [p.part.kind for p in job.assets.parts]
+        self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
+        poses = job.trajectory.poses
+        self._still = np.asarray((poses == poses[:1]).all(axis=(0, 2)))
+        self._drawn_still = False
+
+    def draw(self, frame: int) -> _Still:
+        """One frame without flow."""
+        camera, workers, posed = self._job.camera, self._workers, self._posed
+        posed.pose(self._job.trajectory.poses[frame], workers)
+        if not self._drawn_still:
+            self._lighting.draw_still(*self._casters(self._still), workers)
+            self._drawn_still = True
+        self._lighting.update(*self._casters(~self._still), workers)
+        visible = self._selector.select(frame, posed.arrays, workers, surfaces=self._surfaces)
+        self._color(visible, frame)
+        raster = self._rasterize(visible, frame)
+        backdrop = self._background.draw(frame, self._lighting.arrays, raster.alpha, workers)
+        rgb = composite_rgb(raster.features, raster.alpha, backdrop, workers)
+        if not self._surfaces:
+            return _Still(rgb, {})
+        assert raster.expected_depth is not None
+        assert raster.median_depth is not None
+        assert raster.ids is not None
+        surfaces = Surfaces(raster.alpha, raster.expected_depth, raster.median_depth, raster.ids, raster.features)
+        pose = camera.world_from_camera[frame]
+        return _Still(rgb, composite_labels(surfaces, backdrop.depth, self._ground_id, pose, camera.K, workers))
+
+    def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
+        """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""
+        look, splats = self._appearance, self._posed.arrays
+        rows = np.flatnonzero(np.repeat(parts, np.diff(look.starts)) & (look.radius_m > 0))
+        normals = splats.normals[rows]
+        points = splats.means[rows] + normals * look.inset_m[rows, None]
+        casters = Casters(points, normals, look.radius_m[rows], look.back[rows] < 1)
+        return casters, thinned(casters, self._lighting.dome_disc_m)
+
+    def _color(self, visible: Visible, frame: int) -> None:
+        """Fill the colour features: light on the albedo of meshes, the constant colour of captures."""
+        eye = self._job.camera.world_from_camera[frame, :3, 3].astype(np.float32)
+        self._shader.shade(visible, self._posed.arrays, eye, self._workers)
+        baked = self._appearance.baked[visible.rows]
+        if baked.any():
+            constant = self._appearance.gaussians.sh[visible.rows[baked], 0]
+            visible.features[baked, :3] = np.maximum(np.float32(0.5) + np.float32(SH_C0) * constant, 0)
+
+    def _rasterize(self, visible: Visible, frame: int) -> Raster:
+        """Colours go as features; spherical harmonics only where a capture's colour depends on the direction."""
+        camera, look = self._job.camera, self._appearance
+        features, sh, rotations = visible.features, None, None
+        if look.gaussians.sh_degree > 0:
+            sh = look.gaussians.sh[visible.rows]
+            lit = ~look.baked[visible.rows]
+            sh[lit, 0] = (features[lit, :3] - np.float32(0.5)) / np.float32(SH_C0)
+            features = features[:, 3:]
+            rotations = np.concatenate([np.eye(3)[None], self._posed.rotations])
+        return self._job.rasterizer.rasterize(
+            visible.means,
+            visible.quats,
+            visible.scales,
+            visible.opacities,
+            features,
+            viewmat=camera.camera_from_world[frame],
+            K=camera.K,
+            width=camera.width,
+            height=camera.height,
+            sh=sh,
+            sh_rotations=rotations,
+            owner=visible.owner,
+            near_m=self._near_m,
+            far_m=max(self._job.settings.far_m, 2 * self._near_m),
+            want=WANTED if self._surfaces else frozenset(),
+        )

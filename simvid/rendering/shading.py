@@ -1,0 +1,296 @@
+"""Per-frame shading of mesh-made Gaussians, one colour each.
+
+Albedo is turned to linear light, lit, put through the tone curve and turned back to sRGB, in which Gaussians are
+blended, since that is the space that captures are made in. The surface is Lambert's plus a microfacet layer: GGX with
+Smith's visibility and Schlick's Fresnel for suns and lamps (Burley 2012; Karis 2013, "Real shading in Unreal Engine
+4"), and for the sky a lookup in the mirror direction, blurred by roughness, with Karis's fit of the environment BRDF
+(Karis 2014, "Physically based shading on mobile"). Captures keep the light they were recorded in: their colours pass
+through unchanged, also in shadow.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simvid.rendering.jit import inlined, kernel
+from simvid.rendering.kernel_types import (
+    HALF,
+    NO_GROUND,
+    ONE,
+    PI,
+    TWO,
+    ZERO,
+    Flags,
+    Floats,
+    Ints,
+    Real,
+    SplatArrays,
+    Vec,
+)
+from simvid.rendering.lamps import LampArrays, to_lamp
+from simvid.rendering.lighting import (
+    BOUNCE,
+    GROUND,
+    SET_SIZE,
+    SETS,
+    LightArrays,
+    SkyArrays,
+    SunArrays,
+    open_sky,
+    sky_radiance,
+    sky_share,
+    sun_share,
+)
+from simvid.rendering.threads import Workers
+from simvid.rendering.tone import compressed, encoded, srgb_table
+from simvid.rendering.visible import Visible
+
+NEIGHBOURS = 6
+"""Gaussians before and after in memory with which the share of the sky is averaged."""
+
+
+class Surface(NamedTuple):
+    """A point that is lit: its place [m], normal, unit direction to the eye, their cosine, and material."""
+
+    p: Vec
+    n: Vec
+    v: Vec
+    nv: Real
+    matte: Vec
+    """Diffuse albedo over pi."""
+    f0: Vec
+    """Reflectance head-on."""
+    roughness: Real
+
+
+class Shader:
+    """Colours the Gaussians that one camera sees."""
+
+    def __init__(self, light: LightArrays, exposure: float) -> None:
+        self._light, self._exposure, self._table = light, np.float32(exposure), srgb_table()
+
+    def shade(self, visible: Visible, splats: SplatArrays, eye: Floats, workers: Workers) -> None:
+        """Write display colours of mesh-made Gaussians into the first three features; leave captures alone.
+
+        Args:
+            visible: the Gaussians to shade.
+            splats: all Gaussians in the world.
+            eye: camera centre [m], [3].
+            workers: threads.
+        """
+        suns, sky, lamps = self._light
+        rows, n = visible.rows, len(visible.rows)
+        share, radiance = np.empty(n, np.float32), np.empty((n, 3), np.float32)
+        workers.run(lambda i, j: _sky_shares(rows, splats, eye, sky, share, i, j), n, least=2048)
+        workers.run(lambda i, j: _set_sky(rows, splats, eye, sky, share, radiance, i, j), n, least=2048)
+        if len(suns.lights):
+            workers.run(lambda i, j: _add_suns(rows, splats, eye, suns, radiance, i, j), n, least=2048)
+        if len(lamps.lights):
+            workers.run(lambda i, j: _add_lamps(rows, splats, eye, lamps, radiance, i, j), n, least=2048)
+        develop = (splats.baked, self._exposure, self._table, visible.features)
+        workers.run(lambda i, j: _develop(rows, radiance, *develop, i, j), n, least=2048)
+
+
+@kernel
+def _sky_shares(
+    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, start: int, stop: int
+) -> None:
+    """Write the share of its sky that each Gaussian sees, in one set of directions."""
+    for slot in range(start, stop):
+        i = rows[slot]
+        share[slot] = ONE
+        if not splats.baked[i]:
+            p, n, _, _ = surface_point(i, splats, eye)
+            share[slot] = sky_share(p, n, sky, (i % SETS) * SET_SIZE, 1)
+
+
+@kernel
+def _set_sky(
+    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, out: Floats, start: int, stop: int
+) -> None:
+    """Write the radiance that is owed to sky and ground."""
+    for slot in range(start, stop):
+        if not splats.baked[rows[slot]]:
+            s = surface_of(rows[slot], splats, eye)
+            out[slot, 0], out[slot, 1], out[slot, 2] = from_sky(s, smoothed(slot, rows, splats, share), sky)
+
+
+@kernel
+def _add_suns(
+    rows: Ints, splats: SplatArrays, eye: Floats, suns: SunArrays, out: Floats, start: int, stop: int
+) -> None:
+    """Add the radiance that is owed to suns."""
+    for slot in range(start, stop):
+        if splats.baked[rows[slot]]:
+            continue
+        s = surface_of(rows[slot], splats, eye)
+        for k in range(len(suns.lights)):
+            d = (suns.lights[k, 0], suns.lights[k, 1], suns.lights[k, 2])
+            cosine = s.n[0] * d[0] + s.n[1] * d[1] + s.n[2] * d[2]
+            if cosine <= ZERO:
+                continue
+            strength = cosine * sun_share(k, s.p, s.n, suns)
+            if strength > ZERO:
+                r, g, b = reflected(s, d, cosine)
+                out[slot, 0] += suns.lights[k, 3] * strength * r
+                out[slot, 1] += suns.lights[k, 4] * strength * g
+                out[slot, 2] += suns.lights[k, 5] * strength * b
+
+
+@kernel
+def _add_lamps(
+    rows: Ints, splats: SplatArrays, eye: Floats, lamps: LampArrays, out: Floats, start: int, stop: int
+) -> None:
+    """Add the radiance that is owed to lamps."""
+    for slot in range(start, stop):
+        if splats.baked[rows[slot]]:
+            continue
+        s = surface_of(rows[slot], splats, eye)
+        for k in range(len(lamps.lights)):
+            d, cosine, fall = to_lamp(k, lamps, s.p, s.n)
+            if cosine > ZERO:
+                r, g, b = reflected(s, d, cosine)
+                out[slot, 0] += lamps.lights[k, 3] * fall * cosine * r
+                out[slot, 1] += lamps.lights[k, 4] * fall * cosine * g
+                out[slot, 2] += lamps.lights[k, 5] * fall * cosine * b
+
+
+@kernel
+def _develop(
+    rows: Ints, light: Floats, baked: Flags, exposure: Real, table: Floats, out: Floats, start: int, stop: int
+) -> None:
+    """From radiance to display colour."""
+    for slot in range(start, stop):
+        if not baked[rows[slot]]:
+            r, g, b = compressed(light[slot, 0] * exposure, light[slot, 1] * exposure, light[slot, 2] * exposure)
+            out[slot, 0], out[slot, 1], out[slot, 2] = encoded(r, table), encoded(g, table), encoded(b, table)
+
+
+@inlined
+def surface_point(i: int, splats: SplatArrays, eye: Floats) -> tuple[Vec, Vec, Vec, Real]:
+    """Point of the surface above a Gaussian [m], normal turned to the eye, unit direction to the eye, their cosine."""
+    x, y, z, deep = splats.means[i, 0], splats.means[i, 1], splats.means[i, 2], splats.inset[i]
+    nx, ny, nz = splats.normals[i, 0], splats.normals[i, 1], splats.normals[i, 2]
+    vx, vy, vz = eye[0] - x, eye[1] - y, eye[2] - z
+    far = ONE / np.sqrt(vx * vx + vy * vy + vz * vz)
+    vx, vy, vz = vx * far, vy * far, vz * far
+    nv = nx * vx + ny * vy + nz * vz
+    if nv < ZERO:  # the inside of an open mesh
+        nx, ny, nz, nv = -nx, -ny, -nz, -nv
+    return (x + nx * deep, y + ny * deep, z + nz * deep), (nx, ny, nz), (vx, vy, vz), max(nv, np.float32(0.02))
+
+
+@inlined
+def surface_of(i: int, splats: SplatArrays, eye: Floats) -> Surface:
+    """The surface above a Gaussian."""
+    p, n, v, nv = surface_point(i, splats, eye)
+    a0, a1, a2, metallic = splats.albedo[i, 0], splats.albedo[i, 1], splats.albedo[i, 2], splats.gloss[i, 1]
+    d, f = (ONE - metallic) / PI, np.float32(0.04) * (ONE - metallic)
+    f0 = (f + a0 * metallic, f + a1 * metallic, f + a2 * metallic)
+    return Surface(p, n, v, nv, (a0 * d, a1 * d, a2 * d), f0, splats.gloss[i, 0])
+
+
+@inlined
+def smoothed(slot: int, rows: Ints, splats: SplatArrays, share: Floats) -> Real:
+    """Mean of the shares of a Gaussian and of its neighbours in memory that are near it in space.
+
+    Whichever way they face: a groove finer than the Gaussians would else be drawn as a row of black specks.
+    """
+    i = rows[slot]
+    total, weight = share[slot], ONE
+    reach = np.float32(6.0) * splats.inset[i] * splats.inset[i]
+    at = splats.means
+    for other in range(max(slot - NEIGHBOURS, 0), min(slot + NEIGHBOURS + 1, len(rows))):
+        j = rows[other]
+        dx, dy, dz = at[i, 0] - at[j, 0], at[i, 1] - at[j, 1], at[i, 2] - at[j, 2]
+        if other != slot and dx * dx + dy * dy + dz * dz < reach:
+            total += share[other]
+            weight += ONE
+    return total / weight
+
+
+@inlined
+def many_bounces(share: Real, albedo: Real) -> Real:
+    """Light in a corner whose walls light each other: more than the share of the sky that it sees.
+
+    Fit of Jimenez et al. 2016, "Practical real-time strategies for accurate indirect occlusion", eq. 15.
+    """
+    a = np.float32(2.0404) * albedo - np.float32(0.3324)
+    b = np.float32(0.6417) - np.float32(4.7951) * albedo
+    c = np.float32(2.7552) * albedo + np.float32(0.6903)
+    return max(share, ((share * a + b) * share + c) * share)
+
+
+@inlined
+def from_sky(s: Surface, share: Real, sky: SkyArrays) -> Vec:
+    """Radiance from sky and ground, diffuse and mirrored; ``share`` is the share of its sky that the point sees."""
+    bounce = bounce_share(s.p[2] - sky.ground_height, s.n[2], share)
+    e0, e1, e2 = open_sky(s.n[2], sky)
+    e0 = e0 * many_bounces(share, s.matte[0] * PI) + sky.colors[BOUNCE, 0] * bounce
+    e1 = e1 * many_bounces(share, s.matte[1] * PI) + sky.colors[BOUNCE, 1] * bounce
+    e2 = e2 * many_bounces(share, s.matte[2] * PI) + sky.colors[BOUNCE, 2] * bounce
+    m0, m1, m2 = mirrored(TWO * s.nv * s.n[2] - s.v[2], s.roughness, sky)
+    blur = min(s.roughness * np.float32(1.2), ONE)
+    dim = share + (ONE - share) * np.float32(0.25) * (ONE - s.roughness)
+    scale, bias = environment_brdf(s.nv, s.roughness)
+    return (
+        s.matte[0] * e0 + (m0 + (e0 / PI - m0) * blur) * dim * (s.f0[0] * scale + bias),
+        s.matte[1] * e1 + (m1 + (e1 / PI - m1) * blur) * dim * (s.f0[1] * scale + bias),
+        s.matte[2] * e2 + (m2 + (e2 / PI - m2) * blur) * dim * (s.f0[2] * scale + bias),
+    )
+
+
+@inlined
+def reflected(s: Surface, d: Vec, cosine: Real) -> Vec:
+    """Reflectance for light from direction ``d``: Lambert, and GGX with Smith and Schlick (Karis 2013, eqs. 3 to 5)."""
+    hx, hy, hz = d[0] + s.v[0], d[1] + s.v[1], d[2] + s.v[2]
+    norm = ONE / np.sqrt(max(hx * hx + hy * hy + hz * hz, np.float32(1e-12)))
+    nh = max((s.n[0] * hx + s.n[1] * hy + s.n[2] * hz) * norm, ZERO)
+    alpha = max(s.roughness * s.roughness, np.float32(0.02))
+    a2 = alpha * alpha
+    spread = nh * nh * (a2 - ONE) + ONE
+    k = alpha * HALF
+    smith = np.float32(4.0) * (cosine * (ONE - k) + k) * (s.nv * (ONE - k) + k)
+    gleam = a2 / (PI * spread * spread) / smith
+    slant = max(ONE - max((s.v[0] * hx + s.v[1] * hy + s.v[2] * hz) * norm, ZERO), ZERO)
+    square = slant * slant
+    edge = square * square * slant
+    return (
+        s.matte[0] + gleam * (s.f0[0] + (ONE - s.f0[0]) * edge),
+        s.matte[1] + gleam * (s.f0[1] + (ONE - s.f0[1]) * edge),
+        s.matte[2] + gleam * (s.f0[2] + (ONE - s.f0[2]) * edge),
+    )
+
+
+@inlined
+def bounce_share(height: Real, up: Real, share: Real) -> Real:
+    """Share of the ground's light that reaches a point: by how far its normal leans down, less in corners."""
+    lean = HALF * (ONE - up)
+    above = max(height, ZERO)
+    free = (above + np.float32(0.01)) / (above + np.float32(0.05))
+    return lean * free * (np.float32(0.3) + np.float32(0.7) * share)
+
+
+@inlined
+def mirrored(up: Real, roughness: Real, sky: SkyArrays) -> Vec:
+    """What a direction with this z shows of sky and ground; their border is softened by roughness."""
+    if sky.ground_height < np.float32(0.1 * NO_GROUND):
+        return sky_radiance(up, sky.colors, sky.falloff)
+    s0, s1, s2 = sky_radiance(max(up, ZERO), sky.colors, sky.falloff)
+    soft = np.float32(0.05) + np.float32(0.5) * roughness
+    t = min(max(HALF - up / (TWO * soft), ZERO), ONE)
+    g = sky.colors
+    return s0 + (g[GROUND, 0] - s0) * t, s1 + (g[GROUND, 1] - s1) * t, s2 + (g[GROUND, 2] - s2) * t
+
+
+@inlined
+def environment_brdf(nv: Real, roughness: Real) -> tuple[Real, Real]:
+    """Scale and bias of F0 for light from all around (Karis 2014)."""
+    x = ONE - roughness
+    y = np.float32(0.0425) - np.float32(0.0275) * roughness
+    z = np.float32(1.04) - np.float32(0.572) * roughness
+    w = np.float32(0.022) * roughness - np.float32(0.04)
+    a = min(x * x, np.float32(2.0) ** (np.float32(-9.28) * nv)) * x + y
+    return np.float32(-1.04) * a + z, np.float32(1.04) * a + w

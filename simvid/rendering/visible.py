@@ -1,0 +1,139 @@
+"""Which Gaussians a camera can see, and their values gathered for the rasterizer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simvid.frames import CameraPath
+from simvid.rendering.jit import kernel
+from simvid.rendering.kernel_types import NO_GROUND, ONE, TWO, ZERO, Floats, Ints, Real, SplatArrays
+from simvid.rendering.threads import Workers
+
+SIGMAS: Real = np.float32(3.5)
+"""A Gaussian reaches this many standard deviations."""
+SURFACE_CHANNELS = 4
+"""World normal and depth below the surface."""
+
+
+class Visible(NamedTuple):
+    """V Gaussians in world coordinates, in the order of the scene: arguments of ``Rasterizer.rasterize``."""
+
+    rows: Ints
+    """Their rows among all, rising, [V]."""
+    means: Floats
+    quats: Floats
+    scales: Floats
+    opacities: Floats
+    owner: Ints
+    features: Floats
+    """[V, D]: three for colour, not yet filled; where surfaces are asked for, three for the world normal turned to the
+    camera and one for the depth below the surface [m]."""
+
+
+class _View(NamedTuple):
+    """A camera at one frame."""
+
+    camera_from_world: Floats
+    eye: Floats
+    K: Floats
+    size: Floats
+    near: Real
+    ground: Real
+
+
+class Selector:
+    """Picks the Gaussians that one camera sees."""
+
+    def __init__(self, count: int, camera: CameraPath, near_m: float, ground_m: float | None) -> None:
+        """For ``count`` Gaussians in all; ``ground_m`` is the height of the ground, None without one."""
+        self._camera, self._near_m = camera, near_m
+        self._ground_m = NO_GROUND if ground_m is None else ground_m
+        self._picked = np.empty(count, np.int32)
+
+    def select(self, frame: int, splats: SplatArrays, workers: Workers, *, surfaces: bool) -> Visible:
+        """Gaussians in front of the camera, inside its picture, above the ground and not turned away."""
+        camera, f = self._camera, np.float32
+        view = _View(
+            camera.camera_from_world[frame].astype(f),
+            camera.world_from_camera[frame, :3, 3].astype(f),
+            camera.K.astype(f),
+            np.array([camera.width, camera.height], f),
+            f(self._near_m),
+            f(self._ground_m),
+        )
+        counts: dict[int, int] = {}
+
+        def pick(start: int, stop: int) -> None:
+            counts[start] = _pick(splats, view, self._picked, start, stop)
+
+        workers.run(pick, len(self._picked), least=8192)
+        rows = np.concatenate([self._picked[s : s + n] for s, n in sorted(counts.items())])
+        n = len(rows)
+        out = Visible(
+            rows,
+            np.empty((n, 3), f),
+            np.empty((n, 4), f),
+            np.empty((n, 3), f),
+            np.empty(n, f),
+            np.empty(n, np.int32),
+            np.empty((n, 3 + SURFACE_CHANNELS if surfaces else 3), f),
+        )
+
+        def gather(start: int, stop: int) -> None:
+            _gather(splats, view.eye, out, start, stop)
+
+        workers.run(gather, n, least=8192)
+        return out
+
+
+@kernel
+def _pick(splats: SplatArrays, view: _View, out: Ints, start: int, stop: int) -> int:
+    """Write the rows to keep from ``out[start]`` on; their number."""
+    count = 0
+    w, K, eye = view.camera_from_world, view.K, view.eye
+    above = eye[2] > view.ground
+    for i in range(start, stop):
+        x, y, z = splats.means[i, 0], splats.means[i, 1], splats.means[i, 2]
+        depth = w[2, 0] * x + w[2, 1] * y + w[2, 2] * z + w[2, 3]
+        if depth < view.near:
+            continue
+        u = K[0, 0] * (w[0, 0] * x + w[0, 1] * y + w[0, 2] * z + w[0, 3]) / depth + K[0, 2]
+        v = K[1, 1] * (w[1, 0] * x + w[1, 1] * y + w[1, 2] * z + w[1, 3]) / depth + K[1, 2]
+        largest = max(splats.scales[i, 0], splats.scales[i, 1], splats.scales[i, 2])
+        margin = SIGMAS * K[1, 1] * largest / depth + TWO
+        if u < -margin or v < -margin or u > view.size[0] + margin or v > view.size[1] + margin:
+            continue
+        inset = splats.inset[i]
+        if above and z + splats.normals[i, 2] * inset < view.ground - np.float32(0.25) * inset:
+            continue
+        if splats.back[i] < ONE:
+            dx, dy, dz = x - eye[0], y - eye[1], z - eye[2]
+            away = dx * splats.normals[i, 0] + dy * splats.normals[i, 1] + dz * splats.normals[i, 2]
+            if away > ZERO and away * away > splats.back[i] * splats.back[i] * (dx * dx + dy * dy + dz * dz):
+                continue
+        out[start + count] = i
+        count += 1
+    return count
+
+
+@kernel
+def _gather(splats: SplatArrays, eye: Floats, out: Visible, start: int, stop: int) -> None:
+    for slot in range(start, stop):
+        i = out.rows[slot]
+        for k in range(3):
+            out.means[slot, k] = splats.means[i, k]
+            out.scales[slot, k] = splats.scales[i, k]
+        for k in range(4):
+            out.quats[slot, k] = splats.quats[i, k]
+        out.opacities[slot] = splats.opacities[i]
+        out.owner[slot] = splats.owner[i]
+        if out.features.shape[1] > 3:
+            away = ZERO
+            for k in range(3):
+                away += (splats.means[i, k] - eye[k]) * splats.normals[i, k]
+            sign = -ONE if away > ZERO and splats.back[i] >= ONE else ONE
+            for k in range(3):
+                out.features[slot, 3 + k] = sign * splats.normals[i, k]
+            out.features[slot, 6] = splats.inset[i]
