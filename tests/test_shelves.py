@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,20 +14,24 @@ from simvid.registry import load
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENES = sorted((ROOT / "scenes").rglob("*.yaml"))
-BACKENDS = [(shelf, path) for shelf in ("renderers", "refiners") for path in sorted((ROOT / shelf).rglob("*.yaml"))]
+SHELVES: tuple[tuple[Literal["renderers", "refiners"], Literal["rendering", "refining"]], ...] = (
+    ("renderers", "rendering"),
+    ("refiners", "refining"),
+)
 
 
 def test_the_shelves_are_full() -> None:
     assert len(SCENES) >= 8
-    assert len(BACKENDS) >= 3
     assert {e.name for e in entries("scenes")} == {p.stem for p in SCENES}
 
 
-@pytest.mark.parametrize(("shelf", "path"), BACKENDS, ids=lambda v: v.stem if isinstance(v, Path) else v)
-def test_backend_entries_name_a_real_backend(shelf: str, path: Path) -> None:
-    entry = load_entry(shelf, path.stem)
-    group = {"renderers": "rendering", "refiners": "refining"}[shelf]
-    assert load(group, entry.backend) is not None
+def test_backend_entries_name_a_real_backend() -> None:
+    seen = 0
+    for shelf, group in SHELVES:
+        for path in sorted((ROOT / shelf).rglob("*.yaml")):
+            assert load(group, load_entry(shelf, path.stem).backend) is not None
+            seen += 1
+    assert seen >= 3
 
 
 @pytest.mark.slow

@@ -31,14 +31,13 @@ def example() -> Trajectory:
         RNG.random(c),
         np.array([0, 1, 2], np.uint8),
     )
-    joints = {name: RNG.random((t, 2)) for name in ("positions", "velocities", "efforts", "targets")}
     return Trajectory(
         fps=24.0,
         parts=(Part("ground", "ground", 1, "ground", "ground", True), Part("arm/hand", "arm", 2, "link", "arm")),
         poses=poses,
         twists=RNG.random((t, 2, 6)),
         contacts=contacts,
-        robots=(RobotMotion("arm", ("j1", "j2"), **joints),),
+        robots=(RobotMotion("arm", ("j1", "j2"), *RNG.random((4, t, 2))),),
         particles=(
             ParticleMotion(
                 "jelly",

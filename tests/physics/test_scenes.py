@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -35,23 +36,27 @@ def test_dominoes_fall_one_after_another() -> None:
     row = [*column(trajectory, "domino"), *column(trajectory, "last")]
     falls = [int(np.argmax(tilt_deg(trajectory, k) > 20)) for k in row]
     assert tilt_deg(trajectory, row[-1])[-1] > 45
-    assert all(0 < a <= b for a, b in zip(falls, falls[1:], strict=False))
+    assert all(0 < a <= b for a, b in pairwise(falls))
     assert falls[-1] > falls[0] + 5
 
 
 @pytest.mark.slow
-def test_the_break_keeps_momentum_and_all_balls() -> None:
+def test_the_break_obeys_newton_and_keeps_all_balls() -> None:
     trajectory = run("billiard_break")
     balls = [*column(trajectory, "cue_ball"), *column(trajectory, "ball")]
     momentum = (trajectory.masses_kg[balls, None] * trajectory.twists[:, balls, :3]).sum(axis=1)
     contacts = trajectory.contacts
-    between = np.isin(contacts.id_a - 1, balls) & np.isin(contacts.id_b - 1, balls)
-    hit = int(contacts.frame[between & (contacts.event == BEGIN)].min())
-    # friction with the cloth during three frames: mu m g dt of 16 balls is below 2 % of the cue ball's momentum
-    assert momentum[hit + 1, 0] == pytest.approx(momentum[hit - 1, 0], rel=0.03)
-    assert np.abs(trajectory.poses[:, balls, 2] - 0.0286).max() < 0.03
-    spread = trajectory.poses[-1, balls[1:], :2].std(axis=0)
-    assert spread.min() > 0.08
+    a, b = (np.isin(i - 1, balls) for i in (contacts.id_a, contacts.id_b))
+    # between balls every push has its equal opposite; only the cloth, the rails and gravity change the sum
+    pushed = contacts.impulse_n_s * (a & ~b)[:, None] - contacts.impulse_n_s * (b & ~a)[:, None]
+    outside = np.stack([pushed[contacts.frame == i].sum(axis=0) for i in range(trajectory.frame_count)])
+    weight = trajectory.masses_kg[balls].sum() * 9.81 / trajectory.fps
+    expected = outside[1:] - np.array([0, 0, weight])
+    assert np.allclose(np.diff(momentum, axis=0), expected, atol=1e-5 * np.abs(momentum).max() + 1e-6)
+    hit = int(contacts.frame[a & b & (contacts.event == BEGIN)].min())
+    assert 0 < hit < 10
+    assert np.abs(trajectory.poses[:, balls, 2] - 0.0286).max() < 0.06  # they hop, but none leaves
+    assert trajectory.poses[-1, balls[1:], :2].std(axis=0).min() > 0.08
 
 
 @pytest.mark.slow
@@ -98,8 +103,10 @@ def test_the_tower_stands_until_it_is_hit() -> None:
     touches_ball = ((contacts.id_a == ball) | (contacts.id_b == ball)) & (contacts.id_a != 1)
     hit = int(contacts.frame[touches_ball].min())
     assert hit >= 4
-    before = trajectory.poses[: hit - 1, blocks, :3]
-    assert np.abs(before - before[0]).max() < 1e-3
+    moved = np.abs(trajectory.poses[:hit, blocks, :3] - trajectory.poses[0, blocks, :3])
+    assert moved[..., :2].max() < 1e-6
+    # contacts are springs: nine of them give way by half a millimetre under the tower's weight
+    assert moved[4:, :, 2].max() < 1e-3
     assert trajectory.poses[-1, blocks[-1], 2] < 0.3
 
 
