@@ -12,6 +12,7 @@ import pytest
 from simvid.assets.robots import RobotModel, load_robot
 from simvid.errors import SceneError
 from simvid.physics.scripts import JointTargets, check_robot, plan_script, script_duration_s
+from simvid.physics.segments import Spline, minimum_jerk
 from simvid.physics.tools import find_gripper, find_tool
 from simvid.rotations import quat_from_euler_deg
 from simvid.scene import Robot, Scene
@@ -104,6 +105,7 @@ def test_reach_and_push_go_straight_with_smooth_timing(panda: RobotModel) -> Non
 
 def test_reach_turns_the_tool_to_the_rotation_asked_for(panda: RobotModel) -> None:
     targets = plan(panda, robot(reach(0.5, 0.0, 0.3, 1.5, rotation_deg=(180, 0, 60))))
+    assert abs(targets.tool[375, 3:] @ quat_from_euler_deg((180, 0, 75))) == pytest.approx(1, abs=1e-6)  # half-way
     assert abs(targets.tool[-1, 3:] @ quat_from_euler_deg((180, 0, 60))) == pytest.approx(1, abs=1e-6)
     assert abs(targets.tool[0, 3:] @ quat_from_euler_deg((180, 0, 90))) == pytest.approx(
         1, abs=1e-6
@@ -148,6 +150,30 @@ def test_velocity_mode_turns_and_stops_at_the_limit(cart: RobotModel) -> None:
     assert speed[550] == 0
     assert run[-1] == 1.0
     assert speed[-60] == 0  # at the limit
+
+
+def test_velocity_mode_stops_after_its_script(cart: RobotModel) -> None:
+    arm = robot(
+        {"velocity": {"joints": {"run": 0.2}, "for_s": 1.0}}, model="cart.urdf", control={"mode": "velocity"}
+    )  # fmt: skip
+    targets = plan(cart, arm, 1.5)
+    np.testing.assert_allclose(targets.positions[500:, 0], 0.2)
+    assert not targets.velocities[500:].any()
+
+
+def test_spline_goes_through_its_knots_and_between_them() -> None:
+    fractions = np.linspace(0, 1, 21)
+    wave = Spline(2.0, fractions, np.sin(6 * fractions)[:, None], np.array([-2.0]), np.array([2.0]))
+    t = np.linspace(0, 2, 4001)
+    q, v = wave.at(t)
+    s, _ = minimum_jerk(t / 2)
+    inner = (s > 0.15) & (s < 0.85)  # the natural ends bend less than the sine
+    np.testing.assert_allclose(q[inner, 0], np.sin(6 * s[inner]), atol=1e-4)  # straight pieces would miss by 1e-2
+    np.testing.assert_allclose(v[1:-1, 0], np.gradient(q[:, 0], t)[1:-1], atol=1e-4)
+    assert v[[0, -1]] == pytest.approx(0)
+    assert wave.peak_speeds[0] == pytest.approx(np.abs(v).max(), rel=1e-3)
+    cut = Spline(2.0, fractions, np.sin(6 * fractions)[:, None], np.array([-0.5]), np.array([0.5]))
+    assert np.abs(cut.at(t)[0]).max() == 0.5
 
 
 def test_the_robot_holds_after_its_script(panda: RobotModel) -> None:
@@ -226,6 +252,11 @@ def test_all_faults_are_found_at_once(panda: RobotModel) -> None:
     ]  # fmt: skip
     good = robot(reach(0.5, 0, 0.4, 1.0))
     assert check_robot(scene_with(good), good, panda) == []
+
+
+def test_a_line_that_cannot_be_followed_is_one_fault_if_its_end_can_be_reached(panda: RobotModel) -> None:
+    arm = robot(reach(-0.5, 0.0, 0.3, 2.0), reach(-0.5, 0.1, 0.35, 1.0))
+    assert [path for path, _ in check_robot(scene_with(arm), arm, panda)] == ["robots[1].script[0].reach.to_m"]
 
 
 def test_what_cannot_be_moved_is_told(panda: RobotModel, cart: RobotModel) -> None:
