@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -29,7 +30,7 @@ class Engine:
 
 @dataclass(frozen=True, eq=False)
 class Renderer:
-    """A rasterizer with the settings of its entry."""
+    """A rasterizer's class, which is called with ``threads`` if it takes that, and the settings of its entry."""
 
     kind: type[Any]
     settings: RenderSettings
@@ -39,7 +40,8 @@ class Renderer:
         """Draw every frame, with the labels that the scene asks for."""
         from simvid.rendering.renderer import render_frames
 
-        rasterizer = self.kind(threads=self.settings.threads)
+        threaded = "threads" in inspect.signature(self.kind).parameters
+        rasterizer = self.kind(threads=self.settings.threads) if threaded else self.kind()
         return render_frames(assets, trajectory, camera, rasterizer, assets.scene.labels, self.settings)
 
 

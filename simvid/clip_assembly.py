@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -269,6 +270,7 @@ def _shape_files(shape: Shape) -> Iterable[str]:
     return [value.path] if hasattr(value, "path") else []
 
 
+@cache
 def _distribution(package: str) -> tuple[str | None, str | None]:
     """Name and version of what installed a package, and its licence."""
     owners = metadata.packages_distributions().get(package, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 Draw: TypeAlias = Any
 PAPER, INK, FAINT, LINE = (18, 20, 24), (236, 238, 242), (150, 156, 166), (46, 50, 58)
 MARGIN, GAP, NAMES, LEGEND = 22, 6, 122, 168
-TILE_WIDTH = 264
+TILE_WIDTH = (168, 264)
+"""Least and most width of a picture on a sheet [px]."""
 HEADER, CAPTION = 66, 24
 TITLE_PX, TEXT_PX, SMALL_PX = 25, 15, 13
 
@@ -50,6 +52,7 @@ class Row:
     legend: Picture | None = None
 
 
+@cache
 def font(size: int) -> Any:
     """Pillow's own font."""
     from PIL import ImageFont
@@ -131,7 +134,8 @@ def label_rows(frames: Sequence[Frame], colors: Colors, tile: tuple[int, int]) -
 
 def tile_size(width: int, height: int) -> tuple[int, int]:
     """Width and height [px] of one picture on a sheet."""
-    return TILE_WIDTH, max(8, round(TILE_WIDTH * height / width))
+    tile = min(max(width, TILE_WIDTH[0]), TILE_WIDTH[1])
+    return tile, max(8, round(tile * height / width))
 
 
 def draw_sheet(title: str, subtitle: str, captions: Sequence[str], rows: Sequence[Row]) -> Picture:

@@ -58,7 +58,7 @@ def findings(*, test: bool) -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     """Required packages, then each extra with what it lacks."""
     needed: dict[str, list[str]] = {"": []}
-    for text in metadata.requires("simvid") or _declared():
+    for text in _declared():
         requirement, _, marker = text.partition(";")
         extra = marker.partition("extra ==")[2].strip().strip("'\"")
         needed.setdefault(extra, []).append(_package_name(requirement))
@@ -77,7 +77,11 @@ def _packages() -> Iterator[Finding]:
 
 
 def _declared() -> list[str]:
-    """Requirements as a checkout that is not installed declares them."""
+    """simvid's requirements: of the installed distribution, else of the checkout that this is."""
+    try:
+        return metadata.requires("simvid") or []
+    except metadata.PackageNotFoundError:
+        pass
     text = (Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     extras = [f"{r}; extra == '{e}'" for e, rs in project["optional-dependencies"].items() for r in rs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -152,6 +153,7 @@ def normals_picture(normals: Floats) -> Picture:
     return np.asarray(colors)
 
 
+@cache
 def normals_ball(size: int) -> Picture:
     """The legend of ``normals_picture``: a ball seen from the camera, [size, size, 3]."""
     y, x = (np.mgrid[:size, :size] + 0.5) * 2 / size - 1
@@ -188,6 +190,7 @@ def _wheel() -> NDArray[np.float64]:
 _WHEEL = _wheel()
 
 
+@cache
 def flow_wheel(size: int) -> Picture:
     """The legend of ``flow_picture``: each direction at its place, the full length at the rim, [size, size, 3]."""
     y, x = (np.mgrid[:size, :size] + 0.5) * 2 / size - 1

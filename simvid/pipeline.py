@@ -9,10 +9,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.parts import SceneAssets
 from simvid.backends import engine_of, refiner_of, renderer_of
 from simvid.clip import Clip
 from simvid.clip_assembly import Results, existing_clip, write_clip
-from simvid.errors import SceneError
+from simvid.errors import ClipError, SceneError
 from simvid.frames import Frames
 from simvid.job import Job
 from simvid.parsing import load_scene
@@ -58,6 +59,8 @@ def run(
     reporter.begin("assets", None)
     drawn, sampled = sample(first_frames(_scene(scene), frames), sample_index)
     assets = prepared(drawn)
+    if trajectory is not None:
+        _fits(trajectory, assets)
     job = Job(assets, Path(out), until, sampled, sample_index, trajectory, force, reporter)
     reporter.end("assets", time.perf_counter() - started, False)
     if not force and (clip := existing_clip(job)) is not None:
@@ -136,6 +139,19 @@ def _shorter(camera: Camera, share: float) -> Camera:
         return camera
     orbit = camera.orbit.model_copy(update={"sweep_deg": camera.orbit.sweep_deg * share})
     return camera.model_copy(update={"orbit": orbit})
+
+
+def _fits(trajectory: Trajectory, assets: SceneAssets) -> None:
+    """Refuse a trajectory of other parts or another length."""
+    wanted = tuple(p.part for p in assets.parts)
+    if trajectory.parts != wanted:
+        odd = sorted({p.name for p in trajectory.parts} ^ {p.name for p in wanted}) or ["their order or kind"]
+        raise ClipError(f"the trajectory does not have the parts of the scene; they differ in {', '.join(odd[:5])}")
+    if trajectory.frame_count != assets.scene.frame_count or trajectory.fps != assets.scene.fps:
+        raise ClipError(
+            f"the trajectory has {trajectory.frame_count} frames at {trajectory.fps:g} fps, "
+            f"the scene {assets.scene.frame_count} at {assets.scene.fps:g}; expected the same"
+        )
 
 
 def _scene(scene: Scene | str | Path) -> Scene:

@@ -68,7 +68,8 @@ def refine_clip(
         raise ClipError(
             f"{clip.path}: refined/{record.name} is there already, made with other settings; replace it with --force"
         )
-    sweep(clip.path / "refined")
+    for folder in (clip.path, clip.path / "refined"):
+        sweep(folder)
     stages = {camera: _refined(clip, camera, chosen, record, tree, reporter) for camera, tree in inputs.items()}
     return _added(clip, record, stages), record
 

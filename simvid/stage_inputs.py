@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from pydantic import BaseModel
 
 from simvid import __version__
 from simvid.arrays import digest
@@ -141,7 +142,7 @@ def _feed(total: hashlib._Hash, value: object) -> None:
         total.update(f"[{len(value)};".encode())
         for item in value:
             _feed(total, item)
-    elif hasattr(value, "model_dump_json"):
+    elif isinstance(value, BaseModel):
         total.update(f"{type(value).__name__}{value.model_dump_json()};".encode())
     else:
         raise TypeError(f"digest_of: expected plain values, arrays and dataclasses, got {type(value).__name__}")

@@ -55,12 +55,14 @@ class StageStore:
         path = self._path(stage, inputs, suffix)
         if not path.is_dir():
             return None
+        record: StageFolder | None = None
         try:
             record = read_record(path / STAGE_FILE, StageFolder)
-            fit = record.key == hash_of(inputs) and not changed_files(path, record.files, path / STAGE_FILE)
+            if record.key != hash_of(inputs) or changed_files(path, record.files, path / STAGE_FILE):
+                record = None
         except ClipError:
-            fit = False
-        if not fit:
+            pass  # a record that cannot be read is as good as none
+        if record is None:
             remove(path)
             return None
         os.utime(path)

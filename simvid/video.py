@@ -112,7 +112,8 @@ def read_video(path: Path) -> Iterator[NDArray[np.uint8]]:
 
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+            picture: Any = frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+            yield picture
 
 
 def probe(path: Path) -> VideoInfo:
@@ -126,7 +127,7 @@ def probe(path: Path) -> VideoInfo:
 
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+            stream: Any = container.streams.video[0]
             count = sum(1 for _ in container.decode(stream))
             context = stream.codec_context
             return VideoInfo(context.name, context.width, context.height, Fraction(stream.average_rate), count)
