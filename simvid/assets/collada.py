@@ -38,7 +38,7 @@ def load_collada(path: Path, root: Path) -> tuple[Mesh, ...]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pycollada warns of optional parts that it leaves out
-            resolver = _Inside(path.parent, root)
+            resolver: Any = _Inside(path.parent, root)
             scene = trimesh.load_scene(io.BytesIO(content), file_type="dae", resolver=resolver, process=False)
             pieces = [(*scene.graph[node], scene.geometry) for node in scene.graph.nodes_geometry]
             meshes = [_piece(geometry[name], matrix, _unit(content, path)) for matrix, name, geometry in pieces]

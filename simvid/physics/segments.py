@@ -131,7 +131,7 @@ class Spline:
         """As ``Segment.end``."""
         return np.asarray(self.knots[-1])
 
-    @cached_property
+    @property
     def peak_speeds(self) -> Array:
         """Over ``SAMPLES`` moments."""
         _, speeds = self.at(np.linspace(0.0, self.duration_s, SAMPLES + 1))
@@ -151,7 +151,7 @@ class Spline:
         matrix[[0, -1]] = np.eye(k)[[0, -1]]
         right = np.zeros_like(self.knots)
         right[1:-1] = 6 * np.diff(self.knots, 2, axis=0) * (k - 1) ** 2
-        return np.asarray(np.linalg.solve(matrix, right))
+        return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
 
     def _spline(self, fraction: Array) -> tuple[Array, Array]:
         """Value and slope at fractions [N] (de Boor, A Practical Guide to Splines, chapter IV)."""
