@@ -13,17 +13,12 @@ from simvid.errors import SceneError
 from simvid.mesh import Mesh
 from simvid.physics.exact_mesh import exact_pieces
 from simvid.physics.kinematic import start_pose
-from simvid.physics.newton_robots import add_robots
+from simvid.physics.newton_links import add_urdf_robots, body_name
 from simvid.rotations import quat_from_matrix
 
 Array = NDArray[np.float64]
 WORLD = -1
 """Newton's index of the world."""
-
-
-def body_name(part: int) -> str:
-    """Name of a part's body in the Newton and MuJoCo models."""
-    return f"part{part}"
 
 
 def shape_name(part: int, collider: int) -> str:
@@ -186,7 +181,9 @@ def build_model(assets: SceneAssets) -> SceneBuilder:
         if not scene.anchored[k] and (parents[k] < 0 or scene.anchored[parents[k]]):
             joints = [joint for j in _below(k, parents) if (joint := scene._body(j)) is not None]
             builder.add_articulation(joints)
-    add_robots(builder, assets)
+    add_urdf_robots(builder, assets)
+    if not builder.joint_count:  # Newton converts no model without a joint
+        builder.add_articulation([builder.add_joint_fixed(WORLD, builder.add_link(label="nothing"))])
     return scene
 
 

@@ -1,4 +1,4 @@
-"""Robots in the Newton engine: import through Newton, drive MuJoCo's actuators, read joints back."""
+"""Robots in the Newton engine: drive MuJoCo's actuators, read joints back."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from simvid.assets.parts import SceneAssets
 from simvid.assets.robots import RobotModel
 from simvid.errors import PhysicsError, SceneError
+from simvid.physics.newton_links import first_part
 from simvid.physics.scripts import JointTargets
 from simvid.physics.tools import Gripper, find_gripper
 from simvid.rotations import pose_vector
@@ -28,53 +29,6 @@ GRIP_N = 20.0
 press with 20 N to 70 N. A servo alone would press with its stiffness times the object's width, 1 N for a small cube."""
 HOME_TOLERANCE_M = 1e-4
 """Newton's model of a robot must stand like the file's own, up to float32."""
-
-
-def add_robots(builder: Any, assets: SceneAssets) -> None:
-    """Import the scene's robots into a ``newton.ModelBuilder``; link k of a robot becomes the body of its part."""
-    from simvid.physics.newton_model import body_name, transform
-
-    for robot in assets.robots:
-        first = builder.body_count
-        common = {"xform": transform(robot.base), "floating": not robot.fixed_base}
-        if robot.format == "urdf":
-            builder.add_urdf(robot.xml, **common)
-        else:
-            builder.add_mjcf(
-                robot.xml, parse_visuals=False, parse_mujoco_options=False, ctrl_direct=True, **common
-            )  # its <option> would hold for the whole scene
-        offset = first_part(assets, robot)
-        for body in range(first, builder.body_count):
-            name = builder.body_label[body].rsplit("/", 1)[-1]
-            builder.body_label[body] = body_name(offset + robot.link_index(name))
-
-
-def first_part(assets: SceneAssets, robot: RobotModel) -> int:
-    """Index of the part of a robot's first link."""
-    return next(k for k, p in enumerate(assets.parts) if p.part.kind == "link" and p.part.instance == robot.name)
-
-
-def add_missing_actuators(spec: Any, assets: SceneAssets) -> None:
-    """Give every joint of a robot without actuators (URDF) one; ``NewtonRobot`` sets its gains."""
-    from simvid.physics.newton_model import body_name
-
-    for robot in assets.robots:
-        offset = first_part(assets, robot)
-        bodies = [spec.body(body_name(offset + k)) for k in range(len(robot.links))]
-        names = {joint.name for body in bodies for joint in body.joints}
-        if any(a.target in names or a.trntype != mujoco.mjtTrn.mjTRN_JOINT for a in spec.actuators):
-            continue
-        for k, joint in enumerate(robot.joints):
-            if joint.mimic is not None:
-                continue
-            place = robot.joints_of(joint.link).index(k)
-            target = [j.name for j in bodies[joint.link].joints if j.type != mujoco.mjtJoint.mjJNT_FREE][place]
-            actuator = spec.add_actuator(name=f"{robot.name}/{joint.name}", trntype=mujoco.mjtTrn.mjTRN_JOINT)
-            actuator.target = target
-            actuator.gaintype, actuator.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_NONE
-            if np.isfinite(joint.effort_limit):
-                actuator.forcelimited = 1
-                actuator.forcerange = [-joint.effort_limit, joint.effort_limit]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +98,7 @@ class NewtonRobot:
         return RobotMotion(self.model.name, names, positions, velocities, efforts, targets, self.control.mode)
 
 
-def set_up_robots(m: Any, d: Any, assets: SceneAssets) -> tuple[NewtonRobot, ...]:
+def set_up_robots(m: Any, d: Any, assets: SceneAssets, bodies: Ints) -> tuple[NewtonRobot, ...]:
     """Find the robots in the compiled model, set gains and friction, put them at their start.
 
     Raises:
@@ -153,40 +107,34 @@ def set_up_robots(m: Any, d: Any, assets: SceneAssets) -> tuple[NewtonRobot, ...
     """
     robots = []
     for model, robot in zip(assets.robots, assets.scene.robots, strict=True):
-        offset = first_part(assets, model)
-        _place(m, d, model, offset)
-        robots.append(_found(m, model, robot, offset))
+        links = bodies[first_part(assets, model) :][: len(model.links)]
+        _place(m, d, model, links)
+        robots.append(_found(m, model, robot, links))
         d.qpos[robots[-1].position_at] = model.home
         if robot.friction is not None:
-            _set_friction(m, model, offset, robot.friction)
+            m.geom_friction[np.isin(m.geom_bodyid, links), 0] = robot.friction
     mujoco.mj_forward(m, d)
     for found, robot in zip(robots, assets.scene.robots, strict=True):
         _set_gains(m, d, found, robot)
-        _check_home(m, d, found.model, first_part(assets, found.model))
+        _check_home(d, found.model, bodies[first_part(assets, found.model) :])
     return tuple(robots)
 
 
-def _body(m: Any, part: int) -> int:
-    from simvid.physics.newton_model import body_name
-
-    return int(m.body(body_name(part)).id)
-
-
-def _place(m: Any, d: Any, model: RobotModel, offset: int) -> None:
+def _place(m: Any, d: Any, model: RobotModel, links: Ints) -> None:
     """Put a floating base where the scene wants it, in float64."""
     if model.fixed_base:
         return
     for k, link in enumerate(model.links):
-        joint = int(m.body_jntadr[_body(m, offset + k)])
+        joint = int(m.body_jntadr[links[k]])
         if link.parent < 0 and joint >= 0 and int(m.jnt_type[joint]) == int(mujoco.mjtJoint.mjJNT_FREE):
             at = int(m.jnt_qposadr[joint])
             d.qpos[at : at + 7] = pose_vector(model.base @ link.pose)
 
 
-def _found(m: Any, model: RobotModel, robot: Robot, offset: int) -> NewtonRobot:
+def _found(m: Any, model: RobotModel, robot: Robot, links: Ints) -> NewtonRobot:
     joints: list[int] = []
     for k, joint in enumerate(model.joints):
-        body = _body(m, offset + joint.link)
+        body = int(links[joint.link])
         place = model.joints_of(joint.link).index(k)
         own = range(int(m.body_jntadr[body]), int(m.body_jntadr[body] + m.body_jntnum[body]))
         scalar = [j for j in own if int(m.jnt_type[j]) != int(mujoco.mjtJoint.mjJNT_FREE)]
@@ -264,21 +212,13 @@ def _make_servo(m: Any, a: int, stiffness: float, damping: float) -> None:
     m.actuator_ctrllimited[a] = 0
 
 
-def _set_friction(m: Any, model: RobotModel, offset: int, friction: float) -> None:
-    for k in range(len(model.links)):
-        body = _body(m, offset + k)
-        first = int(m.body_geomadr[body])
-        if first >= 0:
-            m.geom_friction[first : first + int(m.body_geomnum[body]), 0] = friction
-
-
-def _check_home(m: Any, d: Any, model: RobotModel, offset: int) -> None:
-    """Newton's links must be where the file's own kinematics put them."""
+def _check_home(d: Any, model: RobotModel, bodies: Ints) -> None:
+    """Links must be where the file's own kinematics put them."""
     wanted = model.forward(model.home)
     for k, link in enumerate(model.links):
-        error = float(np.linalg.norm(d.xpos[_body(m, offset + k)] - wanted[k, :3, 3]))
+        error = float(np.linalg.norm(d.xpos[bodies[k]] - wanted[k, :3, 3]))
         if not error < HOME_TOLERANCE_M:
             raise PhysicsError(
-                f"robot {model.name!r}: newton's import puts link {link.name!r} {error:.3g} m from where "
-                f"{model.path.name} has it; joints of both kinds on one link may have changed order"
+                f"robot {model.name!r}: the engine puts link {link.name!r} {error:.3g} m from where {model.path.name} "
+                "has it; please report this file"
             )

@@ -13,9 +13,17 @@ from numpy.typing import NDArray
 from simvid.assets.parts import Collider, SceneAssets
 from simvid.errors import PhysicsError
 from simvid.physics.newton_convert import convert, quiet_warp
-from simvid.physics.newton_model import SceneBuilder, body_name, build_model, shape_name
-from simvid.physics.newton_robots import NewtonRobot, add_missing_actuators, set_up_robots
+from simvid.physics.newton_links import (
+    add_missing_actuators,
+    attach_mjcf_robots,
+    body_name,
+    body_names,
+    exclude_touching_links,
+)
+from simvid.physics.newton_model import SceneBuilder, build_model, shape_name
+from simvid.physics.newton_robots import NewtonRobot, set_up_robots
 from simvid.physics.newton_start import set_start
+from simvid.physics.watch import OVERLAP_M
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -82,25 +90,33 @@ def build_world(assets: SceneAssets) -> World:
     _tune_geoms(spec, scene)
     _add_exact(spec, scene)
     _exclude_neighbours(spec, scene)
+    attach_mjcf_robots(spec, assets)
     add_missing_actuators(spec, assets)
-    try:
-        m = spec.compile()
-    except ValueError as error:
-        raise PhysicsError(f"MuJoCo refuses the scene: {' '.join(str(error).split())}") from error
-    _set_masks(m, assets)
-    d = mujoco.MjData(m)
-    _drive_keyframed(m, d, scene)
-    robots = set_up_robots(m, d, assets)
-    bodies = np.array([_body_of(m, k) for k in range(len(assets.parts))], np.int32)
+    m, d, bodies, robots = _compiled(spec, scene)
+    overlapping = exclude_touching_links(m, d, assets, OVERLAP_M)
+    for one, two in overlapping:
+        spec.add_exclude(bodyname1=one, bodyname2=two)
+    if overlapping:
+        m, d, bodies, robots = _compiled(spec, scene)
     set_start(m, d, assets, bodies, scene.parents)
     mujoco.mj_forward(m, d)
-    ids, restitution = _geom_parts(m, assets)
+    ids, restitution = _geom_parts(m, assets, bodies)
     moving = np.array([b > 0 and int(m.body_weldid[b]) > 0 for b in bodies])
     return World(assets, m, d, bodies, moving, ids, restitution, robots)
 
 
-def _body_of(m: Any, part: int) -> int:
-    return max(int(mujoco.mj_name2id(m, mujoco.mjtObj.mjOBJ_BODY, body_name(part))), 0)
+def _compiled(spec: Any, scene: SceneBuilder) -> tuple[Any, Any, Ints, tuple[NewtonRobot, ...]]:
+    """Model and data with robots at their start, and the body of each part."""
+    try:
+        m = spec.compile()
+    except ValueError as error:
+        raise PhysicsError(f"MuJoCo refuses the scene: {' '.join(str(error).split())}") from error
+    kind = mujoco.mjtObj.mjOBJ_BODY
+    bodies = np.array([max(mujoco.mj_name2id(m, kind, n), 0) for n in body_names(scene.assets)], np.int32)
+    _set_masks(m, scene.assets, bodies)
+    d = mujoco.MjData(m)
+    _drive_keyframed(m, d, scene.assets, bodies)
+    return m, d, bodies, set_up_robots(m, d, scene.assets, bodies)
 
 
 def _set_options(spec: Any, assets: SceneAssets) -> None:
@@ -189,13 +205,14 @@ def _exclude_neighbours(spec: Any, scene: SceneBuilder) -> None:
             spec.add_exclude(bodyname1=body_name(up), bodyname2=body_name(k))
 
 
-def _set_masks(m: Any, assets: SceneAssets) -> None:
+def _set_masks(m: Any, assets: SceneAssets, bodies: Ints) -> None:
     """Who may touch whom: all that moves touches everything; the world, keyframed parts and each other do not.
 
     A robot's own bits keep deciding about contacts between its links.
     """
-    driven = {_body_of(m, k) for k, p in enumerate(assets.parts) if p.body is not None and p.body.motion is not None}
-    robot = {_body_of(m, k) for k, p in enumerate(assets.parts) if p.part.kind == "link"}
+    parts = list(zip(assets.parts, bodies.tolist(), strict=True))
+    driven = {body for p, body in parts if p.body is not None and p.body.motion is not None}
+    robot = {body for p, body in parts if p.part.kind == "link"}
     for geom in range(m.ngeom):
         body = int(m.geom_bodyid[geom])
         held = int(m.body_weldid[body]) == 0 or body in driven
@@ -211,11 +228,9 @@ def _set_masks(m: Any, assets: SceneAssets) -> None:
         m.body_conaffinity[body] = np.bitwise_or.reduce(m.geom_conaffinity[own], initial=0)
 
 
-def _drive_keyframed(m: Any, d: Any, scene: SceneBuilder) -> None:
+def _drive_keyframed(m: Any, d: Any, assets: SceneAssets, bodies: Ints) -> None:
     """Make keyframed bodies immovable for all but their path."""
-    driven = [
-        _body_of(m, k) for k, p in enumerate(scene.assets.parts) if p.body is not None and p.body.motion is not None
-    ]
+    driven = [bodies[k] for k, p in enumerate(assets.parts) if p.body is not None and p.body.motion is not None]
     if not driven:
         return
     for body in driven:
@@ -225,7 +240,7 @@ def _drive_keyframed(m: Any, d: Any, scene: SceneBuilder) -> None:
     mujoco.mj_setConst(m, d)
 
 
-def _geom_parts(m: Any, assets: SceneAssets) -> tuple[Ints, Array]:
+def _geom_parts(m: Any, assets: SceneAssets, bodies: Ints) -> tuple[Ints, Array]:
     """Part id and restitution of each geom; a robot's links have none."""
     ids, restitution = np.zeros(m.ngeom, np.int32), np.zeros(m.ngeom)
     for geom in range(m.ngeom):
@@ -233,5 +248,5 @@ def _geom_parts(m: Any, assets: SceneAssets) -> tuple[Ints, Array]:
         if found is not None:
             ids[geom], restitution[geom] = found[0] + 1, found[1].restitution
         else:
-            ids[geom] = int(m.body(int(m.geom_bodyid[geom])).name.removeprefix("part")) + 1
+            ids[geom] = int(np.flatnonzero(bodies == m.geom_bodyid[geom])[0]) + 1
     return ids, restitution
