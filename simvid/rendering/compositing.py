@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from simvid.rendering.ground import COVERED, Backdrop
 from simvid.rendering.jit import inlined, kernel
-from simvid.rendering.kernel_types import HALF, ONE, ZERO, Array, Floats, Ints, Real
+from simvid.rendering.kernel_types import HALF, ONE, ZERO, Array, Flags, Floats, Ints, Real
 from simvid.rendering.threads import Workers
 
 VISIBLE: Real = np.float32(1 / 255)
 """Less coverage than this has no depth."""
-STEEPEST: Real = np.float32(0.3)
-"""Cosine between ray and surface under which the correction of the depth grows no more."""
+STEEPEST: Real = np.float32(0.05)
+"""Cosine between ray and surface under which the surface is taken to be edge-on."""
+LOOSE_PX: Real = np.float32(2.5)
+"""How far, in pixels along the surface, its plane may lead away from the median depth."""
 
 
 class Surfaces(NamedTuple):
@@ -26,8 +28,8 @@ class Surfaces(NamedTuple):
     median_depth: Floats
     ids: Ints
     features: Floats
-    """Channels 3 to 5 are blended world normals, channel 6 the blended depth of Gaussians below their surface [m]; none
-    divided by alpha, [H, W, 7]."""
+    """Channels 3 to 6 are the blended planes of the surfaces: world normals n, and n (x - eye) for their points x [m];
+    not divided by alpha, [H, W, 7]."""
 
 
 class _Labels(NamedTuple):
@@ -47,6 +49,8 @@ class _View(NamedTuple):
     """1 / fx, 1 / fy, cx, cy, [4]."""
     ground_depth: Floats
     ground_id: int
+    baked: Flags
+    """Parts that are captures, by id, [B + 1]."""
 
 
 def composite_rgb(features: Floats, alpha: Floats, backdrop: Backdrop, workers: Workers) -> NDArray[np.uint8]:
@@ -69,18 +73,23 @@ def _rgb_rows(features: Floats, alpha: Floats, behind: Floats, rgb: NDArray[np.u
 
 
 def composite_labels(
-    surfaces: Surfaces, ground_depth: Floats, ground_id: int, pose: Array, K: Array, workers: Workers
+    surfaces: Surfaces, ground: tuple[Floats, int], baked: Flags, pose: Array, K: Array, workers: Workers
 ) -> dict[str, NDArray[Any]]:
     """Labels of a picture, as arrays for ``Frame``: alpha, depth, depth_expected, ids, normals.
 
     Where splats cover at least half of a pixel, depth, id and normal are theirs, else the ground's, else there are
-    none. Mesh-made Gaussians lie a little below the surface that they stand for; the plane through them with their
-    normal n is moved back up by that inset d, which brings the depth along the ray r (of depth 1) nearer by d / |n r|.
+    none.
+
+    The median depth is the z of one Gaussian's centre. On a slanted surface that is up to a pixel's worth too near,
+    since nearer Gaussians are blended first, and mesh-made Gaussians lie a little below their surface. So the ray r is
+    cut with the blended plane instead, z = sum(w d) / (sum(w n) r) with n x = d the plane of each Gaussian's surface
+    (Chen et al. 2024, "PGSR: Planar-based Gaussian splatting", eq. 5), and the result is kept within a few pixels'
+    worth of the median depth, which knows edges better. Captures are no surfaces; they keep the median depth.
 
     Args:
         surfaces: from the rasterizer.
-        ground_depth: z [m], +inf without ground, [H, W].
-        ground_id: id of the ground's part.
+        ground: z [m], +inf without ground, [H, W]; and the id of the ground's part.
+        baked: parts that are captures, by id, [B + 1].
         pose: world_from_camera, [4, 4].
         K: [px], [3, 3].
         workers: threads.
@@ -90,17 +99,14 @@ def composite_labels(
         np.empty(shape, f), np.empty(shape, f), np.empty(shape, f), np.empty(shape, np.int32), np.empty((*shape, 3), f)
     )
     turn = np.ascontiguousarray(pose[:3, :3].T.astype(f))
-    view = _View(turn, np.array([1 / K[0, 0], 1 / K[1, 1], K[0, 2], K[1, 2]], f), ground_depth, ground_id)
+    view = _View(turn, np.array([1 / K[0, 0], 1 / K[1, 1], K[0, 2], K[1, 2]], f), *ground, baked)
     workers.run(lambda start, stop: _label_rows(surfaces, view, out, start, stop), shape[0], least=16)
     return out._asdict()
 
 
 @inlined
 def _surface(surfaces: Surfaces, view: _View, row: int, col: int) -> tuple[Real, Real, Real, Real]:
-    """Unit normal in the camera's frame, turned to it, and how much nearer the surface is than its Gaussians [m]."""
-    a = surfaces.alpha[row, col]
-    if a < VISIBLE:
-        return ZERO, ZERO, ZERO, ZERO
+    """Unit normal in the camera's frame, turned to it, and how much nearer the surface is than the median depth [m]."""
     w, t = surfaces.features, view.turn
     nx = t[0, 0] * w[row, col, 3] + t[0, 1] * w[row, col, 4] + t[0, 2] * w[row, col, 5]
     ny = t[1, 0] * w[row, col, 3] + t[1, 1] * w[row, col, 4] + t[1, 2] * w[row, col, 5]
@@ -112,8 +118,12 @@ def _surface(surfaces: Surfaces, view: _View, row: int, col: int) -> tuple[Real,
     rx, ry = (np.float32(col) + HALF - view.ray[2]) * view.ray[0], (np.float32(row) + HALF - view.ray[3]) * view.ray[1]
     along = nx * rx + ny * ry + nz
     if along > ZERO:
-        nx, ny, nz, along = -nx, -ny, -nz, -along
-    return nx, ny, nz, w[row, col, 6] / a / max(-along, STEEPEST)
+        return -nx, -ny, -nz, ZERO
+    median = surfaces.median_depth[row, col]
+    steep = max(-along, STEEPEST)
+    room = LOOSE_PX * median * view.ray[1] * (ONE + ONE / steep)
+    nearer = median + w[row, col, 6] / length / steep
+    return nx, ny, nz, min(max(nearer, -room), room)
 
 
 @kernel
@@ -121,9 +131,12 @@ def _label_rows(surfaces: Surfaces, view: _View, out: _Labels, start: int, stop:
     for row in range(start, stop):
         for col in range(surfaces.alpha.shape[1]):
             a, ground = surfaces.alpha[row, col], view.ground_depth[row, col]
-            nx, ny, nz, raised = _surface(surfaces, view, row, col)
+            near = surfaces.expected_depth[row, col]
             if np.isfinite(surfaces.median_depth[row, col]):
-                depth, part = surfaces.median_depth[row, col] - raised, surfaces.ids[row, col]
+                part = surfaces.ids[row, col]
+                nx, ny, nz, nearer = _surface(surfaces, view, row, col)
+                nearer = ZERO if view.baked[part] else nearer
+                depth, near = surfaces.median_depth[row, col] - nearer, near - nearer
             elif ground < np.inf:
                 depth, part = ground, np.int32(view.ground_id)
                 nx, ny, nz = view.turn[0, 2], view.turn[1, 2], view.turn[2, 2]
@@ -132,10 +145,7 @@ def _label_rows(surfaces: Surfaces, view: _View, out: _Labels, start: int, stop:
                 nx, ny, nz = ZERO, ZERO, ZERO
             out.depth[row, col], out.ids[row, col] = depth, part
             out.normals[row, col, 0], out.normals[row, col, 1], out.normals[row, col, 2] = nx, ny, nz
-            near = surfaces.expected_depth[row, col] - raised if a >= VISIBLE else np.float32(np.inf)
+            out.alpha[row, col] = ONE if ground < np.inf else a
             if ground < np.inf:
-                out.alpha[row, col] = ONE
                 near = a * near + (ONE - a) * ground if a >= VISIBLE else ground
-            else:
-                out.alpha[row, col] = a
             out.depth_expected[row, col] = near

@@ -67,12 +67,11 @@ def _covered(mesh: Mesh, level: NDArray[np.int64], key: str) -> Cover:
     rims = _crease_neighbours(mesh, level) if len(np.unique(level)) > 1 else {}
     for step in np.unique(level):
         spacing = float(2.0 ** (step / LEVELS_PER_OCTAVE))
-        chosen = level == step
-        if step in rims:
-            chosen |= rims[step]
-        made = splats.splat_mesh(chosen_faces(mesh, chosen), spacing, owner=0)
+        own = level == step
+        around = own | rims[int(step)] if rims else own
+        made, inset = splats.splat_faces(chosen_faces(mesh, around), spacing, own[around])
         groups.append(made)
-        insets.append(np.full(len(made), splats.INSET * spacing, np.float32))
+        insets.append(inset)
     joined = Gaussians.concatenate(groups)
     order = morton_order(joined.means)
     cover = Cover(taken(joined, order), np.concatenate(insets)[order])

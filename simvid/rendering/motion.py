@@ -25,6 +25,8 @@ from simvid.trajectory import Trajectory
 Array: TypeAlias = NDArray[np.float64]
 NEARER = 0.99
 """A target whose depth is under this share of the point's own z hides it (nearer by more than 1 %)."""
+LEAST = 0.02
+"""Least bilinear weight of a pixel that can show a point."""
 
 
 def part_motions(trajectory: Trajectory, camera: CameraPath, i: int, j: int) -> Array:
@@ -91,7 +93,8 @@ def occluded(
 
     Hidden is a point outside the target picture, or one of which none of the four pixels around the place where it
     would be shows it: a pixel shows it when it has the same part id and a depth that is not nearer by more than 1 %.
-    (Four pixels, because one alone would call slanted surfaces and moving edges hidden by its half-pixel offset.)
+    (Four pixels, because one alone would call slanted surfaces and moving edges hidden by its half-pixel offset; those
+    with less than 2 % of the bilinear weight do not count.)
     Pixels without a surface are not hidden: there is nothing to hide.
 
     Args:
@@ -174,6 +177,7 @@ def _occluded_rows(
             seen = False
             for y in range(max(top, 0), min(top + 2, height)):
                 for x in range(max(left, 0), min(left + 2, width)):
-                    same = target_ids[y, x] == ids[row, col]
-                    seen = seen or (same and target_depth[y, x] >= NEARER * z[row, col])
+                    share = (1.0 - abs(u - 0.5 - x)) * (1.0 - abs(v - 0.5 - y))
+                    same = target_ids[y, x] == ids[row, col] and target_depth[y, x] >= NEARER * z[row, col]
+                    seen = seen or (same and share > LEAST)
             hidden[row, col] = not seen

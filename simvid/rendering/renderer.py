@@ -152,6 +152,8 @@ class _Painter:
         self._background = Background(camera, environment, texture, haze_m=haze_m, far_m=settings.far_m)
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
+        captured = [any(v.capture is not None for v in p.visuals) for p in job.assets.parts]
+        self._baked_parts = np.array([False, *captured], np.bool_)
         poses = job.trajectory.poses
         self._still = np.asarray((poses == poses[:1]).all(axis=(0, 2)))
         self._drawn_still = False
@@ -175,8 +177,8 @@ class _Painter:
         assert raster.median_depth is not None
         assert raster.ids is not None
         surfaces = Surfaces(raster.alpha, raster.expected_depth, raster.median_depth, raster.ids, raster.features)
-        pose = camera.world_from_camera[frame]
-        return _Still(rgb, composite_labels(surfaces, backdrop.depth, self._ground_id, pose, camera.K, workers))
+        pose, ground = camera.world_from_camera[frame], (backdrop.depth, self._ground_id)
+        return _Still(rgb, composite_labels(surfaces, ground, self._baked_parts, pose, camera.K, workers))
 
     def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
         """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""

@@ -14,7 +14,7 @@ from simvid.rendering.threads import Workers
 SIGMAS: Real = np.float32(3.5)
 """A Gaussian reaches this many standard deviations."""
 SURFACE_CHANNELS = 4
-"""World normal and depth below the surface."""
+"""Plane of the surface: world normal and distance from the camera."""
 
 
 class Visible(NamedTuple):
@@ -28,8 +28,8 @@ class Visible(NamedTuple):
     opacities: Floats
     owner: Ints
     features: Floats
-    """[V, D]: three for colour, not yet filled; where surfaces are asked for, three for the world normal turned to the
-    camera and one for the depth below the surface [m]."""
+    """[V, D]: three for colour, not yet filled; where surfaces are asked for, four for the plane of the
+    surface above the Gaussian: world normal n turned to the camera, and n (x - eye) for its points x [m]."""
 
 
 class _View(NamedTuple):
@@ -136,4 +136,4 @@ def _gather(splats: SplatArrays, eye: Floats, out: Visible, start: int, stop: in
             sign = -ONE if away > ZERO and splats.back[i] >= ONE else ONE
             for k in range(3):
                 out.features[slot, 3 + k] = sign * splats.normals[i, k]
-            out.features[slot, 6] = splats.inset[i]
+            out.features[slot, 6] = sign * away + splats.inset[i]
