@@ -241,6 +241,25 @@ def append_rows(typing_context: Any, array: Any, index: Any, stride: Any, mask: 
     return types.void(array, types.intp, types.intp, mask, rows), generate
 
 
+@intrinsic
+def append_eight(typing_context: Any, array: Any, index: Any, table: Any, start: Any, base: Any) -> Any:
+    """Write table[start : start + 8] + base to array[index : index + 8]; all int16."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        values, index, numbers, start, base = args
+        eight = ir.VectorType(ir.IntType(16), 8)
+        row = builder.load(
+            builder.bitcast(_pointer(context, builder, table, numbers, start), eight.as_pointer()), typ=eight, align=2
+        )
+        undefined = ir.Constant(eight, ir.Undefined)
+        short = builder.trunc(base, ir.IntType(16))
+        spread = shuffled(builder, builder.insert_element(undefined, short, ir.IntType(32)(0)), undefined, [0] * 8)
+        _write(builder, builder.add(row, spread), _pointer(context, builder, array, values, index), array)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, table, types.intp, types.intp), generate
+
+
 # ----------------------------------------------------------------------------------------------------- blocks of pixels
 
 
