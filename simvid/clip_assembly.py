@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from simvid import __version__
+from simvid.asset_records import asset_records, needs_its_folder
 from simvid.assets.parts import PartAssets, SceneAssets
-from simvid.assets.paths import PREFIX, resolve_asset
-from simvid.assets.paths import content_hash as file_hash
 from simvid.clip import Clip
 from simvid.clip_records import (
     CLIP_FILE,
-    AssetRecord,
     CameraRecord,
     ClipRecord,
     FileRecord,
@@ -37,7 +34,7 @@ from simvid.errors import ClipError
 from simvid.folders import link_or_copy, new_folder, sweep
 from simvid.job import CONTACTS_FILE, Job
 from simvid.overview import View, write_overview
-from simvid.scene import Compound, Refine, Scene, Shape
+from simvid.scene import Refine
 from simvid.stage_store import Stage
 from simvid.trajectory import Trajectory
 
@@ -196,7 +193,7 @@ def _record(
         sampled=dict(job.sampled),
         scene=scene.model_dump(mode="json", exclude_unset=True),
         scene_file=Path(scene._file).name,
-        scene_base=os.path.relpath(Path(scene._base).resolve(), final.resolve()),
+        scene_base=os.path.relpath(Path(scene._base).resolve(), final.resolve()) if needs_its_folder(scene) else None,
         physics=job.engine.record,
         parts=tuple(_parts(job.assets, trajectory)),
         cameras=cameras,
@@ -251,36 +248,6 @@ def _box(part: PartAssets) -> tuple[tuple[float, float, float], tuple[float, flo
     low = np.min([p.min(axis=0) for p in points], axis=0)
     high = np.max([p.max(axis=0) for p in points], axis=0)
     return tuple(low.astype(float).tolist()), tuple(high.astype(float).tolist())
-
-
-def asset_records(scene: Scene) -> Iterator[AssetRecord]:
-    """Every file that a scene names, once, with where it comes from and its licence where that is known."""
-    texts = [t for body in scene.bodies for t in _shape_files(body.shape)] + [r.model for r in scene.robots]
-    for text in dict.fromkeys(texts):
-        package = text.removeprefix(PREFIX).partition("/")[0] if text.startswith(PREFIX) else None
-        source, licence = _distribution(package) if package else (None, None)
-        digest = file_hash(resolve_asset(text, Path(scene._base)))
-        yield AssetRecord(path=text, sha256=digest, source=source, licence=licence)
-
-
-def _shape_files(shape: Shape) -> Iterable[str]:
-    value = shape.value
-    if isinstance(value, Compound):
-        return [path for part in value.parts for path in _shape_files(part.shape)]
-    return [value.path] if hasattr(value, "path") else []
-
-
-@cache
-def _distribution(package: str) -> tuple[str | None, str | None]:
-    """Name and version of what installed a package, and its licence."""
-    owners = metadata.packages_distributions().get(package, [])
-    if not owners:
-        return None, None
-    about = metadata.metadata(owners[0])
-    licences = [about[key].partition("\n")[0] for key in ("License-Expression", "License") if key in about]
-    licences += [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
-    known = next((text for text in licences if text), None)
-    return f"{owners[0]} {metadata.version(owners[0])}", known
 
 
 def _tools() -> dict[str, str]:

@@ -130,7 +130,7 @@ class AssetRecord(Record):
     source: str | None = None
     """Distribution and version it was installed with."""
     licence: str | None = None
-    """Of that distribution, where its metadata say."""
+    """As the nearest licence file beside it begins, else as the metadata of its distribution say; None if neither."""
 
 
 class ClipRecord(Record):
@@ -154,7 +154,7 @@ class ClipRecord(Record):
     scene_file: str | None = None
     """Where it was read from, for messages."""
     scene_base: str | None = None
-    """Folder that its relative paths start from, relative to the clip's folder."""
+    """Folder that its relative paths start from, relative to the clip's folder; None where it has none."""
     physics: Backend
     parts: tuple[PartRecord, ...]
     cameras: tuple[CameraRecord, ...] = ()

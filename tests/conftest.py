@@ -61,7 +61,9 @@ bodies:
   - {name: post, shape: {cylinder: {radius_m: 0.05, length_m: 0.5}}, pose: {position_m: [-0.4, 0.3, 0.25]}, fixed: true}
 cameras:
   - {name: front, resolution_px: [64, 48], pose: {look_from_m: [0, -1.6, 0.7], look_at_m: [0, 0, 0.3]}}
-  - {name: side, resolution_px: [49, 33], pose: {look_from_m: [1.6, 0, 0.7], look_at_m: [0, 0, 0.3]}}
+  - name: side
+    resolution_px: [49, 33]
+    orbit: {center_m: [0, 0, 0.3], radius_m: 1.6, height_m: 0.4, sweep_deg: 20}
 """
 """Four frames of two cameras, with an engine of one formula."""
 

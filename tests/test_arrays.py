@@ -54,6 +54,8 @@ def test_equal_arrays_give_equal_bytes_and_others_do_not(tmp_path: Path) -> None
         write(tmp_path / name, array)
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b != c
+    times = {info.date_time for info in zipfile.ZipFile(tmp_path / "a").infolist()}
+    assert times == {(1980, 1, 1, 0, 0, 0)}, "the clock is in no byte"
 
 
 def test_digest_sees_type_shape_order_and_values() -> None:

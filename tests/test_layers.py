@@ -23,7 +23,7 @@ LAYERS: dict[str, int] = {
     "assets": 3,
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "job", "stage_inputs", "backends", "preflight", "box_tables"), 5),
-    **dict.fromkeys(("clip_assembly", "refine_clip"), 5),
+    **dict.fromkeys(("clip_assembly", "refine_clip", "asset_records"), 5),
     **dict.fromkeys(("generating", "viewing", "commands", "doctor", "testing"), 6),
     "cli": 7,
 }

@@ -72,7 +72,7 @@ def test_an_unchanged_scene_is_found_at_once(flying_file: Path, out: Path, flyin
     ("change", "ran"),
     [
         ({"cameras.front.fov_y_deg": 50}, ["rendering front", "refining front"]),
-        ({"cameras.side.pose.look_at_m": [0, 0, 0.2]}, ["rendering side", "refining side"]),
+        ({"cameras.side.orbit.height_m": 0.5}, ["rendering side", "refining side"]),
         ({"lights": [{"sun": {"direction": [0, 0.2, -1]}}]}, STAGES[1:]),
         ({"materials.red.look.base_color": [0.1, 0.9, 0.2]}, STAGES[1:]),
         ({"ground.look": {"texture": "tiles"}}, STAGES[1:]),
@@ -261,7 +261,7 @@ def test_faults_are_told_before_anything_runs(
 
 
 def test_all_faults_are_told_together(flying_file: Path, tmp_path: Path) -> None:
-    changes = {"cameras.front.pose.look_from_m": [0, -1, -0.5], "cameras.side.pose.look_from_m": [0, -1, -0.5],
+    changes = {"cameras.front.pose.look_from_m": [0, -1, -0.5], "cameras.side.orbit.height_m": -0.5,
                "refine.look": "dreamy"}  # fmt: skip
     with pytest.raises(SceneError) as caught:
         simvid.run(simvid.load_scene(flying_file, changes), tmp_path)

@@ -61,8 +61,10 @@ def test_odd_sizes_are_padded(tmp_path: Path, width: int, height: int) -> None:
     write_video(tmp_path / "a.mp4", frames, 24)
     info = probe(tmp_path / "a.mp4")
     assert (info.width, info.height) == (width + width % 2, height + height % 2)
-    got = next(read_video(tmp_path / "a.mp4"))[:height, :width].astype(int)
-    assert np.abs(got - frames[0]).mean() < 12
+    got = next(read_video(tmp_path / "a.mp4")).astype(int)
+    assert np.abs(got[:height, :width] - frames[0]).mean() < 12
+    assert np.abs(got[-1] - got[height - 1]).mean() < 12, "the last row is repeated"
+    assert np.abs(got[:, -1] - got[:, width - 1]).mean() < 12, "the last column is repeated"
 
 
 RATES = [(24, Fraction(24)), (23.976, Fraction(2997, 125)), (29.97, Fraction(2997, 100)), (0.5, Fraction(1, 2))]
