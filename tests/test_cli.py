@@ -204,6 +204,17 @@ def test_validate_reports_all_faults_of_all_files(
     assert simvid_("validate", flying_file, "--set", "fps=0").code == 2
 
 
+def test_validate_finds_bodies_that_start_inside_each_other(simvid_: Any, flying_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "inside.yaml"
+    text = flying_file.read_text().replace("engine: free_fall", "engine: newton")
+    path.write_text(text.replace("position_m: [0.3, 0.2, 0.3]", "position_m: [0.1, 0, 0.3]"))
+    done = simvid_("validate", path)
+    assert done.code == 2
+    assert "ball" in done.err
+    assert "cube" in done.err
+    assert simvid_("validate", path, "--set", "bodies.cube.pose.position_m=[0.3, 0.2, 0.3]").code == 0
+
+
 def test_faults_of_a_run_have_no_traceback(broken: Path, tmp_path: Path) -> None:
     done = fresh("run", broken, "--out", tmp_path / "out")
     assert done.returncode == 2

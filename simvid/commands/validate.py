@@ -32,10 +32,12 @@ def _checked(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         scene = load_scene(name, arguments.overrides)
         if not arguments.syntax_only:
+            from simvid.backends import engine_of
             from simvid.preflight import prepared
             from simvid.randomize import sample
 
-            prepared(sample(scene, 0)[0])
+            drawn, _ = sample(scene, 0)
+            engine_of(drawn).use.check(prepared(drawn))
     except SimvidError as error:
         faults = [
             {"file": f.file, "line": f.line, "field": f.field, "message": f.message, "hint": f.hint}

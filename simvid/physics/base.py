@@ -21,6 +21,14 @@ class PhysicsEngine(Protocol):
         """Engine and solver versions, for the clip's record."""
         ...
 
+    def check(self, assets: SceneAssets) -> None:
+        """Refuse what ``simulate`` would refuse before its first step, such as bodies that start inside each other.
+
+        Raises:
+            SceneError: as ``simulate``.
+        """
+        ...
+
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene.
 

@@ -46,6 +46,13 @@ class NewtonPhysics:
 
         return f"newton {version('newton')}, mujoco {version('mujoco')}"
 
+    def check(self, assets: SceneAssets) -> None:
+        """Refuse elastic materials and bodies that start inside each other; see ``PhysicsEngine``."""
+        _check_supported(assets)
+        if _anything_moves(assets):
+            with _mujoco_warnings():
+                check_overlaps(assets.parts, _overlaps(build_world(assets)))
+
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
         started = time.perf_counter()

@@ -19,6 +19,9 @@ class FreeFall:
         """Of the formula."""
         return "1"
 
+    def check(self, assets: SceneAssets) -> None:
+        """Refuse nothing: bodies fly through each other."""
+
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Evaluate the formula at every frame."""
         scene, parts = assets.scene, assets.parts
