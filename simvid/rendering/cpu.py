@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 
 from simvid.errors import RenderError
 from simvid.rendering import cpu_blend, cpu_project, cpu_tiles
+from simvid.rendering.cpu_gather import set_nothing
 from simvid.rendering.cpu_layout import (
     BLOCKS,
     CHUNK,
+    CHUNK_CHANNELS,
+    LANES,
     MAX_CHANNELS,
     MAX_ENTRIES,
+    PITCH,
+    ROWS,
     TILE,
-    Bins,
     Camera,
     Cloud,
     Counts,
@@ -28,8 +32,10 @@ from simvid.rendering.cpu_layout import (
     record_stride,
 )
 from simvid.rendering.raster import Raster, RasterJob, checked_job
-from simvid.rendering.simd import LANES
 from simvid.rendering.threads import Workers
+
+_LEAST_GROUPS = 64
+"""Fewer groups of sixteen Gaussians than this are not worth a thread."""
 
 
 class CpuRasterizer:
@@ -82,9 +88,12 @@ class CpuRasterizer:
         grid = Grid(job.width, job.height, -(-job.width // TILE), -(-job.height // TILE))
         stride = record_stride(job.channels)
         projected, segments, corners = self._project(job, grid, stride)
-        bins = self._bin(job, projected, segments, corners, grid)
-        splats = Splats(projected.records, projected.record_ints, stride)
-        return self._blend(job, grid, splats, bins)
+        starts, order = self._bin(job, projected, segments, corners, grid)
+        return self._blend(job, grid, Splats(projected.records, projected.record_ints, stride, starts, order))
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._workers.close()
 
     def _project(self, job: RasterJob, grid: Grid, stride: int) -> tuple[Projected, NDArray[np.int64], Any]:
         """Project in pieces; each piece writes its records where its Gaussians start."""
@@ -99,7 +108,7 @@ class CpuRasterizer:
         counts = Counts(0 if job.sh is None else job.sh.shape[1], job.features.shape[1], stride, grid.columns)
         camera, cloud = _camera(job), _cloud(job, self._kept)
         whole = n // LANES
-        pieces = max(1, min(self.threads, whole // 64))
+        pieces = max(1, min(self.threads, whole // _LEAST_GROUPS))
         edges = [whole * k // pieces * LANES for k in range(pieces + 1)]
         corners = self._kept.array("corners", pieces * (grid.columns + 1) * (grid.rows + 1), np.int32)
         corners[:] = 0
@@ -108,15 +117,15 @@ class CpuRasterizer:
 
         def body(first: int, last: int) -> None:
             for k in range(first, last):
-                start = edges[k]
-                stage = self._stage(k)
-                end = cpu_project.project(cloud, camera, counts, start, edges[k + 1], start, out, per_piece[k], stage)
-                segments[2 * k : 2 * k + 2] = start, end
+                span = edges[k], edges[k + 1]
+                end = cpu_project.project(cloud, camera, counts, span, span[0], out, per_piece[k], self._stage(k))
+                segments[2 * k : 2 * k + 2] = span[0], end
 
         self._workers.run(body, pieces)
         # the last n % 16 Gaussians, padded with transparent ones, follow where the last piece ended
-        tail, begin = _tail(cloud, n), int(segments[2 * pieces - 1])
-        end = cpu_project.project(tail, camera, counts, 0, LANES, begin, out, per_piece[-1], self._stage(0))
+        begin = int(segments[2 * pieces - 1])
+        tail = _tail(cloud, n)
+        end = cpu_project.project(tail, camera, counts, (0, LANES), begin, out, per_piece[-1], self._stage(0))
         segments[2 * pieces :] = begin, end
         return out, segments, corners
 
@@ -126,89 +135,91 @@ class CpuRasterizer:
 
     def _bin(
         self, job: RasterJob, projected: Projected, segments: NDArray[np.int64], corners: Any, grid: Grid
-    ) -> Bins:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Sort by depth and list the splats of every tile; threads share the rows of tiles."""
         n, tiles = len(job) + LANES, grid.columns * grid.rows
         starts = self._kept.array("starts", tiles + 1, np.int64)
-        cursors = self._kept.array("cursors", tiles + cpu_tiles.SPARE_CURSORS * grid.rows, np.int64)
+        cursors = self._kept.array("cursors", tiles, np.int64)
         pieces = len(corners) // ((grid.columns + 1) * (grid.rows + 1))
         entries = cpu_tiles.start_tiles(corners, pieces, grid, starts, cursors)
         if entries > MAX_ENTRIES:
             raise RenderError(
-                f"rasterize: {len(job)} Gaussians at {job.width} x {job.height} px touch 16-px tiles {entries} times, "
-                f"more than {MAX_ENTRIES}; lower the resolution or the number or size of the Gaussians"
+                f"rasterize: {len(job)} Gaussians at {job.width} x {job.height} px touch tiles of {TILE} px {entries} "
+                f"times, more than {MAX_ENTRIES}; lower the resolution, or the number or size of the Gaussians"
             )
         result = self._kept.array("sorted", n, np.int64)
-        histogram = self._kept.array("histogram", 3 * 2048, np.int64)
-        histogram[:] = 0
-        visible = cpu_tiles.sort_by_depth(
-            projected, segments, self._kept.array("unsorted", n, np.int64), result, histogram
-        )
+        scratch = self._kept.array("sorting", n, np.int64)
+        histogram = self._kept.array("histogram", cpu_tiles.DIGITS, np.int64)
+        visible = cpu_tiles.sort_by_depth(projected, segments, result, scratch, histogram)
         order = self._kept.array("order", entries + 2 * LANES, np.int32)
-        order[entries:] = 0  # read past the end, but never drawn
+        order[entries:] = 0  # read in passing, never drawn
 
         def body(first: int, last: int) -> None:
-            cpu_tiles.fill_tiles(result, visible, projected.rects, first, last, grid, cursors, order)
+            cpu_tiles.fill_tiles(result, visible, projected.rects, first, last, grid.columns, cursors, order)
 
         self._workers.run(body, grid.rows)
-        return Bins(starts, order)
+        return starts, order
 
-    def _blend(self, job: RasterJob, grid: Grid, splats: Splats, bins: Bins) -> Raster:
+    def _blend(self, job: RasterJob, grid: Grid, splats: Splats) -> Raster:
         """Blend all tiles; threads get runs of tiles with equally many entries."""
         w, h, d = job.width, job.height, job.channels
         labels = 0.0 if job.want else None
-        pixels = w * h
-        sizes = [pixels * d, pixels, pixels if job.want else 0]
-        features, alpha, expected, median = (np.empty(s, np.float32) for s in (*sizes, sizes[2]))
-        ids = np.empty(sizes[2], np.int32)
-        picture = Picture(d, features, alpha, expected, median, ids)
+        planes = w * h if job.want else 0
+        picture = Picture(
+            channels=d,
+            features=np.empty(w * h * d, np.float32),
+            alpha=np.empty(w * h, np.float32),
+            expected=np.empty(planes, np.float32),
+            median=np.empty(planes, np.float32),
+            ids=np.empty(planes, np.int32),
+        )
         tiles = grid.columns * grid.rows
-        share = bins.starts[tiles] // self.threads + 1
-        edges = np.searchsorted(bins.starts[: tiles + 1], share * np.arange(self.threads + 1))
-        edges[0], edges[-1] = 0, tiles
+        shares = splats.starts[tiles] * np.arange(1, self.threads) // self.threads
+        edges = [0, *np.searchsorted(splats.starts, shares).tolist(), tiles]
 
         def body(first: int, last: int) -> None:
             for k in range(first, last):
-                work = self._workspace(job, bins, k)
+                work = self._workspace(job, splats, k)
                 for c in range(0, max(d, 1), MAX_CHANNELS):
                     channels = (0.0,) * min(d - c, MAX_CHANNELS)
                     wanted = labels if c == 0 else None
-                    cpu_blend.blend(edges[k], edges[k + 1], grid, splats, bins, c, channels, wanted, picture, work)
+                    span = edges[k], edges[k + 1]
+                    cpu_blend.blend(span, grid, splats, c, channels, wanted, picture, work)
 
         self._workers.run(body, self.threads)
         return Raster(
-            features.reshape(h, w, d),
-            alpha.reshape(h, w),
-            expected.reshape(h, w) if "expected_depth" in job.want else None,
-            median.reshape(h, w) if "median_depth" in job.want else None,
-            ids.reshape(h, w) if "ids" in job.want else None,
+            picture.features.reshape(h, w, d),
+            picture.alpha.reshape(h, w),
+            picture.expected.reshape(h, w) if "expected_depth" in job.want else None,
+            picture.median.reshape(h, w) if "median_depth" in job.want else None,
+            picture.ids.reshape(h, w) if "ids" in job.want else None,
         )
 
-    def _workspace(self, job: RasterJob, bins: Bins, k: int) -> Workspace:
+    def _workspace(self, job: RasterJob, splats: Splats, k: int) -> Workspace:
         """One thread's work space."""
         owners = 1 if job.owner is None or not len(job) else int(job.owner.max()) + 1
-        slots = min(owners, int(np.diff(bins.starts).max())) if job.want else 0
-        channels = min(job.channels, MAX_CHANNELS)
+        slots = min(owners, int(np.diff(splats.starts).max())) if job.want else 0
+        d = min(job.channels, MAX_CHANNELS)
         f, i = np.float32, np.int32
-        local = self._kept.array(f"local {k}", (8 + channels) * cpu_blend.PITCH, f)
-        rows = self._kept.array(f"rows {k}", 2 * TILE * (CHUNK + 1), f)
-        cpu_blend.set_nothing(local, rows)
+        chunk = self._kept.array(f"chunk {k}", CHUNK_CHANNELS + d * PITCH, f)
+        rows = self._kept.array(f"rows {k}", ROWS * (CHUNK + 1), f)
+        set_nothing(chunk, rows)
         bits = self._kept.array(f"bits {k}", BLOCKS * CHUNK // LANES, np.int16)
         seen = self._kept.array(f"seen {k}", owners, np.int64)
         seen[:] = -1
         return Workspace(
-            local=local,
-            local_ints=local.view(i),
+            chunk=chunk,
+            chunk_ints=chunk.view(i),
+            rows=rows,
             bits=bits,
             words=bits.view(np.int64),
-            rows=rows,
             constants=cpu_blend.CONSTANTS,
+            planes=self._kept.array(f"planes {k}", BLOCKS * (4 + d) * LANES, f),
             ids=self._kept.array(f"ids {k}", LANES, i),
-            planes=self._kept.array(f"planes {k}", BLOCKS * (4 + channels) * LANES, f),
             sums=self._kept.array(f"sums {k}", slots * BLOCKS * LANES, f),
+            owner_of=self._kept.array(f"owner_of {k}", owners, i),
             slot_of=self._kept.array(f"slot_of {k}", owners, np.int64),
             seen=seen,
-            owner_of=self._kept.array(f"owner_of {k}", owners, i),
         )
 
 
@@ -222,9 +233,10 @@ class _Kept:
         """A flat array of that size, aligned to cache lines, with whatever it held last."""
         held = self._arrays.get(name)
         if held is None or len(held) < size:
-            room = np.empty((size + size // 4) * np.dtype(dtype).itemsize + 64, np.uint8)
+            roomy = size + size // 4
+            room = np.empty(roomy * np.dtype(dtype).itemsize + 64, np.uint8)
             start = -room.ctypes.data % 64
-            held = room[start : start + (size + size // 4) * np.dtype(dtype).itemsize].view(dtype)
+            held = room[start : start + roomy * np.dtype(dtype).itemsize].view(dtype)
             self._arrays[name] = held
         return held[:size]
 
@@ -253,14 +265,14 @@ def _cloud(job: RasterJob, kept: _Kept) -> Cloud:
         owner[:] = 0
     empty = np.empty(0, np.float32)
     return Cloud(
-        job.means.ravel(),
-        job.quats.ravel(),
-        job.scales.ravel(),
-        job.opacities,
-        empty if job.sh is None else job.sh.ravel(),
-        job.features.ravel(),
-        owner,
-        empty if job.sh_rotations is None else job.sh_rotations.astype(np.float32).ravel(),
+        means=job.means.ravel(),
+        quats=job.quats.ravel(),
+        scales=job.scales.ravel(),
+        opacities=job.opacities,
+        sh=empty if job.sh is None else job.sh.ravel(),
+        features=job.features.ravel(),
+        owners=owner,
+        rotations=empty if job.sh_rotations is None else job.sh_rotations.astype(np.float32).ravel(),
     )
 
 
@@ -268,10 +280,11 @@ def _tail(cloud: Cloud, n: int) -> Cloud:
     """The last n % 16 Gaussians and as many transparent ones as make sixteen."""
     kept = n % LANES
 
-    def padded(array: NDArray[Any]) -> NDArray[Any]:
-        width = len(array) // n if n else 0
-        result = np.zeros(LANES * max(width, 1), array.dtype)
+    def padded(array: NDArray[Any], least_width: int) -> NDArray[Any]:
+        width = len(array) // n if n else least_width
+        result = np.zeros(LANES * width, array.dtype)
         result[: kept * width] = array[(n - kept) * width :]
         return result
 
-    return Cloud(*(padded(array) for array in cloud[:-1]), cloud.rotations)
+    widths = {"means": 3, "quats": 4, "scales": 3, "opacities": 1, "owners": 1, "sh": 0, "features": 0}
+    return cloud._replace(**{name: padded(getattr(cloud, name), width) for name, width in widths.items()})

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+LANES = 16
+"""Lanes of a vector: see ``simd``."""
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
@@ -38,6 +41,18 @@ MAX_ENTRIES = 1 << 29
 MAX_CHANNELS = 22
 """Channels blended in one pass; more take more passes."""
 
+# A chunk is held field by field, PITCH floats each. Behind its splats comes one that covers nothing: where a list of
+# splats, which is the bits of a word, has ended, the lowest set bit is number 64 = CHUNK.
+PITCH = CHUNK + LANES
+CHUNK_U_X, CHUNK_U_Y, CHUNK_U_0, CHUNK_V_Y, CHUNK_V_0, CHUNK_PEAK, CHUNK_DEPTH, CHUNK_SLOT = (
+    k * PITCH for k in range(8)
+)
+CHUNK_CHANNELS = 8 * PITCH
+
+# Of every splat, what its exponent needs of y is tabulated for the sixteen rows of the tile: first u at x = 0, then
+# PEAK - v * v.
+ROWS = 2 * TILE
+
 
 def record_stride(channels: int) -> int:
     """Floats from one record to the next: whole cache lines."""
@@ -64,9 +79,9 @@ class Cloud(NamedTuple):
 class Camera(NamedTuple):
     """A pinhole camera in numbers, float64."""
 
-    rotation: tuple[float, float, float, float, float, float, float, float, float]  # camera_from_world, row-major
-    translation: tuple[float, float, float]
-    centre: tuple[float, float, float]
+    rotation: tuple[float, ...]  # camera_from_world [9], row-major
+    translation: tuple[float, ...]  # [3]
+    centre: tuple[float, ...]  # [3]
     focal: tuple[float, float]
     principal: tuple[float, float]
     limits: tuple[float, float, float, float]  # of x / z and y / z in the Jacobian: least x, most x, least y, most y
@@ -107,11 +122,16 @@ class Projected(NamedTuple):
 
 
 class Splats(NamedTuple):
-    """Records to blend; ``record_ints`` is the same memory read as integers."""
+    """Records to blend, and which of them each tile blends, front to back: order[starts[tile] : starts[tile + 1]].
+
+    ``record_ints`` is the memory of ``records`` read as integers.
+    """
 
     records: F32
     record_ints: I32
     stride: int
+    starts: I64
+    order: I32
 
 
 class Grid(NamedTuple):
@@ -123,17 +143,10 @@ class Grid(NamedTuple):
     rows: int
 
 
-class Bins(NamedTuple):
-    """Which records each tile blends, front to back: order[starts[tile] : starts[tile + 1]]."""
-
-    starts: I64
-    order: I32
-
-
 class Picture(NamedTuple):
-    """The result: features [H W depth], the others [H W] or empty."""
+    """The result: features [H W channels], the others [H W] or empty."""
 
-    depth: int
+    channels: int
     features: F32
     alpha: F32
     expected: F32
@@ -142,17 +155,24 @@ class Picture(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """What one thread needs while it blends; see ``cpu_blend``."""
+    """What one thread needs while it blends.
 
-    local: F32
-    local_ints: I32
+    chunk [(8 + D) PITCH] and the same memory as integers; rows [(CHUNK + 1) ROWS]; bits [BLOCKS CHUNK / 16] and the
+    same memory as words [BLOCKS]: the splats that touch each block; constants: of the inner loop; planes
+    [BLOCKS (4 + D) LANES]: light, alpha, depth, median and channels of the tile; ids [LANES]. For the owners seen in
+    the tile: sums [owners BLOCKS LANES] of weight, owner_of [owners]; and for all owners: slot_of, their number in
+    the tile, and seen, the last tile they were seen in.
+    """
+
+    chunk: F32
+    chunk_ints: I32
+    rows: F32
     bits: NDArray[np.int16]
     words: I64
-    rows: F32
     constants: F32
-    ids: I32
     planes: F32
+    ids: I32
     sums: F32
+    owner_of: I32
     slot_of: I64
     seen: I64
-    owner_of: I32

@@ -12,10 +12,11 @@ import numpy as np
 
 from simvid.rendering.cpu_layout import (
     CHANNELS,
-    LOG2_SCALE,
-    TILE,
     F32,
     I32,
+    LANES,
+    LOG2_SCALE,
+    TILE,
     Camera,
     Cloud,
     Counts,
@@ -25,7 +26,6 @@ from simvid.rendering.cpu_layout import (
 from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.raster import ALPHA_MIN
 from simvid.rendering.simd import (
-    LANES,
     Lanes,
     as_bits,
     bits,
@@ -42,7 +42,18 @@ from simvid.rendering.simd import (
     truncated,
     widened,
 )
-from simvid.rendering.simd_memory import append_rows, at, gather, load, load_columns, put, store, store_many, transposed, weighted_rows
+from simvid.rendering.simd_memory import (
+    append_rows,
+    at,
+    gather,
+    load,
+    load_columns,
+    put,
+    store,
+    store_many,
+    transposed,
+    weighted_rows,
+)
 
 f32 = np.float32
 i32 = np.int32
@@ -253,7 +264,24 @@ def _geometry(cloud: Cloud, camera: Camera, i: int, x: Lanes, y: Lanes, z: Lanes
     peak = peak * splat(f32(1 / LOG2_SCALE))
     zero = splat(f32(0))
     owner = from_bits(load(cloud.owners, i))
-    fields = (u_x, -u_x * slope_y, mean_x, v_y, mean_y, peak, z, owner, slope_y, xy / xx, zero, zero, zero, zero, zero, zero)
+    fields = (
+        u_x,
+        -u_x * slope_y,
+        mean_x,
+        v_y,
+        mean_y,
+        peak,
+        z,
+        owner,
+        slope_y,
+        xy / xx,
+        zero,
+        zero,
+        zero,
+        zero,
+        zero,
+        zero,
+    )
     return seen, fields, low, high
 
 
@@ -291,13 +319,20 @@ def _project_group(
 
 @kernel
 def project(
-    cloud: Cloud, camera: Camera, counts: Counts, first: int, last: int, n: int, out: Projected, starts: I32, stage: Stage
+    cloud: Cloud,
+    camera: Camera,
+    counts: Counts,
+    span: tuple[int, int],
+    n: int,
+    out: Projected,
+    starts: I32,
+    stage: Stage,
 ) -> int:
-    """Project Gaussians first to last - 1 (a multiple of sixteen of them) and write the visible ones from record n on.
+    """Project Gaussians span[0] to span[1] - 1, a multiple of sixteen, and write the visible ones from record n on.
 
     ``starts`` [(columns + 1) * (rows + 1)] counts tiles in the corner form of ``_count_tiles``. Returns the record
     after the last one written.
     """
-    for i in range(first, last, LANES):
+    for i in range(span[0], span[1], LANES):
         n = _project_group(cloud, camera, counts, i, n, out, starts, stage)
     return n

@@ -1,4 +1,4 @@
-"""The ``kernel`` decorator: numba's njit with the options and the disk cache that the cpu rasterizer's kernels share."""
+"""Decorators of the cpu rasterizer's kernels: numba's njit with the options and the disk cache that they share."""
 
 from __future__ import annotations
 
@@ -6,29 +6,44 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numba  # noqa: TID253  part of the cpu rasterizer, which is loaded only when it is asked for
 from numba.core.caching import FunctionCache, IndexDataCacheFile  # noqa: TID253  as above
+from numba.extending import intrinsic  # noqa: TID253  as above
 
-F = TypeVar("F", bound=Callable[..., Any])
+_SOURCES = (
+    "jit.py", "simd.py", "simd_memory.py", "raster.py", "cpu_layout.py", "cpu_project.py", "cpu_tiles.py",
+    "cpu_gather.py", "cpu_blend.py",
+)  # fmt: skip
 
-_SOURCES = ("jit.py", "simd.py", "simd_memory.py", "cpu_layout.py", "cpu_project.py", "cpu_tiles.py", "cpu_blend.py")
+# Numba checks the types inside kernels; a type checker would not know the vectors, so to it kernels are Any.
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on first call, without the interpreter lock, and keep the code on disk for later processes.
 
     The code lies where numba keeps it: ``NUMBA_CACHE_DIR`` if set, else ``__pycache__``, else the user's cache folder.
+    Kernels allocate nothing, so numba's reference counts are left out.
     """
-    dispatcher = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False, _nrt=False)(function)
+    dispatcher = _njit(function, cache=True)
     dispatcher._cache = _KernelCache(function)
-    return cast("F", dispatcher)
+    return dispatcher
 
 
-def inlined(function: F) -> F:
+def inlined(function: Callable[..., Any]) -> Any:
     """A part of a kernel: always inlined, so that vectors stay in registers; never cached by itself."""
-    return cast("F", numba.njit(nogil=True, error_model="numpy", boundscheck=False, _nrt=False, forceinline=True)(function))
+    return _njit(function, forceinline=True)
+
+
+def instruction(function: Callable[..., Any]) -> Any:
+    """A numba intrinsic, which writes LLVM instructions; it sees integer literals as such."""
+    return intrinsic(prefer_literal=True)(function)
+
+
+def _njit(function: Callable[..., Any], **options: bool) -> Any:
+    njit: Any = numba.njit
+    return njit(nogil=True, error_model="numpy", boundscheck=False, _nrt=False, **options)(function)
 
 
 @cache
@@ -45,7 +60,7 @@ def _sources_stamp(rasterizer: bool) -> str:
     return digest.hexdigest()
 
 
-class _KernelCacheFile(IndexDataCacheFile):  # type: ignore[misc]
+class _KernelCacheFile(IndexDataCacheFile):  # type: ignore[misc,unused-ignore]
     """Names each entry by its key. Numba numbers them, so two processes that compile at once could swap entries."""
 
     def save(self, key: Any, data: Any) -> None:
@@ -54,7 +69,7 @@ class _KernelCacheFile(IndexDataCacheFile):  # type: ignore[misc]
         self._save_index({**self._load_index(), key: name})
 
 
-class _KernelCache(FunctionCache):  # type: ignore[misc]
+class _KernelCache(FunctionCache):  # type: ignore[misc,unused-ignore]
     """Numba's cache of compiled functions: stale after a change in any kernel source, safe between processes."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

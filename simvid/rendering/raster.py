@@ -129,7 +129,7 @@ class RasterJob:
     @property
     def channels(self) -> int:
         """Channels of the result."""
-        return self.features.shape[1] + (0 if self.sh is None else 3)
+        return int(self.features.shape[1]) + (0 if self.sh is None else 3)
 
     @property
     def jacobian_limits(self) -> tuple[float, float, float, float]:
@@ -149,13 +149,18 @@ def checked_job(**given: Any) -> RasterJob:
     n = len(given["means"])
     if given["features"] is None:
         given["features"] = np.zeros((n, 0), np.float32)
-    for name, shape in {"means": (n, 3), "quats": (n, 4), "scales": (n, 3), "opacities": (n,)}.items():
-        given[name] = _array(name, given[name], np.float32, shape)
+    for name, width in {"means": 3, "quats": 4, "scales": 3}.items():
+        given[name] = _array(name, given[name], np.float32, (n, width))
+    given["opacities"] = _array("opacities", given["opacities"], np.float32, (n,))
     given["features"] = _array("features", given["features"], np.float32, (n, None))
     given["viewmat"] = _array("viewmat", given["viewmat"], np.float64, (4, 4))
     given["K"] = _array("K", given["K"], np.float64, (3, 3))
-    for name, dtype, shape in (("sh", np.float32, (n, None, 3)), ("sh_rotations", np.float64, (None, 3, 3)),
-                               ("owner", np.int32, (n,))):  # fmt: skip
+    optional: tuple[tuple[str, Any, tuple[int | None, ...]], ...] = (
+        ("sh", np.float32, (n, None, 3)),
+        ("sh_rotations", np.float64, (None, 3, 3)),
+        ("owner", np.int32, (n,)),
+    )
+    for name, dtype, shape in optional:
         if given[name] is not None:
             given[name] = _array(name, given[name], dtype, shape)
     job = RasterJob(**given)
@@ -182,8 +187,8 @@ def _check_camera(job: RasterJob) -> None:
     if job.K[0, 1] != 0:
         raise RenderError(f"rasterize: K: skew (K[0, 1]) must be 0, got {job.K[0, 1]}")
     rotation = job.viewmat[:3, :3]
-    rigid = np.isfinite(job.viewmat).all() and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4)
-    if not (rigid and np.linalg.det(rotation) > 0):
+    rigid = np.isfinite(job.viewmat).all() and np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-4
+    if not (rigid and np.cross(rotation[0], rotation[1]) @ rotation[2] > 0):
         raise RenderError(
             "rasterize: viewmat: expected a rigid camera_from_world matrix (rotation and translation, no scale, no "
             f"mirror), got {job.viewmat.tolist()}"
@@ -200,7 +205,9 @@ def _check_values(job: RasterJob) -> None:
         raise RenderError(f"rasterize: want: unknown {sorted(unknown)}; allowed are {sorted(LABELS)}")
     if job.sh is not None and job.sh.shape[1] not in SH_COEFFICIENTS:
         raise RenderError(f"rasterize: sh: expected {SH_COEFFICIENTS} coefficients, got {job.sh.shape[1]}")
-    if not np.isfinite(job.features.sum(dtype=np.float64)):
+    with np.errstate(all="ignore"):  # a sum that overflows is looked at closely in the next line
+        suspicious = not np.isfinite(job.features.sum())
+    if suspicious and not np.isfinite(job.features).all():
         raise RenderError("rasterize: features: contain NaN or infinite values; drop those Gaussians first")
     if job.owner is None or not len(job):
         return

@@ -159,7 +159,9 @@ class _Canvas:
         dx = np.arange(x0, x1 + 1) + 0.5 - splats.means[i, 0]
         dy = (np.arange(y0, y1 + 1) + 0.5 - splats.means[i, 1])[:, None]
         (a, b), (_, c) = splats.conics[i]
-        alpha = np.minimum(splats.opacities[i] * np.exp(-0.5 * (a * dx * dx + 2 * b * dx * dy + c * dy * dy)), ALPHA_MAX)
+        alpha = np.minimum(
+            splats.opacities[i] * np.exp(-0.5 * (a * dx * dx + 2 * b * dx * dy + c * dy * dy)), ALPHA_MAX
+        )
         before = self.transmittance[window]
         after = before * (1 - alpha)
         reached = (alpha >= ALPHA_MIN) & ~self.stopped[window]

@@ -19,18 +19,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types  # noqa: TID253  part of the cpu rasterizer, loaded only when it is asked for
+from numba import types  # noqa: TID253  part of the cpu rasterizer, loaded only when it is asked for
+from numba.core import cgutils  # noqa: TID253  as above
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature  # noqa: TID253  as above
-from numba.extending import intrinsic, lower_builtin, models, register_model  # noqa: TID253  as above
+from numba.extending import lower_builtin, models, register_model  # noqa: TID253  as above
 
-LANES = 16
-"""Lanes of every vector."""
+from simvid.rendering.cpu_layout import LANES
+from simvid.rendering.jit import instruction
 
 Lanes = Any
 """What a vector is to a type checker: kernels are checked by numba, which knows the real type."""
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):  # type: ignore[misc,unused-ignore]
     """Numba type of a vector of sixteen equal LLVM scalars."""
 
     def __init__(self, name: str, element: ir.Type) -> None:
@@ -49,7 +50,7 @@ VECTOR_OF = {types.float32: F32x16, types.float64: F64x16, types.int32: I32x16}
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc,unused-ignore]
     """A vector is held as the LLVM vector itself."""
 
     def __init__(self, manager: Any, vector: Vector) -> None:
@@ -66,18 +67,19 @@ def _register(function: Any, cases: Sequence[Any], emit: Callable[[Any, Sequence
         del context
         return emit(builder, args, sig.args[0])
 
-    infer_global(function)(type(f"_{function.__name__}", (ConcreteTemplate,), {"cases": list(cases)}))
+    infer: Any = infer_global
+    infer(function)(type(f"_{function.__name__}", (ConcreteTemplate,), {"cases": list(cases)}))
     for case in cases:
         lower_builtin(function, *case.args)(lower)
 
 
 def _register_all() -> None:
-    for name, instruction in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div"}.items():
+    for name, verb in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div"}.items():
 
-        def arithmetic(builder: Any, args: Sequence[Any], kind: Vector, instruction: str = instruction) -> Any:
-            return getattr(builder, instruction if kind is I32x16 else "f" + instruction)(*args)
+        def arithmetic(builder: Any, args: Sequence[Any], kind: Vector, verb: str = verb) -> Any:
+            return getattr(builder, verb if kind is I32x16 else "f" + verb)(*args)
 
-        kinds = (F32x16, F64x16) if name == "truediv" else (F32x16, F64x16, I32x16)
+        kinds: tuple[Vector, ...] = (F32x16, F64x16) if name == "truediv" else (F32x16, F64x16, I32x16)
         _register(getattr(operator, name), [signature(k, k, k) for k in kinds], arithmetic)
     for name, symbol in {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}.items():
 
@@ -86,11 +88,11 @@ def _register_all() -> None:
 
         kinds = (F32x16, F64x16, I32x16)
         _register(getattr(operator, name), [signature(Mask16, k, k) for k in kinds], comparison)
-    for name, instruction in {"and_": "and_", "or_": "or_", "xor": "xor", "lshift": "shl", "rshift": "ashr"}.items():
+    for name, verb in {"and_": "and_", "or_": "or_", "xor": "xor", "lshift": "shl", "rshift": "ashr"}.items():
 
-        def bitwise(builder: Any, args: Sequence[Any], kind: Vector, instruction: str = instruction) -> Any:
+        def bitwise(builder: Any, args: Sequence[Any], kind: Vector, verb: str = verb) -> Any:
             del kind
-            return getattr(builder, instruction)(*args)
+            return getattr(builder, verb)(*args)
 
         kinds = (I32x16,) if "shift" in name else (I32x16, Mask16)
         _register(getattr(operator, name), [signature(k, k, k) for k in kinds], bitwise)
@@ -127,7 +129,7 @@ def call(builder: Any, name: str, args: Sequence[Any]) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, function, full_name), args)
 
 
-@intrinsic
+@instruction
 def splat(typing_context: Any, value: Any) -> Any:
     """A vector with the scalar in every lane."""
 
@@ -137,7 +139,7 @@ def splat(typing_context: Any, value: Any) -> Any:
     return VECTOR_OF[value](value), generate
 
 
-@intrinsic
+@instruction
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once where the processor can."""
 
@@ -147,7 +149,7 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, a, a), generate
 
 
-@intrinsic
+@instruction
 def sqrt(typing_context: Any, a: Any) -> Any:
     """Square root of every lane; NaN below zero."""
 
@@ -157,7 +159,7 @@ def sqrt(typing_context: Any, a: Any) -> Any:
     return a(a), generate
 
 
-@intrinsic
+@instruction
 def minimum(typing_context: Any, a: Any, b: Any) -> Any:
     """The lesser of each lane; the second where one is NaN."""
 
@@ -167,7 +169,7 @@ def minimum(typing_context: Any, a: Any, b: Any) -> Any:
     return a(a, a), generate
 
 
-@intrinsic
+@instruction
 def maximum(typing_context: Any, a: Any, b: Any) -> Any:
     """The greater of each lane; the second where one is NaN."""
 
@@ -177,7 +179,7 @@ def maximum(typing_context: Any, a: Any, b: Any) -> Any:
     return a(a, a), generate
 
 
-@intrinsic
+@instruction
 def select(typing_context: Any, mask: Any, a: Any, b: Any) -> Any:
     """``a`` where the mask holds, else ``b``."""
 
@@ -187,7 +189,7 @@ def select(typing_context: Any, mask: Any, a: Any, b: Any) -> Any:
     return a(mask, a, a), generate
 
 
-@intrinsic
+@instruction
 def bits(typing_context: Any, mask: Any) -> Any:
     """The mask as an int64: bit k is lane k."""
 
@@ -197,7 +199,7 @@ def bits(typing_context: Any, mask: Any) -> Any:
     return types.int64(mask), generate
 
 
-@intrinsic
+@instruction
 def lowest_bit(typing_context: Any, value: Any) -> Any:
     """Index of the lowest set bit of an int64; 64 if there is none."""
 
@@ -207,15 +209,15 @@ def lowest_bit(typing_context: Any, value: Any) -> Any:
     return types.int64(types.int64), generate
 
 
-def _conversion(source: Vector, target: Vector, instruction: str, doc: str) -> Any:
+def _conversion(source: Vector, target: Vector, verb: str, doc: str) -> Any:
     def convert(typing_context: Any, a: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(args[0], target.llvm)
+            return getattr(builder, verb)(args[0], target.llvm)
 
         return target(source), generate
 
     convert.__doc__ = doc
-    return intrinsic(convert)
+    return instruction(convert)
 
 
 widened = _conversion(F32x16, F64x16, "fpext", "float32 lanes as float64.")

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types  # noqa: TID253  part of the cpu rasterizer, loaded only when it is asked for
-from numba.extending import intrinsic  # noqa: TID253  as above
+from numba import types  # noqa: TID253  part of the cpu rasterizer, loaded only when it is asked for
+from numba.core import cgutils  # noqa: TID253  as above
 
-from simvid.rendering.simd import LANES, VECTOR_OF, F32x16, I32x16, broadcast, call, shuffled
+from simvid.rendering.cpu_layout import LANES
+from simvid.rendering.jit import instruction
+from simvid.rendering.simd import VECTOR_OF, F32x16, I32x16, broadcast, call, shuffled
 
 _ROW = 4  # a vector of pixels is a block of four rows of four
 
@@ -42,7 +44,7 @@ def _prefetch(builder: Any, pointer: Any) -> None:
     builder.call(prefetching, [builder.bitcast(pointer, byte), i32(0), i32(3), i32(1)])
 
 
-@intrinsic
+@instruction
 def at(typing_context: Any, array: Any, index: Any) -> Any:
     """The element at a position."""
 
@@ -53,7 +55,7 @@ def at(typing_context: Any, array: Any, index: Any) -> Any:
     return array.dtype(array, types.intp), generate
 
 
-@intrinsic
+@instruction
 def put(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Write the element at a position; the value is converted to the array's type."""
 
@@ -64,7 +66,7 @@ def put(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.intp, array.dtype), generate
 
 
-@intrinsic
+@instruction
 def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     """Ask the processor to bring an element's cache line near."""
 
@@ -75,7 +77,7 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.intp), generate
 
 
-@intrinsic
+@instruction
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """Sixteen consecutive elements from ``index`` on."""
 
@@ -85,7 +87,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
     return VECTOR_OF[array.dtype](array, types.intp), generate
 
 
-@intrinsic
+@instruction
 def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Write sixteen consecutive elements from ``index`` on."""
 
@@ -96,18 +98,20 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), generate
 
 
-@intrinsic
+@instruction
 def store_bits(typing_context: Any, array: Any, index: Any, mask: Any) -> Any:
     """Write a mask as one element of an int16 array."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        _write(builder, builder.bitcast(args[2], ir.IntType(LANES)), _pointer(context, builder, array, *args[:2]), array)
+        _write(
+            builder, builder.bitcast(args[2], ir.IntType(LANES)), _pointer(context, builder, array, *args[:2]), array
+        )
         return context.get_dummy_value()
 
     return types.void(array, types.intp, mask), generate
 
 
-@intrinsic
+@instruction
 def load_splat(typing_context: Any, array: Any, index: Any) -> Any:
     """One element in every lane."""
 
@@ -118,7 +122,7 @@ def load_splat(typing_context: Any, array: Any, index: Any) -> Any:
     return VECTOR_OF[array.dtype](array, types.intp), generate
 
 
-@intrinsic
+@instruction
 def load_repeated(typing_context: Any, array: Any, index: Any) -> Any:
     """Four consecutive elements, four times over."""
 
@@ -129,7 +133,7 @@ def load_repeated(typing_context: Any, array: Any, index: Any) -> Any:
     return VECTOR_OF[array.dtype](array, types.intp), generate
 
 
-@intrinsic
+@instruction
 def gather(typing_context: Any, array: Any, indices: Any) -> Any:
     """The elements at sixteen positions (I32x16) of a float32 array."""
 
@@ -144,14 +148,14 @@ def gather(typing_context: Any, array: Any, indices: Any) -> Any:
     return F32x16(array, I32x16), generate
 
 
-@intrinsic(prefer_literal=True)
+@instruction
 def load_columns(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
     """Sixteen rows of ``width`` (a literal) elements each, as a tuple of one vector per column."""
     n = width.literal_value
     result = types.UniTuple(VECTOR_OF[array.dtype], n)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointers = [_pointer(context, builder, array, *args[:2], offset=LANES * k) for k in range(n)]
+        pointers = [_pointer(context, builder, array, args[0], args[1], offset=LANES * k) for k in range(n)]
         parts = [_read(builder, pointer, array) for pointer in pointers]
         columns = [_picked(builder, parts, [lane * n + column for lane in range(LANES)]) for column in range(n)]
         return context.make_tuple(builder, result, columns)
@@ -173,7 +177,7 @@ def _picked(builder: Any, parts: Sequence[Any], elements: Sequence[int]) -> Any:
     return result
 
 
-@intrinsic
+@instruction
 def transposed(typing_context: Any, rows: Any) -> Any:
     """Sixteen vectors as a square matrix, turned over (Eklundh 1972: swap ever smaller blocks)."""
 
@@ -190,9 +194,9 @@ def transposed(typing_context: Any, rows: Any) -> Any:
     return rows(rows), generate
 
 
-@intrinsic
+@instruction
 def load_rows(typing_context: Any, array: Any, rows: Any, first: Any, stride: Any, offset: Any) -> Any:
-    """Sixteen elements of each of sixteen rows, from ``offset`` in the row on; the rows' numbers are rows[first ...]."""
+    """Sixteen elements of each of sixteen rows, from ``offset`` in the row on; the rows are rows[first], ...."""
     result = types.UniTuple(VECTOR_OF[array.dtype], LANES)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -207,7 +211,7 @@ def load_rows(typing_context: Any, array: Any, rows: Any, first: Any, stride: An
     return result(array, rows, types.intp, types.intp, types.intp), generate
 
 
-@intrinsic
+@instruction
 def prefetch_rows(typing_context: Any, array: Any, rows: Any, first: Any, stride: Any) -> Any:
     """Ask the processor to bring sixteen rows near."""
 
@@ -222,7 +226,7 @@ def prefetch_rows(typing_context: Any, array: Any, rows: Any, first: Any, stride
     return types.void(array, rows, types.intp, types.intp), generate
 
 
-@intrinsic
+@instruction
 def append_rows(typing_context: Any, array: Any, index: Any, stride: Any, mask: Any, rows: Any) -> Any:
     """Write those of sixteen rows whose mask lane holds, one every ``stride`` elements from ``index`` on.
 
@@ -239,25 +243,6 @@ def append_rows(typing_context: Any, array: Any, index: Any, stride: Any, mask: 
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, mask, rows), generate
-
-
-@intrinsic
-def append_eight(typing_context: Any, array: Any, index: Any, table: Any, start: Any, base: Any) -> Any:
-    """Write table[start : start + 8] + base to array[index : index + 8]; all int16."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        values, index, numbers, start, base = args
-        eight = ir.VectorType(ir.IntType(16), 8)
-        row = builder.load(
-            builder.bitcast(_pointer(context, builder, table, numbers, start), eight.as_pointer()), typ=eight, align=2
-        )
-        undefined = ir.Constant(eight, ir.Undefined)
-        short = builder.trunc(base, ir.IntType(16))
-        spread = shuffled(builder, builder.insert_element(undefined, short, ir.IntType(32)(0)), undefined, [0] * 8)
-        _write(builder, builder.add(row, spread), _pointer(context, builder, array, values, index), array)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, table, types.intp, types.intp), generate
 
 
 # ----------------------------------------------------------------------------------------------------- blocks of pixels
@@ -284,7 +269,7 @@ def _interleaved(builder: Any, vectors: Sequence[Any], part: int) -> Any:
     return _picked(builder, vectors, elements)
 
 
-@intrinsic
+@instruction
 def store_block(typing_context: Any, array: Any, index: Any, row_stride: Any, channels: Any) -> Any:
     """Write a block of 4 x 4 pixels with interleaved channels; a vector of the tuple is a channel, a lane a pixel."""
 
@@ -300,37 +285,37 @@ def store_block(typing_context: Any, array: Any, index: Any, row_stride: Any, ch
     return types.void(array, types.intp, types.intp, channels), generate
 
 
-# ------------------------------------------------------------------------------------------------ tuples of accumulators
+# --------------------------------------------------------------------------------------------------- tuples of vectors
 
 
-@intrinsic
+@instruction
 def load_many(typing_context: Any, array: Any, index: Any, like: Any) -> Any:
     """As many consecutive vectors as the tuple ``like`` is long."""
     result = types.UniTuple(F32x16, len(like))
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointers = [_pointer(context, builder, array, *args[:2], offset=LANES * k) for k in range(len(like))]
+        pointers = [_pointer(context, builder, array, args[0], args[1], offset=LANES * k) for k in range(len(like))]
         return context.make_tuple(builder, result, [_read(builder, pointer, array) for pointer in pointers])
 
     return result(array, types.intp, like), generate
 
 
-@intrinsic
+@instruction
 def store_many(typing_context: Any, array: Any, index: Any, vectors: Any) -> Any:
     """Write the vectors of a tuple one after the other."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         for k in range(len(vectors)):
-            pointer = _pointer(context, builder, array, *args[:2], offset=LANES * k)
+            pointer = _pointer(context, builder, array, args[0], args[1], offset=LANES * k)
             _write(builder, builder.extract_value(args[2], k), pointer, array)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vectors), generate
 
 
-@intrinsic(prefer_literal=True)
+@instruction
 def store_columns(typing_context: Any, array: Any, index: Any, step: Any, vectors: Any, skip: Any, like: Any) -> Any:
-    """Write vectors[skip], vectors[skip + 1] ... every ``step`` elements: len(like) of them, or as many as there are."""
+    """Write len(like) vectors of a tuple, or as many as there are, from number ``skip`` on, every ``step`` elements."""
     numbers = range(skip.literal_value, min(len(vectors), skip.literal_value + len(like)))
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -343,7 +328,7 @@ def store_columns(typing_context: Any, array: Any, index: Any, step: Any, vector
     return types.void(array, types.intp, types.intp, vectors, skip, like), generate
 
 
-@intrinsic(prefer_literal=True)
+@instruction
 def add_scaled(typing_context: Any, sums: Any, weight: Any, array: Any, index: Any, step: Any) -> Any:
     """sums[k] + weight * array[index + k * step] for every vector of the tuple ``sums``; ``step`` is a literal."""
 
@@ -351,7 +336,9 @@ def add_scaled(typing_context: Any, sums: Any, weight: Any, array: Any, index: A
         results = []
         for k in range(len(sums)):
             offset = k * step.literal_value
-            factor = builder.load(_pointer(context, builder, array, *args[2:4], offset=offset), typ=F32x16.element)
+            factor = builder.load(
+                _pointer(context, builder, array, args[2], args[3], offset=offset), typ=F32x16.element
+            )
             operands = [args[1], broadcast(builder, factor), builder.extract_value(args[0], k)]
             results.append(call(builder, "fmuladd", operands))
         return context.make_tuple(builder, sums, results)
@@ -359,7 +346,7 @@ def add_scaled(typing_context: Any, sums: Any, weight: Any, array: Any, index: A
     return sums(sums, weight, array, types.intp, step), generate
 
 
-@intrinsic
+@instruction
 def weighted_rows(typing_context: Any, rows: Any, start: Any, weights: Any, first: Any, like: Any) -> Any:
     """Sum over k < len(like) of weights[first + k] * rows[start + 3 k : start + 3 k + 3], as a tuple of three scalars.
 
@@ -372,10 +359,10 @@ def weighted_rows(typing_context: Any, rows: Any, start: Any, weights: Any, firs
         sums: list[Any] = [None, None, None, None]
         for k in range(n):
             last = int(k == n - 1)
-            row = _read(builder, _pointer(context, builder, rows, *args[:2], offset=3 * k - last), rows, lanes=4)
+            row = _read(builder, _pointer(context, builder, rows, args[0], args[1], offset=3 * k - last), rows, lanes=4)
             if last:
                 row = shuffled(builder, row, row, [1, 2, 3, 3])
-            weight = builder.load(_pointer(context, builder, weights, *args[2:4], offset=k), typ=F32x16.element)
+            weight = builder.load(_pointer(context, builder, weights, args[2], args[3], offset=k), typ=F32x16.element)
             spread = shuffled(
                 builder,
                 builder.insert_element(ir.Constant(row.type, ir.Undefined), weight, ir.IntType(32)(0)),
