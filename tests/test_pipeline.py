@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -169,9 +170,10 @@ def test_what_no_clip_holds_is_dropped_after_a_week(flying_file: Path, tmp_path:
         os.utime(path, (long_ago, long_ago))
     StageStore(tmp_path)
     assert set((tmp_path / STORE).iterdir()) == stages, "the clip holds them"
+    kept = next(p for p in stages if p.name.startswith("physics"))
+    inputs = json.loads((kept / STAGE_FILE).read_text())["inputs"]
+    assert StageStore(tmp_path).find("physics", inputs) is not None
     shutil.rmtree(clip.path)
-    kept = next(iter(stages))
-    os.utime(kept)
     StageStore(tmp_path)
     assert set((tmp_path / STORE).iterdir()) == {kept}, "used lately"
 
