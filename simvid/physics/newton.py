@@ -27,7 +27,7 @@ from simvid.physics.newton_spin import Spinner
 from simvid.physics.newton_stepping import Stepper
 from simvid.physics.newton_world import World, build_world
 from simvid.physics.scripts import JointTargets, plan_script
-from simvid.physics.watch import Overlap, Watch, check_overlaps
+from simvid.physics.watch import Overlap, Watch, check_overlaps, cross
 from simvid.rotations import pose_vector
 from simvid.trajectory import RobotMotion, Trajectory
 
@@ -208,7 +208,7 @@ class _Loop:
         poses[:] = self._fixed
         poses[moving, :3], poses[moving, 3:] = d.xpos[at], d.xquat[at]
         spin = d.cvel[at, :3]
-        twists[moving, :3] = d.cvel[at, 3:] + np.cross(spin, d.xpos[at] - d.subtree_com[m.body_rootid[at]])
+        twists[moving, :3] = d.cvel[at, 3:] + cross(spin, d.xpos[at] - d.subtree_com[m.body_rootid[at]])
         twists[moving, 3:] = spin
         now = np.array([frame / self.world.assets.scene.fps])
         for part, path in self.drives.paths.items():

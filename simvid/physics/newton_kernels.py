@@ -87,6 +87,19 @@ def _lift(k: int, row: int, rows: Rows, acceleration: Floats, reference: Floats)
     return float(np.sqrt(total))
 
 
+class Lifts(NamedTuple):
+    """Working memory of the correction, one value per contact."""
+
+    wanted: Floats
+    """Normal acceleration that the contact shall have [m/s^2]."""
+    assumed: Floats
+    """Lift taken out of its reference."""
+    before: Floats
+    """Lift assumed in the run before."""
+    found: Floats
+    """Lift found in the run before."""
+
+
 @compiled
 def wants_correction(rows: Rows, velocity: Floats, reference: Floats, fast: float, slip: float) -> bool:
     """Whether a contact closes faster than ``fast`` [m/s], or slides so that its cone lifts by ``slip`` [m/s^2]."""
@@ -137,20 +150,22 @@ def set_impacts(rows: Rows, velocity: Floats, reference: Floats, softness: Float
 
 
 @compiled
-def set_lift(rows: Rows, acceleration: Floats, reference: Floats, wanted: Floats, lift: Floats) -> None:
+def set_lift(rows: Rows, acceleration: Floats, reference: Floats, lifts: Lifts) -> None:
     """Take the lift that the cone would add at this acceleration out of the normal references."""
     for k in range(len(rows.address)):
         row = rows.address[k]
         if row >= 0:
-            lift[k] = _lift(k, row, rows, acceleration, reference)
-            reference[row] = wanted[k] - lift[k]
+            lifts.assumed[k] = _lift(k, row, rows, acceleration, reference)
+            reference[row] = lifts.wanted[k] - lifts.assumed[k]
 
 
 @compiled
 def correct_lift(
-    rows: Rows, acceleration: Floats, reference: Floats, force: Floats, wanted: Floats, lift: Floats, tolerance: float
+    rows: Rows, acceleration: Floats, reference: Floats, force: Floats, lifts: Lifts, tolerance: float, first: bool
 ) -> bool:
     """Compare the lift assumed with the lift found; correct it where they differ by more than ``tolerance`` [m/s^2].
+
+    From the second run on by the secant through the last two, which is exact for a single contact that keeps sliding.
 
     Returns:
         True where something was corrected, so that the solver must run again.
@@ -160,15 +175,22 @@ def correct_lift(
         row = rows.address[k]
         if row < 0:
             continue
-        found = lift[k]
+        assumed = lifts.assumed[k]
+        found = assumed
         if force[row] > 0:
             found = _lift(k, row, rows, acceleration, reference)
-        elif acceleration[row] < wanted[k] - tolerance:  # assumed too much: the contact opened although it closes
-            found = 0.5 * lift[k]
-        if abs(found - lift[k]) > tolerance:
-            lift[k] = found
-            reference[row] = wanted[k] - found
+        elif acceleration[row] < lifts.wanted[k] - tolerance:  # assumed too much: it opened although it closes
+            found = 0.5 * assumed
+        if abs(found - assumed) > tolerance:
+            better = found
+            moved = assumed - lifts.before[k]
+            if not first and moved != 0:
+                slope = min(max((found - lifts.found[k]) / moved, -1.0), 0.9)
+                better = max((found - slope * assumed) / (1 - slope), 0.0)
+            reference[row] = lifts.wanted[k] - better
+            lifts.assumed[k] = better
             again = True
+        lifts.before[k], lifts.found[k] = assumed, found
     return again
 
 
@@ -197,16 +219,19 @@ def record(rows: Rows, places: Places, force: Floats, ids: Ints, step: float, ti
                 sums[place, 0] = time
                 break
             place = (place + 1) & mask
-        impulse = np.zeros(3)
-        for i in range(min(dim[k], 3)):
-            for axis in range(3):
-                impulse[axis] += force[row + i] * frame[k, 3 * i + axis]
-        impulse *= sign * step
-        weight = np.sqrt(impulse[0] ** 2 + impulse[1] ** 2 + impulse[2] ** 2)
+        rows_used = min(dim[k], 3)
+        total = 0.0
+        for axis in range(3):
+            impulse = 0.0
+            for i in range(rows_used):
+                impulse += force[row + i] * frame[k, 3 * i + axis]
+            impulse *= sign * step
+            sums[place, 1 + axis] += impulse
+            total += impulse * impulse
+        weight = np.sqrt(total)
         sums[place, 4] += weight
         sums[place, 11] = max(sums[place, 11], -distance[k])
         for axis in range(3):
-            sums[place, 1 + axis] += impulse[axis]
             sums[place, 5 + axis] += weight * point[k, axis]
             sums[place, 8 + axis] += weight * sign * frame[k, axis]
             sums[place, 12 + axis] += point[k, axis]

@@ -111,12 +111,21 @@ def _compiled(spec: Any, scene: SceneBuilder) -> tuple[Any, Any, Ints, tuple[New
         m = spec.compile()
     except ValueError as error:
         raise PhysicsError(f"MuJoCo refuses the scene: {' '.join(str(error).split())}") from error
+    if mujoco.mj_versionString() == "4.0.0" and _has_chains(m):
+        # 4.0.0 factors a sparse Hessian of articulated trees wrongly (put right in 4.0.1 by its release notes)
+        m.opt.jacobian = int(mujoco.mjtJacobian.mjJAC_DENSE)
     kind = mujoco.mjtObj.mjOBJ_BODY
     bodies = np.array([max(mujoco.mj_name2id(m, kind, n), 0) for n in body_names(scene.assets)], np.int32)
     _set_masks(m, scene.assets, bodies)
     d = mujoco.MjData(m)
     _drive_keyframed(m, d, scene.assets, bodies)
     return m, d, bodies, set_up_robots(m, d, scene.assets, bodies)
+
+
+def _has_chains(m: Any) -> bool:
+    """Whether a body with joints hangs on another one that moves."""
+    above = m.body_weldid[m.body_parentid[m.body_weldid]]
+    return bool(((m.body_weldid > 0) & (above > 0) & (above != m.body_weldid)).any())
 
 
 def _set_options(spec: Any, assets: SceneAssets) -> None:
@@ -127,13 +136,6 @@ def _set_options(spec: Any, assets: SceneAssets) -> None:
     option.tolerance = TOLERANCE
     option.impratio = IMPRATIO
     option.disableflags = int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # simvid watches for NaN itself
-    if mujoco.mj_versionString() == "4.0.0" and (assets.robots or any(_jointed(p) for p in assets.parts)):
-        # MuJoCo 4.0.0 may factor a sparse Hessian of articulated trees wrongly (its release notes, 4.0.1)
-        option.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
-
-
-def _jointed(part: Any) -> bool:
-    return part.body is not None and part.body.joint is not None
 
 
 def _tune_bodies(spec: Any, scene: SceneBuilder) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError
 from simvid.physics.contact_table import FrameContacts
-from simvid.physics.watch import Watch, mechanical_energy, part_sizes
+from simvid.physics.watch import Bodies, Watch, part_sizes
 from simvid.rotations import pose_vector, quat_from_euler_deg
 from simvid.scene import Ground, Impulse
 from simvid.testing.physics_scenes import at, ball, box, small_assets, small_scene
@@ -40,7 +40,7 @@ def frame(assets: SceneAssets, z: float, speed: float) -> tuple[Array, Array]:
 def test_energy_of_a_turning_box() -> None:
     assets = small_assets(small_scene([box(size=(0.1, 0.2, 0.3), mass_kg=3.0, pose=at(0, 0, 2))]))
     poses = np.concatenate([[0, 0, 2.0], quat_from_euler_deg((0, 90, 0))])[None]
-    kinetic, potential = mechanical_energy(assets, poses, np.array([[1.0, 0, 0, 5.0, 0, 0]]))
+    kinetic, potential = Bodies.of(assets).energy(np.array([0, 0, -9.81]), poses, np.array([[1.0, 0, 0, 5.0, 0, 0]]))
     assert kinetic[0] == pytest.approx(3.0 / 2 + 3.0 * (0.1**2 + 0.2**2) / 12 * 25 / 2)  # its z axis points along x
     assert potential[0] == pytest.approx(3.0 * 9.81 * 2)
 
