@@ -26,13 +26,15 @@ from simvid.mesh import Mesh
 POINTS_PER_GAUSSIAN = 10
 INSET = 1.2
 """Depth below the surface, in spacings."""
-CREASE = 0.8
-"""Share of the inset that is kept at right-angled edges."""
+CREASE = 1.1
+"""Times the inset, by which faces draw back from right-angled edges; less lets their neighbours show through."""
 WIDTH = 2.2
 """Standard deviation of a Gaussian over that of its cell."""
 THICKNESS = 0.08
 """Standard deviation along the normal, in spacings."""
-OPACITY = 0.995
+OPACITY = 0.988
+"""3DGS renderers leave out the Gaussian that would bring the transmittance to 1e-4 or below, and all behind it. One of
+opacity a can do so from a transmittance of 1e-4 / (1 - a), so more opaque ones would leave pixels below alpha 0.99."""
 LARGEST_COUNT = 3_000_000
 """More Gaussians than this for one mesh is taken for a mistake in the spacing."""
 
@@ -47,9 +49,9 @@ Floats = NDArray[np.float32]
 def splat_mesh(mesh: Mesh, spacing_m: float, *, owner: int, seed: int = 0, max_count: int | None = None) -> Gaussians:
     """Cover a mesh with flat Gaussians.
 
-    Made for a ``spacing_m`` of 0.85 to 1.4 pixels at the nearest camera: closed surfaces are then opaque (alpha >= 0.99
+    Made for a ``spacing_m`` of 0.9 to 1.25 pixels at the nearest camera: closed surfaces are then opaque (alpha >= 0.99
     from one pixel inside the outline) and the outline of an object wider than 60 px is right to IoU >= 0.97. Farther
-    away it stays opaque and becomes up to one pixel fat.
+    away they stay opaque and become up to one pixel fat.
 
     Args:
         mesh: triangles with their colours, in the part's frame [m].
@@ -85,7 +87,33 @@ def splat_mesh(mesh: Mesh, spacing_m: float, *, owner: int, seed: int = 0, max_c
         spacing_m *= float(np.sqrt(cells.count / max_count)) * 1.01
     else:
         raise AssetError(f"no spacing gives at most max_count = {max_count} Gaussians: the mesh has too many edges")
-    return _gaussians(mesh, surface, cells, spacing_m, owner)
+    return _gaussians(mesh, surface, cells, spacing_m, owner)[0]
+
+
+def splat_faces(
+    mesh: Mesh, spacing_m: float, chosen: NDArray[np.bool_], *, seed: int = 0
+) -> tuple[Gaussians, NDArray[np.float32]]:
+    """Cover some faces of a mesh. The others only shape the edges, and get no Gaussians.
+
+    Args:
+        mesh: triangles with their colours, in the part's frame [m].
+        spacing_m: mean distance between Gaussians [m], > 0.
+        chosen: faces to cover, [F].
+        seed: of the sampling.
+
+    Returns:
+        Gaussians with owner 0, and the point of the surface that each stands for [m], float32 [N, 3].
+
+    Raises:
+        AssetError: the mesh has no area.
+    """
+    surface = _Surface.of(mesh)
+    cells = _cells(surface, spacing_m, seed)
+    gaussians, points, face = _gaussians(mesh, surface, cells, spacing_m, 0)
+    kept = chosen[face]
+    g = gaussians
+    some = Gaussians(g.means[kept], g.quats[kept], g.scales[kept], g.opacities[kept], g.sh[kept], g.owner[kept])
+    return some, points[kept]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +186,10 @@ def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def _gaussians(mesh: Mesh, surface: _Surface, cells: _Cells, spacing: float, owner: int) -> Gaussians:
+def _gaussians(
+    mesh: Mesh, surface: _Surface, cells: _Cells, spacing: float, owner: int
+) -> tuple[Gaussians, NDArray[np.float32], NDArray[np.int64]]:
+    """One Gaussian for each cell, the cell's middle on the surface [N, 3], and a face it lies on [N]."""
     from simvid.assets import splat_kernels as kernels
 
     means, count = kernels.cell_means(cells.points, cells.label, cells.count)
@@ -173,7 +204,7 @@ def _gaussians(mesh: Mesh, surface: _Surface, cells: _Cells, spacing: float, own
     alpha = np.clip(color[:, 3], 0.0, 1.0)
     seen = alpha > 0.02
     sh = ((linear_to_srgb(color[:, :3]) - 0.5) / SH_C0).astype(np.float32)[:, None, :]
-    return Gaussians(
+    made = Gaussians(
         sunk[seen],
         _quaternions(x, normals)[seen],
         scales[seen],
@@ -181,6 +212,9 @@ def _gaussians(mesh: Mesh, surface: _Surface, cells: _Cells, spacing: float, own
         sh[seen],
         np.full(int(seen.sum()), owner, np.int32),
     )
+    face = np.zeros(cells.count, np.int64)
+    face[cells.label] = surface.faces[cells.face]
+    return made, means[seen], face[seen]
 
 
 def _shading_normals(mesh: Mesh, surface: _Surface, cells: _Cells, flat: Floats) -> Floats:

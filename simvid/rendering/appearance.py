@@ -56,7 +56,8 @@ class Appearance:
         back: cosine between normal and line of sight from which on a Gaussian on the outside of a closed mesh is
             turned away for certain; 1 where its back may be seen, float32 [N].
         gloss: roughness and metallic, float32 [N, 2].
-        inset_m: how deep each Gaussian lies below the surface it stands for, float32 [N].
+        points: of the surface that each Gaussian stands for, in the part's frame [m]; mesh-made Gaussians lie a little
+            below it, float32 [N, 3].
         radius_m: of the disc of surface that each Gaussian stands for, float32 [N].
     """
 
@@ -66,7 +67,7 @@ class Appearance:
     baked: NDArray[np.bool_]
     back: Floats
     gloss: Floats
-    inset_m: Floats
+    points: Floats
     radius_m: Floats
 
     def __len__(self) -> int:
@@ -89,7 +90,7 @@ def appearance_of(
         of_part = [_piece(plan, covering) for plan in plans if plan.part == k]
         pieces += _without_hidden(of_part, toward_cameras(trajectory.poses[:, k], views), workers)
     workers.close()
-    pieces = pieces or [_Piece(Gaussians.empty(), np.zeros(0, np.float32), _NOTHING)]
+    pieces = pieces or [_Piece(Gaussians.empty(), np.zeros((0, 3), np.float32), _NOTHING)]
     splats = Gaussians.concatenate([p.gaussians for p in pieces])
     counts = np.bincount([p.plan.part for p in pieces], [len(p.gaussians) for p in pieces], len(assets.parts))
 
@@ -104,7 +105,7 @@ def appearance_of(
         baked=baked,
         back=spread([p.plan.back for p in pieces], np.float32),
         gloss=spread([(p.plan.look.roughness, p.plan.look.metallic) for p in pieces], np.float32).reshape(-1, 2),
-        inset_m=np.concatenate([p.inset_m for p in pieces]),
+        points=np.concatenate([p.points for p in pieces]),
         radius_m=_radii(splats, baked),
     )
 
@@ -133,7 +134,7 @@ class _Piece:
     """Gaussians of one visual."""
 
     gaussians: Gaussians
-    inset_m: Floats
+    points: Floats
     plan: _Plan
 
 
@@ -180,10 +181,10 @@ def _fitted(plans: list[_Plan], most: int) -> list[_Plan]:
 def _piece(plan: _Plan, covering: Covering) -> _Piece:
     owner = plan.part + 1
     if plan.capture is not None:
-        return _Piece(_owned(plan.capture, owner), np.zeros(len(plan.capture), np.float32), plan)
+        return _Piece(_owned(plan.capture, owner), plan.capture.means, plan)
     assert plan.mesh is not None
     cover: Cover = covering.cover(plan.mesh, plan.wanted_m)
-    return _Piece(_owned(cover.gaussians, owner), cover.inset_m, plan)
+    return _Piece(_owned(cover.gaussians, owner), cover.points, plan)
 
 
 def _without_hidden(pieces: list[_Piece], directions: Array, workers: Workers) -> list[_Piece]:
@@ -193,14 +194,13 @@ def _without_hidden(pieces: list[_Piece], directions: Array, workers: Workers) -
         return pieces
     splats = Gaussians.concatenate([p.gaussians for p in meshed])
     normals = _normals(splats, np.zeros(len(splats), np.bool_))
-    inset = np.concatenate([p.inset_m for p in meshed])
-    points = splats.means + normals * inset[:, None]
+    points = np.concatenate([p.points for p in meshed])
     radii = _radii(splats, np.zeros(len(splats), np.bool_))
     closed = np.ones(len(splats), np.bool_)
     seen = visible_from_outside(Casters(points, normals, radii, closed), directions, workers)
     parts = np.split(seen, np.cumsum([len(p.gaussians) for p in meshed])[:-1])
     kept = {
-        id(p): replace(p, gaussians=taken(p.gaussians, mask), inset_m=p.inset_m[mask])
+        id(p): replace(p, gaussians=taken(p.gaussians, mask), points=p.points[mask])
         for p, mask in zip(meshed, parts, strict=True)
     }
     return [kept.get(id(p), p) for p in pieces]

@@ -12,7 +12,7 @@ from simvid.scene.base import Model, Positive
 class RenderSettings(Model):
     """Settings that every splatting renderer understands; ``settings:`` of an entry on the renderers/ shelf."""
 
-    detail_px: Annotated[float, Field(ge=0.5, le=16)] = 1.0
+    detail_px: Annotated[float, Field(ge=0.5, le=16)] = 1.1
     """Distance between mesh-made Gaussians, in pixels of the nearest camera at its nearest."""
     max_gaussians: Annotated[int, Field(ge=1_000, le=20_000_000)] = 1_500_000
     """Upper bound on mesh-made Gaussians; detail gets coarser to keep it."""

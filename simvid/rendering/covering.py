@@ -18,7 +18,7 @@ from simvid.rendering.detail import chosen_faces, face_geometry, welded
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float32]
-LEVELS_PER_OCTAVE = 2
+LEVELS_PER_OCTAVE = 3
 WORTH_STORING = 1500
 """Fewer Gaussians are made faster than read."""
 CREASE = 0.8
@@ -27,10 +27,10 @@ CREASE = 0.8
 
 @dataclass(frozen=True, eq=False)
 class Cover:
-    """Gaussians of one mesh and how deep each lies below the surface [m], float32 [N]."""
+    """Gaussians of one mesh, and the points of the surface that they stand for [m], float32 [N, 3]."""
 
     gaussians: Gaussians
-    inset_m: Floats
+    points: Floats
 
 
 class Covering:
@@ -42,8 +42,8 @@ class Covering:
     def cover(self, mesh: Mesh, wanted_m: Array) -> Cover:
         """Gaussians whose spacing is about ``wanted_m`` at each face [m], [F]; owner 0.
 
-        Faces are grouped by spacing in steps of a half octave. Each group is covered together with the faces across
-        its creases, so that outlines are drawn in at the edges as they would be on the whole mesh.
+        Faces are grouped by spacing in steps of a third of an octave. The faces across a group's creases shape its
+        edges, so that outlines are drawn in there as they would be on the whole mesh.
 
         Raises:
             AssetError: the mesh has no area.
@@ -63,24 +63,24 @@ def _or_nothing(array: NDArray[np.generic] | None) -> NDArray[np.generic]:
 
 
 def _covered(mesh: Mesh, level: NDArray[np.int64], key: str) -> Cover:
-    groups, insets = [], []
+    groups, places = [], []
     rims = _crease_neighbours(mesh, level) if len(np.unique(level)) > 1 else {}
     for step in np.unique(level):
         spacing = float(2.0 ** (step / LEVELS_PER_OCTAVE))
         own = level == step
         around = own | rims[int(step)] if rims else own
-        made, inset = splats.splat_faces(chosen_faces(mesh, around), spacing, own[around])
+        made, points = splats.splat_faces(chosen_faces(mesh, around), spacing, own[around])
         groups.append(made)
-        insets.append(inset)
+        places.append(points)
     joined = Gaussians.concatenate(groups)
     order = morton_order(joined.means)
-    cover = Cover(taken(joined, order), np.concatenate(insets)[order])
+    cover = Cover(taken(joined, order), np.concatenate(places)[order])
     if len(cover.gaussians) >= WORTH_STORING:
         g = cover.gaussians
         store_arrays(
             _path(key),
             {"means": g.means, "quats": g.quats, "scales": g.scales, "opacities": g.opacities, "sh": g.sh,
-             "inset_m": cover.inset_m},
+             "points": cover.points},
         )  # fmt: skip
     return cover
 
@@ -109,8 +109,8 @@ def _stored(key: str) -> Cover | None:
     arrays = load_arrays(_path(key))
     if arrays is None:
         return None
-    inset = arrays.pop("inset_m")
-    return Cover(Gaussians(**arrays, owner=np.zeros(len(inset), np.int32)), inset)
+    points = arrays.pop("points")
+    return Cover(Gaussians(**arrays, owner=np.zeros(len(points), np.int32)), points)
 
 
 def _path(key: str) -> Path:

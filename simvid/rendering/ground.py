@@ -205,7 +205,8 @@ def _ground_rows(rays: _Rays, texture: Pyramid, depth: Floats, albedo: Floats, s
 def _filtered(texture: Pyramid, x: float, y: float, ux: float, uy: float, vx: float, vy: float) -> Vec:
     """Mean of the texture over a parallelogram about (x, y) with edges u and v, all in texels of level 0."""
     if len(texture.levels) == 1:
-        return _texel(texture, len(texture.levels) - 1, x, y)
+        r, g, bl = _texel(texture, len(texture.levels) - 1, x, y)
+        return r, g, bl
     # Axes of the ellipse: singular values of [[ux, vx], [uy, vy]].
     a, b, c = ux * ux + vx * vx, ux * uy + vx * vy, uy * uy + vy * vy
     mid, swing = (a + c) / 2, np.sqrt(((a - c) / 2) ** 2 + b * b)

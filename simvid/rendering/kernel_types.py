@@ -33,7 +33,8 @@ class SplatArrays(NamedTuple):
     scales: Floats
     opacities: Floats
     owner: Ints
-    inset: Floats
+    points: Floats
+    radius: Floats
     back: Floats
     baked: Flags
     albedo: Floats

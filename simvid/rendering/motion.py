@@ -179,5 +179,6 @@ def _occluded_rows(
                 for x in range(max(left, 0), min(left + 2, width)):
                     share = (1.0 - abs(u - 0.5 - x)) * (1.0 - abs(v - 0.5 - y))
                     same = target_ids[y, x] == ids[row, col] and target_depth[y, x] >= NEARER * z[row, col]
-                    seen = seen or (same and share > LEAST)
+                    if same and share > LEAST:
+                        seen = True
             hidden[row, col] = not seen

@@ -30,7 +30,7 @@ class PosedSplats:
 
     def __init__(self, appearance: Appearance) -> None:
         splats = appearance.gaussians
-        self._local = _Local(splats.means, splats.quats, appearance.normals)
+        self._local = _Local(splats.means, splats.quats, appearance.normals, appearance.points)
         self._starts = appearance.starts
         self._poses = np.full((len(appearance.starts) - 1, 7), np.nan)
         self.rotations = np.zeros((len(self._poses), 3, 3))
@@ -41,7 +41,8 @@ class PosedSplats:
             scales=splats.scales,
             opacities=splats.opacities,
             owner=splats.owner,
-            inset=appearance.inset_m,
+            points=np.empty_like(splats.means),
+            radius=appearance.radius_m,
             back=appearance.back,
             baked=appearance.baked,
             albedo=srgb_to_linear(np.clip(0.5 + SH_C0 * splats.sh[:, 0], 0, 1)),
@@ -75,11 +76,12 @@ class PosedSplats:
 
 
 class _Local(NamedTuple):
-    """Means, quaternions and normals in the parts' own frames."""
+    """As in ``Appearance``, in the parts' own frames."""
 
     means: Floats
     quats: Floats
     normals: Floats
+    points: Floats
 
 
 @kernel
@@ -91,6 +93,9 @@ def _pose(local: _Local, motion: Floats, out: SplatArrays, start: int, stop: int
         x, y, z = local.means[i, 0], local.means[i, 1], local.means[i, 2]
         for k in range(3):
             out.means[i, k] = m[4 * k] * x + m[4 * k + 1] * y + m[4 * k + 2] * z + m[4 * k + 3]
+        x, y, z = local.points[i, 0], local.points[i, 1], local.points[i, 2]
+        for k in range(3):
+            out.points[i, k] = m[4 * k] * x + m[4 * k + 1] * y + m[4 * k + 2] * z + m[4 * k + 3]
         x, y, z = local.normals[i, 0], local.normals[i, 1], local.normals[i, 2]
         for k in range(3):
             out.normals[i, k] = m[4 * k] * x + m[4 * k + 1] * y + m[4 * k + 2] * z

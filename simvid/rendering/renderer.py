@@ -184,9 +184,7 @@ class _Painter:
         """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""
         look, splats = self._appearance, self._posed.arrays
         rows = np.flatnonzero(np.repeat(parts, np.diff(look.starts)) & (look.radius_m > 0))
-        normals = splats.normals[rows]
-        points = splats.means[rows] + normals * look.inset_m[rows, None]
-        casters = Casters(points, normals, look.radius_m[rows], look.back[rows] < 1)
+        casters = Casters(splats.points[rows], splats.normals[rows], look.radius_m[rows], look.back[rows] < 1)
         return casters, thinned(casters, self._lighting.dome_disc_m)
 
     def _color(self, visible: Visible, frame: int) -> None:

@@ -170,8 +170,8 @@ def _develop(
 
 @inlined
 def surface_point(i: int, splats: SplatArrays, eye: Floats) -> tuple[Vec, Vec, Vec, Real]:
-    """Point of the surface above a Gaussian [m], normal turned to the eye, unit direction to the eye, their cosine."""
-    x, y, z, deep = splats.means[i, 0], splats.means[i, 1], splats.means[i, 2], splats.inset[i]
+    """Point of the surface of a Gaussian [m], normal turned to the eye, unit direction to the eye, their cosine."""
+    x, y, z = splats.points[i, 0], splats.points[i, 1], splats.points[i, 2]
     nx, ny, nz = splats.normals[i, 0], splats.normals[i, 1], splats.normals[i, 2]
     vx, vy, vz = eye[0] - x, eye[1] - y, eye[2] - z
     far = ONE / np.sqrt(vx * vx + vy * vy + vz * vz)
@@ -179,7 +179,7 @@ def surface_point(i: int, splats: SplatArrays, eye: Floats) -> tuple[Vec, Vec, V
     nv = nx * vx + ny * vy + nz * vz
     if nv < ZERO:  # the inside of an open mesh
         nx, ny, nz, nv = -nx, -ny, -nz, -nv
-    return (x + nx * deep, y + ny * deep, z + nz * deep), (nx, ny, nz), (vx, vy, vz), max(nv, np.float32(0.02))
+    return (x, y, z), (nx, ny, nz), (vx, vy, vz), max(nv, np.float32(0.02))
 
 
 @inlined
@@ -200,8 +200,8 @@ def smoothed(slot: int, rows: Ints, splats: SplatArrays, share: Floats) -> Real:
     """
     i = rows[slot]
     total, weight = share[slot], ONE
-    reach = np.float32(6.0) * splats.inset[i] * splats.inset[i]
-    at = splats.means
+    reach = np.float32(9.0) * splats.radius[i] * splats.radius[i]
+    at = splats.points
     for other in range(max(slot - NEIGHBOURS, 0), min(slot + NEIGHBOURS + 1, len(rows))):
         j = rows[other]
         dx, dy, dz = at[i, 0] - at[j, 0], at[i, 1] - at[j, 1], at[i, 2] - at[j, 2]
@@ -277,7 +277,8 @@ def bounce_share(height: Real, up: Real, share: Real) -> Real:
 def mirrored(up: Real, roughness: Real, sky: SkyArrays) -> Vec:
     """What a direction with this z shows of sky and ground; their border is softened by roughness."""
     if sky.ground_height < np.float32(0.1 * NO_GROUND):
-        return sky_radiance(up, sky.colors, sky.falloff)
+        s0, s1, s2 = sky_radiance(up, sky.colors, sky.falloff)
+        return s0, s1, s2
     s0, s1, s2 = sky_radiance(max(up, ZERO), sky.colors, sky.falloff)
     soft = np.float32(0.05) + np.float32(0.5) * roughness
     t = min(max(HALF - up / (TWO * soft), ZERO), ONE)

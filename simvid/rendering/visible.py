@@ -105,8 +105,7 @@ def _pick(splats: SplatArrays, view: _View, out: Ints, start: int, stop: int) ->
         margin = SIGMAS * K[1, 1] * largest / depth + TWO
         if u < -margin or v < -margin or u > view.size[0] + margin or v > view.size[1] + margin:
             continue
-        inset = splats.inset[i]
-        if above and z + splats.normals[i, 2] * inset < view.ground - np.float32(0.25) * inset:
+        if above and splats.points[i, 2] < view.ground - np.float32(0.2) * splats.radius[i]:
             continue
         if splats.back[i] < ONE:
             dx, dy, dz = x - eye[0], y - eye[1], z - eye[2]
@@ -130,10 +129,11 @@ def _gather(splats: SplatArrays, eye: Floats, out: Visible, start: int, stop: in
         out.opacities[slot] = splats.opacities[i]
         out.owner[slot] = splats.owner[i]
         if out.features.shape[1] > 3:
-            away = ZERO
+            away, plane = ZERO, ZERO
             for k in range(3):
                 away += (splats.means[i, k] - eye[k]) * splats.normals[i, k]
+                plane += (splats.points[i, k] - eye[k]) * splats.normals[i, k]
             sign = -ONE if away > ZERO and splats.back[i] >= ONE else ONE
             for k in range(3):
                 out.features[slot, 3 + k] = sign * splats.normals[i, k]
-            out.features[slot, 6] = sign * away + splats.inset[i]
+            out.features[slot, 6] = sign * plane

@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - the names of the tests say what they hold
 """What every renderer must do: inherit ``RendererContract`` in a test and give it your rasterizer.
 
     class TestMyRenderer(RendererContract):
@@ -77,7 +78,7 @@ def inner(mask: NDArray[np.bool_], px: int = 2) -> NDArray[np.bool_]:
 def pixels() -> Array:
     """Centres of the pixels, [H, W, 2]."""
     v, u = np.meshgrid(np.arange(SIZE[1]) + 0.5, np.arange(SIZE[0]) + 0.5, indexing="ij")
-    return np.stack([u, v], axis=-1)
+    return np.asarray(np.stack([u, v], axis=-1), dtype=np.float64)
 
 
 def sampled(picture: NDArray[np.generic], at: Array) -> Array:

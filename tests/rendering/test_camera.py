@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from simvid.errors import SceneError
 from simvid.frames import CameraPath
@@ -15,6 +16,10 @@ from simvid.testing.staging import Prop, box_mesh, matte, staged
 def path_of(camera: Camera, props: tuple[Prop, ...] = (), frames: int = 5, fps: float = 4.0) -> CameraPath:
     assets, trajectory = staged(props, [camera], frames=frames, fps=fps)
     return camera_path(assets.scene.cameras[0], assets.scene, trajectory)
+
+
+def inverse(pose: np.ndarray) -> NDArray[np.float64]:
+    return np.linalg.inv(pose).astype(np.float64)
 
 
 def center(path: CameraPath, frame: int) -> np.ndarray:
@@ -45,7 +50,7 @@ def test_straight_down_has_world_y_up() -> None:
 def test_roll_turns_the_camera_clockwise() -> None:
     # Rolled a quarter to the right, what was to the right is now up in the picture.
     pose = look_at((2.0, 0.0, 0.0), (0.0, 0.0, 0.0), roll_deg=90.0)
-    uv, _ = project(np.array([0.0, 0.5, 0.0]), intrinsics(100, 100, 60.0), np.linalg.inv(pose))
+    uv, _ = project(np.array([0.0, 0.5, 0.0]), intrinsics(100, 100, 60.0), inverse(pose))
     assert uv[0] == pytest.approx(50)
     assert uv[1] < 40
 
@@ -60,7 +65,7 @@ def test_project_and_unproject_are_inverse() -> None:
     depth = rng.uniform(0.5, 5.0, (6, 8)).astype(np.float32)
     K, pose = intrinsics(8, 6, 50.0), look_at((1.0, 2.0, 0.7), (0.0, 0.3, 0.1), 20.0)
     points = unproject(depth, K, pose)
-    uv, z = project(points, K, np.linalg.inv(pose))
+    uv, z = project(points, K, inverse(pose))
     v, u = np.meshgrid(np.arange(6) + 0.5, np.arange(8) + 0.5, indexing="ij")
     np.testing.assert_allclose(uv, np.stack([u, v], -1), atol=1e-9)
     np.testing.assert_allclose(z, depth, rtol=1e-9)
