@@ -102,13 +102,13 @@ class Lifts(NamedTuple):
 
 @compiled
 def wants_correction(rows: Rows, velocity: Floats, reference: Floats, fast: float, slip: float) -> bool:
-    """Whether a contact closes faster than ``fast`` [m/s], or slides so that its cone lifts by ``slip`` [m/s^2]."""
+    """Whether a contact closes or opens faster than ``fast`` [m/s], or slides so that it lifts by ``slip`` [m/s^2]."""
     address, dim, friction = rows.address, rows.dim, rows.friction
     for k in range(len(address)):
         row = address[k]
         if row < 0:
             continue
-        if velocity[row] < -fast:
+        if abs(velocity[row]) > fast:
             return True
         lift = 0.0
         for i in range(1, dim[k]):
@@ -123,7 +123,9 @@ def set_impacts(rows: Rows, velocity: Floats, reference: Floats, softness: Float
     """Set the acceleration that each contact shall have along its normal, into ``wanted`` and ``reference``.
 
     Contacts that close faster than ``fast`` follow Newton's law of impact within the step, v+ = -e v-, and try to stop
-    their slip within it; the others keep MuJoCo's spring and damper. ``softness`` is ``efc_KBIP``; its third column is
+    their slip within it. Those that open faster may come to a stop; MuJoCo would keep them opening at nearly the same
+    speed, and so push twice at a ball that has just been hit and now hits the next one. The others keep MuJoCo's spring
+    and damper. ``softness`` is ``efc_KBIP``; its third column is
     the impedance d, the share of the reference that a single contact attains, which is put right here.
     """
     address, dim, geoms, friction = rows
@@ -134,6 +136,8 @@ def set_impacts(rows: Rows, velocity: Floats, reference: Floats, softness: Float
             continue
         wanted[k] = reference[row]
         closing = -velocity[row]
+        if closing < -fast:
+            wanted[k] = min(wanted[k], closing / step)
         if closing <= fast:
             continue
         change = (1 + max(restitution[geoms[k, 0]], restitution[geoms[k, 1]])) * closing
