@@ -149,7 +149,7 @@ class CpuRasterizer:
             )
         result = self._kept.array("sorted", n, np.int64)
         scratch = self._kept.array("sorting", n, np.int64)
-        histogram = self._kept.array("histogram", cpu_tiles.DIGITS, np.int64)
+        histogram = self._kept.array("histogram", 1 << cpu_tiles.DIGIT_BITS, np.int64)
         visible = cpu_tiles.sort_by_depth(projected, segments, result, scratch, histogram)
         order = self._kept.array("order", entries + 2 * LANES, np.int32)
         order[entries:] = 0  # read in passing, never drawn

@@ -10,11 +10,10 @@ from simvid.rendering.cpu_layout import I32, I64, Grid, Projected
 from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.simd_memory import at, prefetch, put
 
-DIGITS = 2048
-"""Most values of a digit of the radix sort."""
+DIGIT_BITS = 13
+"""Most bits of a digit of the radix sort: the counts of all digits must stay in the second-level cache."""
 
 _AHEAD = 16
-_PATIENCE = 16
 
 
 @inlined
@@ -31,8 +30,9 @@ def _collect(projected: Projected, segments: I64, pairs: I64) -> Any:
 
 
 @inlined
-def _scatter(source: I64, target: I64, n: int, least: int, shift: int, mask: int, histogram: I64) -> None:
-    """One pass of a least-significant-digit radix sort: by the digit ((key - least) >> shift) & mask."""
+def _scatter(source: I64, target: I64, n: int, least: int, shift: int, bits: int, histogram: I64) -> None:
+    """One pass of a least-significant-digit radix sort: by so many bits of key - least, from bit ``shift`` on."""
+    mask = (1 << bits) - 1
     for digit in range(mask + 1):
         put(histogram, digit, 0)
     for j in range(n):
@@ -51,43 +51,23 @@ def _scatter(source: I64, target: I64, n: int, least: int, shift: int, mask: int
         put(target, position, pair)
 
 
-@inlined
-def _settle(pairs: I64, n: int) -> bool:
-    """Insertion sort of what is almost in order; gives up, and says so, after a few steps per pair."""
-    steps = 0
-    for j in range(1, n):
-        pair = at(pairs, j)
-        k = j
-        while k > 0 and at(pairs, k - 1) > pair:
-            put(pairs, k, at(pairs, k - 1))
-            k -= 1
-            steps += 1
-            if steps > _PATIENCE * n:
-                put(pairs, k, pair)
-                return False
-        put(pairs, k, pair)
-    return True
-
-
 @kernel
 def sort_by_depth(projected: Projected, segments: I64, result: I64, scratch: I64, histogram: I64) -> Any:
     """Order records front to back; those of equal depth keep the order of their Gaussians.
 
-    Depths (positive floats sort like their bit patterns) are sorted by 16 bits of their range, then settled. Where
-    too many share those bits, they are sorted by all 33 bits instead. ``segments`` [2 S] holds first and next record
-    of each run of records. Returns the number of records: they are the low halves of ``result``, in order.
+    Depths, which are positive floats, sort like their bit patterns: two passes if their range has 26 bits (a ratio of
+    64 and more between near and far), else four. ``segments`` [2 S] holds first and next record of each run of
+    records. Returns the number of records: they are the low halves of ``result``, in order.
     """
     n, least, most = _collect(projected, segments, result)
-    shift = 0
-    while (most - least) >> shift > 0xFFFF:
-        shift += 1
-    _scatter(result, scratch, n, least, shift, 0xFF, histogram)
-    _scatter(scratch, result, n, least, shift + 8, 0xFF, histogram)
-    if not _settle(result, n):
-        _collect(projected, segments, scratch)
-        _scatter(scratch, result, n, least, 0, DIGITS - 1, histogram)
-        _scatter(result, scratch, n, least, 11, DIGITS - 1, histogram)
-        _scatter(scratch, result, n, least, 22, DIGITS - 1, histogram)
+    bits = 1
+    while (most - least) >> bits > 0:
+        bits += 1
+    passes = 2 if bits <= 2 * DIGIT_BITS else 4
+    digit_bits = (bits + passes - 1) // passes
+    for k in range(0, passes, 2):
+        _scatter(result, scratch, n, least, k * digit_bits, digit_bits, histogram)
+        _scatter(scratch, result, n, least, (k + 1) * digit_bits, digit_bits, histogram)
     return n
 
 
