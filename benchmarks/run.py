@@ -1,6 +1,6 @@
 """All benchmarks in one run: tables on the screen, figures and the machine's name in benchmarks/results/.
 
-    python benchmarks/run.py [--quick] [--out DIR] [--only main_job|physics|renderer]
+python benchmarks/run.py [--quick] [--out DIR] [--only main_job|physics|renderer]
 """
 
 from __future__ import annotations
