@@ -22,6 +22,7 @@ MAGIC = 0x5053474E
 MOST_GAUSSIANS = 100_000_000
 _HEADER = struct.Struct("<IIIBBBB")
 _COLOR_SCALE = 0.15
+_LONGEST_EXTENSION = 1 << 20
 _DEFLATE_LIMIT = 1032  # zlib's largest possible ratio
 _TURN = np.array([1.0, -1.0, -1.0], np.float32)
 _TURN_SH = np.array([1, -1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1], np.float32)
@@ -58,9 +59,10 @@ def read_spz(path: Path, content: bytes) -> RawCapture:
                 f"{path}: promises {count:,} Gaussians, more than {len(content):,} bytes can hold, or none"
             )
         data = np.frombuffer(stream.decompress(stream.unconsumed_tail, promised), np.uint8)
+        stream.decompress(stream.unconsumed_tail, _LONGEST_EXTENSION)  # on to the checksum
     except zlib.error as error:
         raise AssetError(f"{path}: its gzip data is damaged ({error})") from error
-    if len(data) < promised:
+    if len(data) < promised or not stream.eof:
         raise AssetError(
             f"{path}: promises {promised:,} bytes for {count:,} Gaussians, holds {len(data):,}; it is cut off"
         )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.cache import cache_folder, key_of, load_arrays, store_arrays
-from simvid.assets.solidity import welded
+from simvid.assets.solidity import welded, with_small_holes_closed
 from simvid.errors import AssetError
 from simvid.mesh import Mesh
 
@@ -30,6 +30,7 @@ _SEARCH = {
     "mcts_max_depth": 2,
     "seed": 0,
 }
+_LARGEST_HOLE = 0.05
 _REMESH_ABOVE = 30_000  # faces; cutting a large mesh many times is slow, so CoACD works on a coarser twin of it
 # CoACD's own defaults take ten times as long for parts of the same total volume within 2 %
 
@@ -50,8 +51,10 @@ def convex_parts(
 ) -> tuple[Mesh, ...]:
     """Convex pieces that together take the mesh's place as a collider.
 
-    The mesh need not be closed: CoACD repairs open or non-manifold ones first. The work is done by another process, so
-    that neither a crash nor a hang of it can take this one along, and the result is cached by content.
+    The mesh need not be closed. Holes of up to 5 % of its area are closed first; CoACD rebuilds what is still open or
+    not manifold as walls of some thickness, so wide openings stay open and the pieces follow the walls. The work is
+    done by another process, so that neither a crash nor a hang of it can take this one along, and the result is cached
+    by content.
 
     Args:
         mesh: of any quality.
@@ -70,7 +73,7 @@ def convex_parts(
         raise ValueError(f"threshold: expected 0.01 to 1, got {threshold}")
     if max_parts < 1:
         raise ValueError(f"max_parts: expected at least 1, got {max_parts}")
-    vertices, faces = welded(mesh)
+    vertices, faces = with_small_holes_closed(*welded(mesh), _LARGEST_HOLE)
     settings: dict[str, float | str] = {"threshold": threshold, "max_convex_hull": max_parts, **_SEARCH}
     settings["preprocess_mode"] = "on" if len(faces) > _REMESH_ABOVE else "auto"
     folder = cache_folder() / "convex" if cache_dir is None else cache_dir

@@ -20,6 +20,62 @@ def welded(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     return places[first], index[mesh.faces]
 
 
+def with_small_holes_closed(
+    vertices: NDArray[np.float32], faces: NDArray[np.int64], largest_share: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """A welded mesh with fans over its holes.
+
+    Args:
+        vertices: [W, 3], each place once.
+        faces: [F, 3].
+        largest_share: holes whose fan would have more than this share of the mesh's area stay open.
+
+    Returns:
+        Vertices with the middles of the fans appended, faces with the fans appended.
+    """
+    loops = _boundary_loops(faces)
+    if not loops:
+        return vertices, faces
+    corners = vertices[faces].astype(np.float64)
+    area = float(np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum())
+    middles: list[NDArray[np.float64]] = []
+    fans: list[NDArray[np.int64]] = []
+    for loop in loops:
+        rim = vertices[loop].astype(np.float64)
+        middle = rim.mean(axis=0)
+        following = np.roll(loop, -1)
+        spokes = rim - middle
+        fan_area = float(np.linalg.norm(np.cross(spokes, np.roll(spokes, -1, axis=0)), axis=1).sum())
+        if fan_area <= largest_share * area:
+            # faces run along the rim, so the fan runs against it
+            fans.append(np.stack([following, loop, np.full(len(loop), len(vertices) + len(middles))], axis=1))
+            middles.append(middle)
+    if not fans:
+        return vertices, faces
+    return np.concatenate([vertices, np.array(middles, np.float32)]), np.concatenate([faces, *fans])
+
+
+def _boundary_loops(faces: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Closed chains of edges that only one face has, in that face's direction."""
+    tails, heads = faces.reshape(-1), np.roll(faces, -1, axis=1).reshape(-1)
+    low, high = np.minimum(tails, heads), np.maximum(tails, heads)
+    _, edge, uses = np.unique(low * (int(faces.max()) + 1) + high, return_inverse=True, return_counts=True)
+    single = uses[edge] == 1
+    onward: dict[int, list[int]] = {}
+    for tail, head in zip(tails[single].tolist(), heads[single].tolist(), strict=True):
+        onward.setdefault(tail, []).append(head)
+    loops = []
+    for start in list(onward):
+        while onward[start]:
+            loop, at = [start], onward[start].pop()
+            while at != start and onward.get(at):
+                loop.append(at)
+                at = onward[at].pop()
+            if at == start and len(loop) > 2:
+                loops.append(np.array(loop, np.int64))
+    return loops
+
+
 def mesh_problems(mesh: Mesh) -> list[str]:
     """What keeps a mesh from being a solid, as words that follow "it is"; empty for a sound one.
 

@@ -274,9 +274,10 @@ def erode(sites: Floats, normals: Floats, depths: Floats, crease: float, spacing
     """Sink every site below the surface that the sites around it describe.
 
     Each neighbour is a plane (its position and normal). A site behind that plane must end at least the neighbour's
-    depth below it, ``crease`` of that depth where the plane is square to the site's own. So faces shrink away from
-    convex edges as a solid does when it is eroded. Planes in front of which the site lies (concave edges) and the
-    opposite side of the solid do not count.
+    depth below it, ``crease`` times that depth where the plane is square to the site's own, less where the edge between
+    them is sharper. So faces shrink away from convex edges as a solid does when it is eroded. Planes in front of which
+    the site lies (concave edges) and the opposite side of the solid do not count. Sites with neighbours on one side
+    only, at the border of an open sheet, draw back by up to half a spacing.
 
     Returns:
         New positions, float32 [N, 3].
@@ -287,11 +288,13 @@ def erode(sites: Floats, normals: Floats, depths: Floats, crease: float, spacing
     sunk = sites.copy()
     near = np.empty(_MOST, np.int32)
     wanted = np.empty(_MOST, np.float32)
+    lean = np.empty(3, np.float64)
     for i in range(len(sites)):
         x, ax, _ = _cell(sites[i, 0] * inv)
         y, ay, _ = _cell(sites[i, 1] * inv)
         z, az, _ = _cell(sites[i, 2] * inv)
-        count = 0
+        count, around = 0, 0
+        lean[:] = 0.0
         for c in range(8):
             b = _bucket(x + (c & 1) * ax, y + ((c >> 1) & 1) * ay, z + (c >> 2) * az, mask)
             for k in range(first[b], min(first[b + 1], first[b] + _MOST - count)):
@@ -301,12 +304,23 @@ def erode(sites: Floats, normals: Floats, depths: Floats, crease: float, spacing
                     squared += d * d
                     ahead += d * rows[k, 3 + a]
                     dot += normals[i, a] * rows[k, 3 + a]
-                if dot > -0.5 and squared < 3.61 * spacing * spacing and ahead > -0.05 * spacing:
+                if dot < -0.5 or squared > 3.61 * spacing * spacing:
+                    continue
+                around += 1
+                for a in range(3):
+                    lean[a] += rows[k, a] - sites[i, a]
+                if ahead > -0.05 * spacing:
                     near[count] = k
-                    wanted[count] = depths[index[k]] * (crease + (1.0 - crease) * max(0.0, dot))
+                    share = crease + (1.0 - crease) * dot if dot > 0.0 else crease * (1.0 + 0.85 * dot)
+                    wanted[count] = depths[index[k]] * share
                     count += 1
+        lift = lean[0] * normals[i, 0] + lean[1] * normals[i, 1] + lean[2] * normals[i, 2]
+        lean -= lift * normals[i]
+        lean /= max(around, 1)
+        tilt = np.sqrt(lean[0] ** 2 + lean[1] ** 2 + lean[2] ** 2)
+        back = min(0.5 * spacing, max(0.0, tilt - 0.3 * spacing)) / max(tilt, 1e-12)
         for a in range(3):
-            sunk[i, a] -= depths[i] * normals[i, a]
+            sunk[i, a] += back * lean[a] - depths[i] * normals[i, a]
         for _ in range(3):
             for k in range(count):
                 j = near[k]

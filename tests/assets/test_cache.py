@@ -1,0 +1,82 @@
+"""The user's cache: where it is, that it is never half-written and never in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simvid.assets.cache import cache_folder, key_of, load_arrays, store_arrays, write_atomically
+
+
+def test_the_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SIMVID_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_folder() == tmp_path / ".cache" / "simvid"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "simvid"
+    monkeypatch.setenv("SIMVID_CACHE_DIR", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+
+
+def test_arrays_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.npz"
+    arrays = {"v": np.arange(6, dtype=np.float32).reshape(2, 3), "f": np.ones(2, np.int32)}
+    store_arrays(path, arrays)
+    back = load_arrays(path)
+    assert back is not None
+    assert sorted(back) == sorted(arrays)
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype
+        assert np.array_equal(back[name], array)
+
+
+def test_damage_is_as_good_as_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    assert load_arrays(path) is None
+    store_arrays(path, {"v": np.zeros(1000)})
+    whole = path.read_bytes()
+    for content in (b"", b"not a zip", whole[: len(whole) // 2], whole[:-30], b"PK\x03\x04" + whole[40:]):
+        path.write_bytes(content)
+        assert load_arrays(path) is None
+
+
+def test_objects_are_refused_since_only_pickle_could_store_them(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="objects in bad"):
+        store_arrays(tmp_path / "a.npz", {"bad": np.array([None])})
+    np.savez(tmp_path / "b.npz", bad=np.array([None]))
+    assert load_arrays(tmp_path / "b.npz") is None
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.bin"
+    write_atomically(path, b"old")
+
+    def fails(self: Path, target: Path) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where the folder should be")
+    store_arrays(blocked / "a.npz", {"v": np.zeros(3)})
+    assert load_arrays(blocked / "a.npz") is None
+
+
+def test_keys_tell_type_shape_content_and_order_apart() -> None:
+    zeros = np.zeros(4, np.float32)
+    parts: list[tuple[object, ...]] = [
+        (zeros,), (zeros.reshape(2, 2),), (zeros.astype(np.int32),), (zeros + 1,), (zeros, 1), (1, zeros), ("1", zeros),
+        (b"ab", b"c"), (b"a", b"bc"), (),
+    ]  # fmt: skip
+    keys = [key_of(*p) for p in parts]
+    assert len(set(keys)) == len(parts)
+    assert key_of(np.zeros((4, 2), np.float32)[:, 0]) == key_of(zeros)
