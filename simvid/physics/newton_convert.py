@@ -63,15 +63,16 @@ def convert(builder: Any, **options: Any) -> Any:
         _versions_checked = True
 
     model = builder.finalize(device="cpu", skip_all_validations=True)
-    kernel = SolverMuJoCo._convert_mjw_contacts_to_newton_kernel
+    solver: Any = SolverMuJoCo
+    kernel = solver._convert_mjw_contacts_to_newton_kernel
     if kernel is None:  # building it would import mujoco_warp
-        SolverMuJoCo._convert_mjw_contacts_to_newton_kernel = object()
+        solver._convert_mjw_contacts_to_newton_kernel = object()
     try:
         Converter(model, use_mujoco_cpu=True, kinematic_switchable_roots=False, **options)
     except _ModelWritten:
         return recorder.spec
     finally:
-        SolverMuJoCo._convert_mjw_contacts_to_newton_kernel = kernel
+        solver._convert_mjw_contacts_to_newton_kernel = kernel
     raise RuntimeError("newton did not build a MuJoCo model; simvid needs newton 1.8")
 
 

@@ -52,7 +52,7 @@ class Spinner:
         self._bodies = Spinning(
             np.array([f[0] for f in found], np.int64), np.array([f[1] for f in found], np.int64),
             np.array([f[2] for f in found], np.bool_), np.array([f[3] for f in found]).reshape(-1, 3, 3),
-            np.array([np.linalg.inv(f[3]) for f in found]).reshape(-1, 3, 3),
+            np.array([np.linalg.inv(f[3]) for f in found], np.float64).reshape(-1, 3, 3),
             np.array([f[4] for f in found]).reshape(-1, 3),
         )  # fmt: skip
         self._any = bool(found)
