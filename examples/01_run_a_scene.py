@@ -12,4 +12,5 @@ clip = simvid.run(scene, out)
 frames = clip.frames("front")
 print(clip.path)
 print(frames)
+assert frames.depth is not None, "the scene asks for depth"
 print("nearest thing:", float(frames.depth.min()), "m")

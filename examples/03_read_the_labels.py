@@ -12,6 +12,9 @@ out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/examples")
 clip = simvid.run(simvid.load_scene("falling_stack", {"duration_s": 0.5}), out)
 frames = clip.frames("front")
 trajectory = clip.trajectory
+assert frames.ids is not None
+assert frames.depth is not None
+assert frames.flow_forward is not None
 
 for part_id, part in enumerate(trajectory.parts, start=1):
     seen = frames.ids[0] == part_id

@@ -39,8 +39,7 @@ class CameraPath:
     @property
     def camera_from_world(self) -> NDArray[np.float64]:
         """Inverse of ``world_from_camera`` [T, 4, 4]."""
-        inverse: NDArray[np.float64] = np.linalg.inv(self.world_from_camera)
-        return inverse
+        return np.asarray(np.linalg.inv(self.world_from_camera), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +102,10 @@ class Frames:
         return len(self.rgb)
 
     def __getitem__(self, index: int) -> Frame:
-        arrays: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(Frame)}
-        return Frame(**{k: None if a is None else a[index] for k, a in arrays.items()})
+        arrays: dict[str, Any] = {
+            f.name: None if getattr(self, f.name) is None else getattr(self, f.name)[index] for f in fields(Frame)
+        }
+        return Frame(**arrays)
 
     def __repr__(self) -> str:
         present = [f.name for f in fields(Frame) if getattr(self, f.name) is not None]

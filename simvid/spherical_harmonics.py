@@ -55,4 +55,4 @@ def rotated(sh: NDArray[np.float32], rotation: Array) -> NDArray[np.float32]:
     if sh.shape[1] == 1 or np.allclose(rotation, np.eye(3), atol=1e-12):
         return sh
     matrix = rotation_matrix(rotation, sh.shape[1])
-    return np.einsum("jk,nkc->njc", matrix, sh.astype(np.float64)).astype(np.float32)
+    return np.asarray(np.einsum("jk,nkc->njc", matrix, sh.astype(np.float64)), dtype=np.float32)

@@ -45,30 +45,35 @@ def placed(body: Body, scene: Scene, bounds_m: Array, radius_m: float) -> tuple[
     """
     if body.arrange is None:
         return (body,)
-    x, y, z = bounds_m.T
-    corners = np.array([[a, b, c] for a in x for b in y for c in z])
+    corners = np.array([[a, b, c] for a in bounds_m[:, 0] for b in bounds_m[:, 1] for c in bounds_m[:, 2]])
     turned = corners @ body_pose(body.pose)[:3, :3].T
     where = scene.where(f"bodies[{scene.bodies.index(body)}].arrange.{body.arrange.kind}")
-    rule = body.arrange.value
-    if isinstance(rule, Stack):
-        poses = _stack(rule, body.count, turned)
-    elif isinstance(rule, Scatter):
-        poses = _scatter(rule, body, scene.seed, radius_m, where)
-    else:
-        poses = iter(_PLACES[type(rule)](rule, body.count))
+    match body.arrange.value:
+        case Stack() as rule:
+            poses = _stack(rule, body.count, turned)
+        case Scatter() as rule:
+            poses = _scatter(rule, body, scene.seed, radius_m, where)
+        case Line() as rule:
+            poses = _line(rule, body.count)
+        case Grid() as rule:
+            poses = _grid(rule)
+        case Ring() as rule:
+            poses = _ring(rule, body.count)
+        case Triangle() as rule:
+            poses = _triangle(rule, body.count)
+        case other:
+            raise TypeError(f"no arrangement {type(other).__name__}")
     base = pose_quat(body.pose)
     singles = []
     for k, (position, turn) in zip(range(body.count), poses, strict=False):
-        pose = Pose(position_m=_floats(position, 3), quaternion_wxyz=_floats(quat_multiply(turn, base), 4))
+        px, py, pz = (float(v) for v in position)
+        w, x, y, z = (float(v) for v in quat_multiply(turn, base))
+        pose = Pose(position_m=(px, py, pz), quaternion_wxyz=(w, x, y, z))
         name = body.name if body.count == 1 else f"{body.name}_{k}"
         singles.append(body.model_copy(update={"name": name, "count": 1, "arrange": None, "pose": pose}))
     if len(singles) < body.count:
         raise SceneError(f"{where}: expected at least count = {body.count} places, got {len(singles)}")
     return tuple(singles)
-
-
-def _floats(values: Array, n: int) -> tuple[float, ...]:
-    return tuple(float(v) for v in values[:n])
 
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
@@ -89,7 +94,7 @@ def _line(rule: Line, count: int) -> Iterator[tuple[Array, Array]]:
         yield np.array(rule.start_m) + k * np.array(rule.step_m), _yaw(np.radians(k * rule.turn_deg))
 
 
-def _grid(rule: Grid, _count: int) -> Iterator[tuple[Array, Array]]:
+def _grid(rule: Grid) -> Iterator[tuple[Array, Array]]:
     nx, ny, nz = rule.counts
     for z in range(nz):
         for y in range(ny):
@@ -113,9 +118,6 @@ def _triangle(rule: Triangle, count: int) -> Iterator[tuple[Array, Array]]:
             yield np.array(rule.apex_m) + offset, IDENTITY
         placed_so_far += row + 1
         row += 1
-
-
-_PLACES = {Line: _line, Grid: _grid, Ring: _ring, Triangle: _triangle}
 
 
 def _scatter(rule: Scatter, body: Body, seed: int, radius: float, where: str) -> Iterator[tuple[Array, Array]]:

@@ -39,7 +39,7 @@ def test_a_stack_of_boxes_on_edge_is_as_high_as_they_are() -> None:
 
 def test_line_grid_ring_and_triangle() -> None:
     line = bodies({"line": {"start_m": [0, 0, 0], "step_m": [0.1, 0, 0], "turn_deg": 90.0}}, 2)
-    assert line[1].pose.position_m == (0.1, 0, 0)
+    assert line[1].pose.position_m == pytest.approx((0.1, 0, 0))
     assert line[1].pose.quaternion_wxyz == pytest.approx((0.5**0.5, 0, 0, 0.5**0.5))
     grid = positions({"grid": {"origin_m": [0, 0, 0], "counts": [2, 2, 1], "spacing_m": 0.2}}, 4)
     assert np.allclose(grid, [[0, 0, 0], [0.2, 0, 0], [0, 0.2, 0], [0.2, 0.2, 0]])
