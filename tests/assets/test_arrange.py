@@ -42,7 +42,7 @@ def test_line_grid_ring_and_triangle() -> None:
     assert line[1].pose.position_m == pytest.approx((0.1, 0, 0))
     assert line[1].pose.quaternion_wxyz == pytest.approx((0.5**0.5, 0, 0, 0.5**0.5))
     grid = positions({"grid": {"origin_m": [0, 0, 0], "counts": [2, 2, 1], "spacing_m": 0.2}}, 4)
-    assert np.allclose(grid, [[0, 0, 0], [0.2, 0, 0], [0, 0.2, 0], [0.2, 0.2, 0]])
+    assert np.allclose(grid, np.array([[0.0, 0, 0], [0.2, 0, 0], [0, 0.2, 0], [0.2, 0.2, 0]]))
     ring = positions({"ring": {"center_m": [1, 0, 0], "radius_m": 0.5}}, 4)
     assert np.allclose(np.linalg.norm(ring - [1, 0, 0], axis=1), 0.5)
     rack = positions({"triangle": {"apex_m": [0, 0, 0], "spacing_m": 0.06}}, 15)
