@@ -1,4 +1,4 @@
-"""Decorators of the cpu rasterizer's kernels: numba's njit with the options and the disk cache that they share."""
+"""Decorators of the rendering kernels: numba's njit with the options and the disk cache that they share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numba  # noqa: TID253  part of the cpu rasterizer, which is loaded only w
 from numba.core.caching import FunctionCache, IndexDataCacheFile  # noqa: TID253  as above
 from numba.extending import intrinsic  # noqa: TID253  as above
 
-_SOURCES = (
+SOURCES = (
     "jit.py", "simd.py", "simd_memory.py", "raster.py", "cpu_layout.py", "cpu_project.py", "cpu_tiles.py",
     "cpu_gather.py", "cpu_blend.py",
 )  # fmt: skip
+"""Files that the cpu rasterizer's kernels are made of."""
 
 # Numba checks the types inside kernels; a type checker would not know the vectors, so to it kernels are Any.
 
@@ -24,7 +25,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on first call, without the interpreter lock, and keep the code on disk for later processes.
 
     The code lies where numba keeps it: ``NUMBA_CACHE_DIR`` if set, else ``__pycache__``, else the user's cache folder.
-    Kernels allocate nothing, so numba's reference counts are left out.
+    Kernels allocate nothing: numba's reference counts, which cost inner loops dearly, are left out.
     """
     dispatcher = _njit(function, cache=True)
     dispatcher._cache = _KernelCache(function)
@@ -33,7 +34,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 def inlined(function: Callable[..., Any]) -> Any:
     """A part of a kernel: always inlined, so that vectors stay in registers; never cached by itself."""
-    return _njit(function, forceinline=True)
+    return _njit(function, forceinline=True, no_cpython_wrapper=True)
 
 
 def instruction(function: Callable[..., Any]) -> Any:
@@ -43,7 +44,9 @@ def instruction(function: Callable[..., Any]) -> Any:
 
 def _njit(function: Callable[..., Any], **options: bool) -> Any:
     njit: Any = numba.njit
-    return njit(nogil=True, error_model="numpy", boundscheck=False, _nrt=False, **options)(function)
+    return njit(nogil=True, error_model="numpy", boundscheck=False, _nrt=False, no_cfunc_wrapper=True, **options)(
+        function
+    )
 
 
 @cache
@@ -54,8 +57,8 @@ def _sources_stamp(rasterizer: bool) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        content = path.read_bytes()
-        if path.name in _SOURCES if rasterizer else (b"rendering.jit import" in content and path.name not in _SOURCES):
+        content, mine = path.read_bytes(), path.name in SOURCES
+        if mine == rasterizer and (mine or b"rendering.jit import" in content):
             digest.update(content)
     return digest.hexdigest()
 
@@ -74,5 +77,5 @@ class _KernelCache(FunctionCache):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        rasterizer = Path(function.__code__.co_filename).name in _SOURCES
+        rasterizer = Path(function.__code__.co_filename).name in SOURCES
         self._cache_file = _KernelCacheFile(self._cache_path, self._impl.filename_base, _sources_stamp(rasterizer))

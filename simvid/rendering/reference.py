@@ -45,7 +45,7 @@ class ReferenceRasterizer:
         splats = project(job)
         channels = np.concatenate([_colours(job), job.features.astype(np.float64)], axis=1)
         owners = np.zeros(len(job), np.int32) if job.owner is None else job.owner
-        canvas = _Canvas(job, [int(o) for o in np.unique(owners)] if "ids" in job.want else [])
+        canvas = Canvas(job, [int(o) for o in np.unique(owners)] if "ids" in job.want else [])
         for i in splats.order:
             canvas.blend(splats, int(i), channels[i], int(owners[i]))
         return canvas.raster(job.want)
@@ -138,7 +138,7 @@ def _colours(job: RasterJob) -> Array:
     return np.asarray(np.maximum(0.5 + np.einsum("nk,nkc->nc", values, job.sh.astype(np.float64)), 0))
 
 
-class _Canvas:
+class Canvas:
     """The sums at every pixel while Gaussians are blended in."""
 
     def __init__(self, job: RasterJob, owners: list[int]) -> None:
