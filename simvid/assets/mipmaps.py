@@ -18,20 +18,6 @@ def _halved(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return ((total + 2) // 4).astype(np.uint16)
 
 
-def _bilinear(image: NDArray[np.uint16], uvs: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Repeating bilinear lookup in one level; uv origin at the bottom left; values in [0, 1], float32 [N, 4]."""
-    h, w = image.shape[:2]
-    x = (uvs[:, 0] - np.floor(uvs[:, 0])) * w - 0.5
-    y = (1.0 - (uvs[:, 1] - np.floor(uvs[:, 1]))) * h - 0.5
-    x0, y0 = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    fx, fy = (x - x0).astype(np.float32)[:, None], (y - y0).astype(np.float32)[:, None]
-    flat = image.reshape(-1, 4)
-    left, right, top, bottom = x0 % w, (x0 + 1) % w, (y0 % h) * w, ((y0 + 1) % h) * w
-    upper = flat[top + left] * (1.0 - fx) + flat[top + right] * fx
-    lower = flat[bottom + left] * (1.0 - fx) + flat[bottom + right] * fx
-    return np.asarray((upper * (1.0 - fy) + lower * fy) * np.float32(1 / 65535), np.float32)
-
-
 def lookup(
     texture: NDArray[np.uint8], uvs: NDArray[np.floating[Any]], texels: NDArray[np.floating[Any]]
 ) -> NDArray[np.float32]:
@@ -45,16 +31,19 @@ def lookup(
     Returns:
         Linear light and alpha in [0, 1], float32 [N, 4].
     """
+    from simvid.assets.splat_kernels import bilinear
+
     deepest = int(np.ceil(np.log2(max(texture.shape[:2]))))
     level = np.clip(np.round(np.log2(np.maximum(texels, 1.0))), 0, deepest).astype(np.int64)
     table = srgb_bytes_to_linear16()
     image = np.empty(texture.shape, np.uint16)
     image[..., :3] = table[texture[..., :3]]
     image[..., 3] = texture[..., 3].astype(np.uint16) * 257
+    places = np.ascontiguousarray(uvs, np.float32)
     colors = np.empty((len(uvs), 4), np.float32)
     for current in range(int(level.max(initial=0)) + 1):
         chosen = np.flatnonzero(level == current)
         if len(chosen):
-            colors[chosen] = _bilinear(image, uvs[chosen])
+            bilinear(image, places, chosen, colors)
         image = _halved(image)
     return colors
