@@ -163,16 +163,8 @@ def against_rival(scene: dict[str, Any], view: dict[str, Any], repeats: int) -> 
     _, grid, splats, *_, picture, _ = captured
     image, alpha = np.empty_like(picture.features), np.empty_like(picture.alpha)
     ours, _ = least_ms(lambda: blend(*captured), repeats)
-    rival_arguments = (
-        splats.records,
-        splats.stride,
-        splats.starts,
-        splats.order,
-        grid.width,
-        grid.height,
-        grid.columns,
-    )
-    theirs, _ = least_ms(lambda: pixel_by_pixel(*rival_arguments, image, alpha), max(2, repeats // 8))
+    lists = splats.records, splats.stride, splats.starts, splats.order
+    theirs, _ = least_ms(lambda: pixel_by_pixel(*lists, tuple(grid), image, alpha), max(2, repeats // 8))
     error = float(np.abs(image - picture.features).mean())
     return {"ours_ms": ours, "rival_ms": theirs, "ratio": theirs / ours, "mean_difference": error}
 
