@@ -199,11 +199,13 @@ def path(*frames: tuple[float, tuple[float, float, float]], how: str = "smooth")
     return Motion.model_validate({"keyframes": keys, "interpolation": how})
 
 
-def test_a_platform_drags_what_stands_on_it() -> None:
+@pytest.mark.parametrize("mass", [1.0, 0.001])
+def test_a_platform_drags_what_stands_on_it(mass: float) -> None:
     motion = path((0.0, (0, 0, 0)), (1.0, (0.5, 0, 0)))
     bodies = [
         box("platform", (2.0, 1.0, 0.1), motion=motion, material=Material(friction=0.8)),
-        box("load", pose=at(0, 0, 0.1), material=Material(friction=0.8)),
+        box("load", pose=at(0, 0, 0.1), material=Material(friction=0.8), mass_kg=mass),
+        box("heavy", pose=at(0, 0, 5), mass_kg=1000.0),  # platforms are made heavier than all else
     ]
     made = run(bodies, seconds=1.2)
     ride = made.poses[:, 1, 0] - made.poses[:, 0, 0]
