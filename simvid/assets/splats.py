@@ -49,9 +49,9 @@ Floats = NDArray[np.float32]
 def splat_mesh(mesh: Mesh, spacing_m: float, *, owner: int, seed: int = 0, max_count: int | None = None) -> Gaussians:
     """Cover a mesh with flat Gaussians.
 
-    Made for a ``spacing_m`` of 0.95 to 1.25 pixels at the nearest camera: closed surfaces are then opaque (alpha >= 0.99
-    from one pixel inside the outline) and the outline of an object wider than 60 px is right to IoU >= 0.97. Farther
-    away they stay opaque and become up to one pixel fat.
+    Made for a ``spacing_m`` of 0.95 to 1.25 pixels at the nearest camera: closed surfaces are then opaque (alpha >=
+    0.99 from one pixel inside the outline) and the outline of an object wider than 60 px is right to IoU >= 0.97.
+    Farther away they stay opaque and become up to one pixel fat.
 
     Args:
         mesh: triangles with their colours, in the part's frame [m].

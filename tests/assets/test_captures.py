@@ -273,6 +273,7 @@ CHUNKED = (
         (spz(3, degree=5), "SH degree 0 to 3"),
         (spz(0), "or none"),
         (spz(4_000_000_000), "more than"),
+        (spz(90_000_000), "more than"),
         (spz(3, data=b"\0" * 59), "promises 60 bytes for 3 Gaussians, holds 59"),
         (spz(300, data=bytes(6000))[:-9], "cut off"),
     ],
