@@ -96,6 +96,20 @@ class TestAgainstTheOracle:
         assert_equivalent(fast, oracle, least_db=60)
 
 
+@pytest.mark.parametrize("in_front", [0, 1, 2, 3, 4])
+def test_covers_at_most_999_in_1000_at_any_place_in_the_list(in_front: int) -> None:
+    """Faint Gaussians in front of one that is opaque: 0.9 ** n * 0.001 of the light is left at its centre."""
+    n = in_front + 1
+    arguments = {
+        **random_cloud(0, n, features=0, width=33, height=33),
+        "means": np.array([[0, 0, 1 + k] for k in range(n)], np.float32), "scales": np.full((n, 3), 0.3, np.float32),
+        "opacities": np.array([0.1] * in_front + [1.0], np.float32), "viewmat": np.eye(4),
+        "K": np.array([[30, 0, 16.5], [0, 30, 16.5], [0, 0, 1]]),
+    }  # fmt: skip
+    alpha = FAST.rasterize(**arguments).alpha[16, 16]
+    assert alpha == pytest.approx(1 - 0.9**in_front * 0.001, abs=2e-5)
+
+
 class TestThreads:
     @pytest.mark.parametrize("threads", [2, 3, 5])
     def test_any_number_gives_the_same_bits(self, threads: int) -> None:
