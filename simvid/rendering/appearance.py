@@ -92,7 +92,9 @@ def appearance_of(
     workers.close()
     pieces = pieces or [_Piece(Gaussians.empty(), np.zeros((0, 3), np.float32), _NOTHING)]
     splats = Gaussians.concatenate([p.gaussians for p in pieces])
-    counts = np.bincount([p.plan.part for p in pieces], [len(p.gaussians) for p in pieces], len(assets.parts))
+    counts = np.bincount([p.plan.part for p in pieces], [len(p.gaussians) for p in pieces], len(assets.parts))[
+        : len(assets.parts)
+    ]
 
     def spread(values: Sequence[Any], dtype: type) -> NDArray[Any]:
         return np.repeat(np.array(values, dtype), [len(p.gaussians) for p in pieces], axis=0)

@@ -53,6 +53,42 @@ class _View(NamedTuple):
     """Parts that are captures, by id, [B + 1]."""
 
 
+def sink(surfaces: Surfaces, backdrop: Backdrop, height_m: float, focal_px: float, workers: Workers) -> None:
+    """Hide, in place, what the ground is in front of: the large Gaussians of captures may dip deep below it.
+
+    A pixel whose splats lie, on the mean, farther along the ray than the ground is the ground's; the border is blurred
+    over 1.5 to 4 pixels, in terms of how the depth of the ground grows from row to row.
+
+    Args:
+        surfaces: from the rasterizer.
+        backdrop: with the depth of the ground.
+        height_m: of the camera above the ground.
+        focal_px: of the camera.
+        workers: threads.
+    """
+    per_px = np.float32(1 / (max(height_m, 1e-3) * focal_px))
+    workers.run(lambda i, j: _sink_rows(surfaces, backdrop.depth, per_px, i, j), len(backdrop.depth), least=16)
+
+
+@kernel
+def _sink_rows(surfaces: Surfaces, ground_depth: Floats, per_px: Real, start: int, stop: int) -> None:
+    """At depth z the ground is about z^2 / (height focal) farther in the next row."""
+    for row in range(start, stop):
+        for col in range(ground_depth.shape[1]):
+            ground = ground_depth[row, col]
+            beyond = surfaces.expected_depth[row, col] - ground
+            if not (beyond > ZERO) or surfaces.alpha[row, col] < VISIBLE:
+                continue
+            share = (np.float32(4.0) - beyond / (ground * ground * per_px)) / np.float32(2.5)
+            share = min(max(share, ZERO), ONE)
+            surfaces.alpha[row, col] *= share
+            for k in range(surfaces.features.shape[2]):
+                surfaces.features[row, col, k] *= share
+            if surfaces.alpha[row, col] < HALF:
+                surfaces.median_depth[row, col] = np.float32(np.inf)
+                surfaces.ids[row, col] = 0
+
+
 def composite_rgb(features: Floats, alpha: Floats, backdrop: Backdrop, workers: Workers) -> NDArray[np.uint8]:
     """Splat colours (not divided by alpha) [H, W, >= 3] over the backdrop, both sRGB, uint8 [H, W, 3]."""
     rgb = np.empty((*alpha.shape, 3), np.uint8)

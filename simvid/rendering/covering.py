@@ -18,7 +18,7 @@ from simvid.rendering.detail import chosen_faces, face_geometry, welded
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float32]
-LEVELS_PER_OCTAVE = 3
+LEVELS_PER_OCTAVE = 4
 WORTH_STORING = 1500
 """Fewer Gaussians are made faster than read."""
 CREASE = 0.8
@@ -40,15 +40,15 @@ class Covering:
         self._made: dict[str, Cover] = {}
 
     def cover(self, mesh: Mesh, wanted_m: Array) -> Cover:
-        """Gaussians whose spacing is about ``wanted_m`` at each face [m], [F]; owner 0.
+        """Gaussians whose spacing is ``wanted_m`` or a little less at each face [m], [F]; owner 0.
 
-        Faces are grouped by spacing in steps of a third of an octave. The faces across a group's creases shape its
+        Faces are grouped by spacing rounded down to quarters of an octave. The faces across a group's creases shape its
         edges, so that outlines are drawn in there as they would be on the whole mesh.
 
         Raises:
             AssetError: the mesh has no area.
         """
-        level = np.round(LEVELS_PER_OCTAVE * np.log2(wanted_m)).astype(np.int64)
+        level = np.floor(LEVELS_PER_OCTAVE * np.log2(wanted_m) + 1e-6).astype(np.int64)
         key = key_of(
             _version(), mesh.vertices, mesh.faces, _or_nothing(mesh.normals), _or_nothing(mesh.uvs),
             _or_nothing(mesh.texture), _or_nothing(mesh.vertex_colors), mesh.base_color, level,

@@ -1,4 +1,7 @@
-"""Types and constants of the kernels that pose, light and compose."""
+"""Types and constants of the kernels that pose, light and compose.
+
+Files that contain the words ``rendering.jit import``, as this one does, are part of the key of the kernels' cache.
+"""
 
 from __future__ import annotations
 

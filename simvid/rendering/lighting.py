@@ -3,7 +3,7 @@
 The light of an open sky depends on a surface's tilt alone and comes from a table. What is in its way is found with a
 dome of directions of equal solid angle, each with a coarse shadow map, so that corners, undersides and the ground
 around things darken as they should (ambient occlusion, Zhukov et al. 1998, with directional maps). A Gaussian looks in
-one of four interleaved sets of directions and takes the mean with its neighbours (Keller & Heidrich 2001,
+one of six interleaved sets of directions and takes the mean with its neighbours (Keller & Heidrich 2001,
 "Interleaved sampling"). Light from below is one bounce off the ground, as if it lay open.
 """
 
@@ -20,13 +20,13 @@ from simvid.rendering.lamps import LampArrays, LampMaps
 from simvid.rendering.shadows import Casters, MapArrays, ShadowMaps, disc_taps, in_map, lit_share, soft_share
 from simvid.rendering.threads import Workers
 
-SETS = 4
+SETS = 6
 """Interleaved sets of directions."""
-SET_SIZE = 12
+SET_SIZE = 8
 """Directions in a set."""
 TILTS = 64
 """Entries of the table of open-sky light."""
-TAPS = 32
+TAPS = 24
 """Lookups of a soft shadow."""
 LARGEST_SUN_MAP = 2048
 LARGEST_DOME_MAP = 192

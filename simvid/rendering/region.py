@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.frames import CameraPath
+from simvid.gaussians import Gaussians
 from simvid.trajectory import Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
@@ -48,11 +49,20 @@ def shadow_region(assets: SceneAssets, trajectory: Trajectory, camera: CameraPat
 def part_bounds(part: PartAssets) -> Array | None:
     """Lowest and highest corner of what is seen of a part, in its frame [m], [2, 3]; None for the ground."""
     points = [v.mesh.vertices for v in part.visuals if v.mesh is not None]
-    points += [v.capture.means for v in part.visuals if v.capture is not None]
+    points += [_core(v.capture) for v in part.visuals if v.capture is not None]
     if not points:
         return None
     stacked = np.concatenate(points).astype(np.float64)
     return np.stack([stacked.min(axis=0), stacked.max(axis=0)])
+
+
+def _core(capture: Gaussians) -> NDArray[np.float32]:
+    """Lowest and highest place of the bulk of a capture [m], [2, 3]: captures have stray Gaussians far away."""
+    seen = capture.opacities >= min(0.3, float(capture.opacities.max(initial=0.0)))
+    means, reach = capture.means[seen], 3 * capture.scales[seen].max(axis=1, keepdims=True)
+    if not len(means):
+        return np.zeros((1, 3), np.float32)
+    return np.stack([np.percentile(means - reach, 2, axis=0), np.percentile(means + reach, 98, axis=0)])
 
 
 def _corners(bounds: Array, poses: Array) -> Array:

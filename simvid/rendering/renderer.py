@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
+from simvid.errors import RenderError
 from simvid.frames import CameraPath, Frame
 from simvid.gaussians import SH_C0
 from simvid.rendering.appearance import Appearance, appearance_of
 from simvid.rendering.base import RenderSettings
-from simvid.rendering.compositing import Surfaces, composite_labels, composite_rgb
+from simvid.rendering.compositing import Surfaces, composite_labels, composite_rgb, sink
 from simvid.rendering.environment import environment_of
 from simvid.rendering.ground import Background
 from simvid.rendering.ground_texture import ground_texture
@@ -140,7 +141,6 @@ class _Painter:
         scene, settings, camera = job.assets.scene, job.settings, job.camera
         self._job, self._appearance, self._workers = job, appearance, workers
         self._near_m = next((c.near_m for c in scene.cameras if c.name == camera.name), 0.01)
-        self._surfaces = bool(job.labels & SURFACE_LABELS)
         environment = environment_of(scene, exposure=settings.exposure)
         center, radius, finest = shadow_region(job.assets, job.trajectory, camera)
         self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
@@ -152,6 +152,9 @@ class _Painter:
         self._background = Background(camera, environment, texture, haze_m=haze_m, far_m=settings.far_m)
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
+        sinking = bool(appearance.baked.any()) and environment.ground_height_m is not None
+        self._sinking_m = environment.ground_height_m if sinking else None
+        self._labelled = sinking or bool(job.labels & SURFACE_LABELS)
         captured = [any(v.capture is not None for v in p.visuals) for p in job.assets.parts]
         self._baked_parts = np.array([False, *captured], np.bool_)
         poses = job.trajectory.poses
@@ -166,18 +169,17 @@ class _Painter:
             self._lighting.draw_still(*self._casters(self._still), workers)
             self._drawn_still = True
         self._lighting.update(*self._casters(~self._still), workers)
-        visible = self._selector.select(frame, posed.arrays, workers, surfaces=self._surfaces)
+        visible = self._selector.select(frame, posed.arrays, workers, surfaces=self._labelled)
         self._color(visible, frame)
         raster = self._rasterize(visible, frame)
         backdrop = self._background.draw(frame, self._lighting.arrays, raster.alpha, workers)
-        rgb = composite_rgb(raster.features, raster.alpha, backdrop, workers)
-        if not self._surfaces:
-            return _Still(rgb, {})
-        assert raster.expected_depth is not None
-        assert raster.median_depth is not None
-        assert raster.ids is not None
-        surfaces = Surfaces(raster.alpha, raster.expected_depth, raster.median_depth, raster.ids, raster.features)
         pose, ground = camera.world_from_camera[frame], (backdrop.depth, self._ground_id)
+        if not self._labelled:
+            return _Still(composite_rgb(raster.features, raster.alpha, backdrop, workers), {})
+        surfaces = _surfaces(raster)
+        if self._sinking_m is not None:
+            sink(surfaces, backdrop, float(pose[2, 3]) - self._sinking_m, float(camera.K[1, 1]), workers)
+        rgb = composite_rgb(surfaces.features, surfaces.alpha, backdrop, workers)
         return _Still(rgb, composite_labels(surfaces, ground, self._baked_parts, pose, camera.K, workers))
 
     def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
@@ -221,5 +223,12 @@ class _Painter:
             owner=visible.owner,
             near_m=self._near_m,
             far_m=max(self._job.settings.far_m, 2 * self._near_m),
-            want=WANTED if self._surfaces else frozenset(),
+            want=WANTED if self._labelled else frozenset(),
         )
+
+
+def _surfaces(raster: Raster) -> Surfaces:
+    """The raster with all of ``WANTED``."""
+    if raster.expected_depth is None or raster.median_depth is None or raster.ids is None:
+        raise RenderError(f"the rasterizer did not return all of {', '.join(sorted(WANTED))}, which it was asked for")
+    return Surfaces(raster.alpha, raster.expected_depth, raster.median_depth, raster.ids, raster.features)

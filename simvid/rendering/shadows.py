@@ -54,6 +54,8 @@ class MapArrays(NamedTuple):
     right and up [m], [M, 11]."""
     texel: Real
     """Edge of a texel [m]."""
+    per_m: Real
+    """Texels per metre."""
     grid: Floats
     """Coordinate towards the light of the nearest surface [m], [M, R, R]; R = 0 where nothing throws shadows."""
 
@@ -77,7 +79,7 @@ class ShadowMaps:
         axes = np.array([_frame(d) for d in directions]).reshape(-1, 3, 3)
         frames = np.concatenate([axes.reshape(-1, 9), axes[:, :2] @ center - radius_m], axis=1).astype(np.float32)
         grid = np.full((len(directions), size, size), NOTHING, np.float32)
-        self.arrays = MapArrays(frames, np.float32(self.texel_m), grid)
+        self.arrays = MapArrays(frames, np.float32(self.texel_m), np.float32(1 / self.texel_m), grid)
         self._still = self.arrays._replace(grid=grid.copy())
 
     def draw_still(self, casters: Casters, workers: Workers) -> None:
@@ -116,7 +118,7 @@ def along(frames: Floats, m: int, axis: int, v: Vec) -> Real:
 def in_map(maps: MapArrays, m: int, p: Vec) -> Vec:
     """A world point in grid m: column and row in texels from the corner, and the coordinate towards the light [m]."""
     f = maps.frames
-    return (along(f, m, 0, p) - f[m, 9]) / maps.texel, (along(f, m, 1, p) - f[m, 10]) / maps.texel, along(f, m, 2, p)
+    return (along(f, m, 0, p) - f[m, 9]) * maps.per_m, (along(f, m, 1, p) - f[m, 10]) * maps.per_m, along(f, m, 2, p)
 
 
 @kernel
@@ -196,7 +198,7 @@ def soft_share(m: int, maps: MapArrays, spread: Real, taps: Floats, p: Vec, n: V
                 total += above
     if blockers == 0:
         return lit_share(maps.grid, m, x, y, h)
-    wide = min(max(total / np.float32(blockers) * spread / texel, ONE), REACH)
+    wide = min(max(total / np.float32(blockers) * spread * maps.per_m, ONE), REACH)
     lit = ZERO
     for k in range(len(taps)):
         dx, dy = taps[k, 0] * wide, taps[k, 1] * wide

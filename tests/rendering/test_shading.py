@@ -1,0 +1,125 @@
+"""Shading of single Gaussians against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simvid.rendering.environment import environment_of
+from simvid.rendering.kernel_types import SplatArrays
+from simvid.rendering.lighting import Lighting
+from simvid.rendering.shading import Shader
+from simvid.rendering.threads import Workers
+from simvid.rendering.visible import Visible
+from simvid.scene import Camera, CameraPose, Light, PointLight, Scene, Sky, Sun
+
+f = np.float32
+
+
+def splats(normals: np.ndarray, albedo: float = 0.5, roughness: float = 1.0, metallic: float = 0.0) -> SplatArrays:
+    n = len(normals)
+    points = np.zeros((n, 3), f)
+    return SplatArrays(
+        points, np.tile([1, 0, 0, 0], (n, 1)).astype(f), normals.astype(f), np.full((n, 3), 0.01, f), np.ones(n, f),
+        np.ones(n, np.int32), points.copy(), np.full(n, 0.01, f), np.ones(n, f), np.zeros(n, bool),
+        np.full((n, 3), albedo, f), np.tile([roughness, metallic], (n, 1)).astype(f),
+    )  # fmt: skip
+
+
+def shaded(
+    arrays: SplatArrays, *lights: Light, eye: tuple[float, float, float] = (0, 0, 5), exposure: float = 1.0
+) -> np.ndarray:
+    """Linear light of each Gaussian (as long as it stays under the tone curve's knee), [N]."""
+    camera = Camera(name="c", pose=CameraPose())
+    world = Scene(simvid=1, duration_s=1, fps=1, cameras=(camera,), lights=lights)
+    light = Lighting(environment_of(world), np.zeros(3), 1.0, 0.1, shadows=False).arrays
+    n = len(arrays.means)
+    features = np.full((n, 3), -1, f)
+    seen = Visible(
+        np.arange(n, dtype=np.int32),
+        arrays.means,
+        arrays.quats,
+        arrays.scales,
+        arrays.opacities,
+        arrays.owner,
+        features,
+    )
+    Shader(light, exposure).shade(seen, arrays, np.array(eye, f), Workers(1))
+    srgb = features[:, 0].astype(np.float64)
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def tilted(*degrees: float) -> np.ndarray:
+    a = np.radians(degrees)
+    return np.stack([np.sin(a), np.zeros_like(a), np.cos(a)], axis=-1)
+
+
+SUN = Light(sun=Sun(direction=(0, 0, -1), strength=2, color=(1, 1, 1)))
+
+
+def test_diffuse_light_follows_the_cosine() -> None:
+    out = shaded(splats(tilted(0, 30, 60, 80)), SUN)
+    expected = 0.5 * 2 / np.pi * np.cos(np.radians([0, 30, 60, 80]))
+    np.testing.assert_allclose(out, expected, rtol=0.06, atol=0.01)  # a rough surface adds 4 % of gloss
+
+
+def test_a_surface_that_faces_away_from_the_sun_is_dark() -> None:
+    out = shaded(splats(tilted(100.0)), SUN, eye=(5, 0, -2))
+    np.testing.assert_allclose(out, 0, atol=1e-3)
+
+
+def test_the_back_of_an_open_mesh_is_lit_like_its_front() -> None:
+    front = shaded(splats(np.array([[0, 0, 1.0]])), SUN)
+    back = shaded(splats(np.array([[0, 0, -1.0]])), SUN)
+    np.testing.assert_allclose(front, back, rtol=1e-3)
+
+
+def test_lamp_falls_off_with_the_square_of_the_distance() -> None:
+    near = shaded(splats(tilted(0.0)), Light(point=PointLight(position_m=(0, 0, 1), strength=1, color=(1, 1, 1))))
+    far = shaded(splats(tilted(0.0)), Light(point=PointLight(position_m=(0, 0, 2), strength=1, color=(1, 1, 1))))
+    assert near[0] == pytest.approx(4 * far[0], rel=0.02)
+    assert near[0] == pytest.approx(0.5 / np.pi, rel=0.06)
+
+
+def test_gloss_has_its_peak_in_the_mirror_direction() -> None:
+    glossy = splats(tilted(*np.linspace(-30, 30, 61)), albedo=0.0, roughness=0.3)
+    at_45 = Light(sun=Sun(direction=(-1, 0, -1), strength=0.05, color=(1, 1, 1)))
+    out = shaded(glossy, at_45, eye=(-5, 0, 5))
+    assert np.argmax(out) == 30
+    dull = shaded(splats(tilted(*np.linspace(-30, 30, 61)), albedo=0.0, roughness=0.8), at_45, eye=(-5, 0, 5))
+    assert out[30] > 5 * dull[30]
+
+
+def test_metal_has_no_diffuse_light_and_tints_its_gloss() -> None:
+    sky = Light(sky=Sky(preset="overcast", strength=0.3))
+    metal = shaded(splats(tilted(0.0), albedo=0.5, roughness=0.2, metallic=1.0), sky)
+    plastic = shaded(splats(tilted(0.0), albedo=0.0, roughness=0.2), sky)
+    assert metal[0] == pytest.approx(plastic[0] / 0.04 * 0.5, rel=0.25)
+
+
+def test_captures_are_left_alone() -> None:
+    arrays = splats(tilted(0.0, 0.0))
+    arrays.baked[1] = True
+    camera = Camera(name="c", pose=CameraPose())
+    world = Scene(simvid=1, duration_s=1, fps=1, cameras=(camera,), lights=(SUN,))
+    light = Lighting(environment_of(world), np.zeros(3), 1.0, 0.1).arrays
+    features = np.full((2, 3), 7, f)
+    seen = Visible(
+        np.arange(2, dtype=np.int32),
+        arrays.means,
+        arrays.quats,
+        arrays.scales,
+        arrays.opacities,
+        arrays.owner,
+        features,
+    )
+    Shader(light, 1.0).shade(seen, arrays, np.array([0, 0, 5], f), Workers(1))
+    assert (features[0] < 1).all()
+    assert (features[1] == 7).all()
+
+
+def test_exposure_and_the_tone_curve() -> None:
+    out = shaded(splats(tilted(0.0)), SUN)
+    assert shaded(splats(tilted(0.0)), SUN, exposure=2.0)[0] == pytest.approx(2 * out[0], rel=0.01)
+    bright = [shaded(splats(tilted(0.0)), SUN, exposure=e)[0] for e in (3.0, 6.0, 50.0)]
+    assert 0.76 < bright[0] < bright[1] < bright[2] <= 1.0
