@@ -23,12 +23,9 @@ NEAR_STICKING = 4.0
 """Slip that friction could stop in an impact, over friction coefficient times approach speed change. At a contact point
 the tangential mobility is at most 1 + 5/2 (a solid ball) to 4 (a rod's end) times the normal one."""
 
-SLOW_TURN_RAD = 1e-4
-"""Per step; bodies that turn less keep MuJoCo's rotation."""
-
 
 def compiled(function: F) -> F:
-    """Compile a function on first call and keep the code on disk (it holds all kernels, so it cannot go stale)."""
+    """Compile on first call and keep the code on disk. Kernels call none of another file, which could go stale."""
     return cast("F", njit(cache=True)(function))
 
 
@@ -240,100 +237,3 @@ def record(rows: Rows, places: Places, force: Floats, ids: Ints, step: float, ti
             sums[place, 8 + axis] += weight * sign * frame[k, axis]
             sums[place, 12 + axis] += point[k, axis]
             sums[place, 15 + axis] += sign * frame[k, axis]
-
-
-@compiled
-def _apply(matrix: Floats, v: Floats) -> Floats:
-    out = np.zeros(3)
-    for i in range(3):
-        out[i] = matrix[i, 0] * v[0] + matrix[i, 1] * v[1] + matrix[i, 2] * v[2]
-    return out
-
-
-@compiled
-def _cross(a: Floats, b: Floats) -> Floats:
-    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
-
-
-@compiled
-def _exponential(v: Floats) -> Floats:
-    """Rotation vector to quaternion."""
-    angle = np.sqrt(v[0] ** 2 + v[1] ** 2 + v[2] ** 2)
-    scale = 0.5 if angle < 1e-9 else np.sin(angle / 2) / angle
-    return np.array([np.cos(angle / 2), scale * v[0], scale * v[1], scale * v[2]])
-
-
-@compiled
-def _product(a: Floats, b: Floats) -> Floats:
-    """Hamilton product."""
-    return np.array(
-        [
-            a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3],
-            a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2],
-            a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1],
-            a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0],
-        ]
-    )
-
-
-@compiled
-def _rotated(q: Floats, v: Floats) -> Floats:
-    """Quaternion times vector."""
-    axis = q[1:4]
-    t = 2.0 * _cross(axis, v)
-    return np.asarray(v + q[0] * t + _cross(axis, t))
-
-
-@compiled
-def _turned(angle: Floats, v: Floats) -> Floats:
-    return _rotated(_exponential(angle), v)
-
-
-class Spinning(NamedTuple):
-    """Bodies whose rotation is done again."""
-
-    position_at: Longs
-    """Of the joint in qpos."""
-    speed_at: Longs
-    """Of the joint in qvel."""
-    free: NDArray[np.bool_]
-    """Free joint; else a ball joint on the world."""
-    inertia: Floats
-    """About the centre of mass, or the anchor of a ball joint, in the body's axes [N, 3, 3]."""
-    inverse: Floats
-    center: Floats
-    """Centre of mass in the body's frame [m], [N, 3]."""
-
-
-@compiled
-def turn_bodies(
-    bodies: Spinning, position: Floats, speed: Floats, acceleration: Floats, step: float, new: Floats, new_speed: Floats
-) -> None:
-    """Kick and drift of ``simvid.physics.newton_spin``; position and speed are from before the step."""
-    for b in range(len(bodies.position_at)):
-        at, row = bodies.position_at[b], bodies.speed_at[b]
-        turn_at = at
-        if bodies.free[b]:
-            turn_at, row = at + 3, row + 3
-        w, a = speed[row : row + 3], acceleration[row : row + 3]
-        if (w[0] ** 2 + w[1] ** 2 + w[2] ** 2) * step * step < SLOW_TURN_RAD * SLOW_TURN_RAD:
-            continue
-        momentum = _apply(bodies.inertia[b], w)
-        torque = _apply(bodies.inertia[b], a) + _cross(w, momentum)
-        momentum = momentum + step * torque
-        middle = w + step * a
-        for _ in range(8):
-            middle = _apply(bodies.inverse[b], _turned(-0.5 * step * middle, momentum))
-        spin = _apply(bodies.inverse[b], _turned(-step * middle, momentum))
-        quat = position[turn_at : turn_at + 4]
-        turned = _product(quat, _exponential(step * middle))
-        if bodies.free[b]:
-            c = bodies.center[b]
-            v, dv = speed[row - 3 : row], acceleration[row - 3 : row]
-            v_center = v + _rotated(quat, _cross(w, c))
-            v_center = v_center + step * (dv + _rotated(quat, _cross(a, c) + _cross(w, _cross(w, c))))
-            center = position[at : at + 3] + _rotated(quat, c) + step * v_center
-            new[at : at + 3] = center - _rotated(turned, c)
-            new_speed[row - 3 : row] = v_center - _rotated(turned, _cross(spin, c))
-        new[turn_at : turn_at + 4] = turned / np.sqrt((turned * turned).sum())
-        new_speed[row : row + 3] = spin

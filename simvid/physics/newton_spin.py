@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.mass import combine
 from simvid.assets.parts import MassProperties, SceneAssets
-from simvid.physics.newton_kernels import Spinning, turn_bodies
+from simvid.physics.newton_spin_kernels import Spinning, turn_bodies
 
 Array = NDArray[np.float64]
 ROUND = 1e-9
