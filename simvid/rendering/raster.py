@@ -29,6 +29,7 @@ LABELS = frozenset({"expected_depth", "median_depth", "ids"})
 """What ``want`` may hold."""
 
 MAX_SIDE_PX = 16384
+MAX_OWNER = (1 << 20) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class Rasterizer(Protocol):
             sh: spherical-harmonic colour [N, K, 3], K in 1, 4, 9, 16; colour = max(0, 0.5 + basis @ sh).
             sh_rotations: world_from_sh of each owner [P + 1, 3, 3], for objects that moved: the harmonics are looked
                 up at R^T (mean - camera centre), normalised. None: identity for all.
-            owner: id of the part each Gaussian belongs to [N], 0 or more. None: 0 for all.
+            owner: id of the part each Gaussian belongs to [N], 0 to 1048575. None: 0 for all.
             near_m: Gaussians with z below this are left out [m].
             far_m: Gaussians with z above this are left out [m].
             eps2d: added to the diagonal of the 2-D covariance [px^2].
@@ -212,7 +213,7 @@ def _check_values(job: RasterJob) -> None:
     if job.owner is None or not len(job):
         return
     least, most = int(job.owner.min()), int(job.owner.max())
-    if least < 0:
-        raise RenderError(f"rasterize: owner: ids must be 0 or more, got {least}")
+    if least < 0 or most > MAX_OWNER:
+        raise RenderError(f"rasterize: owner: ids must lie in 0 to {MAX_OWNER}, got {least if least < 0 else most}")
     if job.sh_rotations is not None and most >= len(job.sh_rotations):
         raise RenderError(f"rasterize: sh_rotations: has {len(job.sh_rotations)} rotations, owner goes up to {most}")

@@ -206,7 +206,8 @@ BAD: dict[str, dict[str, Any]] = {
     "sh_rotations: has 1 rotations, owner goes up to 2": {
         "sh": np.zeros((3, 4, 3)), "sh_rotations": np.eye(3)[None], "owner": np.array([0, 1, 2]),
     },
-    "owner: ids must be 0 or more, got -1": {"owner": np.array([0, -1, 2])},
+    "owner: ids must lie in 0 to 1048575, got -1": {"owner": np.array([0, -1, 2])},
+    "owner: ids must lie in 0 to 1048575, got 1048576": {"owner": np.array([0, 1048576, 2])},
     "viewmat: expected a rigid": {"viewmat": np.diag([2.0, 2, 2, 1])},
     "viewmat: expected a rigid camera_from_world matrix (rotation": {"viewmat": np.diag([-1.0, 1, 1, 1])},
     "K: focal lengths": {"K": np.diag([0.0, 1, 1])},
