@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simvid.assets.cache import write_atomically
 from simvid.assets.capture_fields import LARGEST_LOGIT, RawCapture
 from simvid.assets.capture_ply import element_rows, rest_count
-from simvid.assets.ply import PlyHeader
+from simvid.assets.ply import PlyElement, PlyHeader
 from simvid.errors import AssetError
 from simvid.gaussians import SH_C0
 
@@ -62,13 +62,7 @@ def read_compressed_ply(path: Path, header: PlyHeader, content: bytes) -> RawCap
     logits = np.clip(np.log(opacity) - np.log1p(-opacity), -LARGEST_LOGIT, LARGEST_LOGIT)
     harmonics = ((rgb - 0.5) / SH_C0)[:, None, :].astype(np.float32)
     if sh is not None:
-        if sh.count != vertex.count:
-            raise AssetError(f"{path}: expected {vertex.count:,} rows of sh, got {sh.count:,}")
-        rest = rest_count(path, sh)
-        rows = element_rows(path, header, content, sh)
-        flat = np.stack([_sh_value(rows[f"f_rest_{k}"]) for k in range(rest)], axis=1)
-        higher = flat.reshape(len(rows), 3, rest // 3).transpose(0, 2, 1)
-        harmonics = np.concatenate([harmonics, higher], axis=1)
+        harmonics = np.concatenate([harmonics, _higher_harmonics(path, header, content, sh, vertex.count)], axis=1)
     return RawCapture(
         between([f"min_{a}" for a in _AXES], [f"max_{a}" for a in _AXES], _split(packed["packed_position"], _BITS)),
         _unpack_rotation(packed["packed_rotation"]),
@@ -78,6 +72,18 @@ def read_compressed_ply(path: Path, header: PlyHeader, content: bytes) -> RawCap
         logits.astype(np.float32),
         harmonics,
     )
+
+
+def _higher_harmonics(path: Path, header: PlyHeader, content: bytes, sh: PlyElement, count: int) -> Floats:
+    """SH coefficients beyond the first, [count, K - 1, 3]."""
+    if sh.count != count:
+        raise AssetError(f"{path}: expected {count:,} rows of sh, got {sh.count:,}")
+    rest = rest_count(path, sh)
+    rows = element_rows(path, header, content, sh)
+    if not rest:
+        return np.zeros((count, 0, 3), np.float32)
+    flat = np.stack([_sh_value(rows[f"f_rest_{k}"]) for k in range(rest)], axis=1)
+    return flat.reshape(count, 3, rest // 3).transpose(0, 2, 1)
 
 
 def _require(path: Path, dtype: np.dtype[np.void], names: list[str]) -> None:

@@ -22,6 +22,8 @@ MAGIC = 0x5053474E
 MOST_GAUSSIANS = 100_000_000
 _HEADER = struct.Struct("<IIIBBBB")
 _COLOR_SCALE = 0.15
+_TURN_BYTES = {2: 3, 3: 4}
+"""Bytes of a rotation in each version."""
 _LONGEST_EXTENSION = 1 << 20
 _DEFLATE_LIMIT = 1032  # zlib's largest possible ratio
 _TURN = np.array([1.0, -1.0, -1.0], np.float32)
@@ -38,34 +40,8 @@ def read_spz(path: Path, content: bytes) -> RawCapture:
     Raises:
         AssetError: not gzip or not SPZ, another version, cut off, or promising more than the file can hold.
     """
-    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        head = stream.decompress(content, _HEADER.size)
-        if len(head) < _HEADER.size:
-            raise AssetError(f"{path}: cut off within its header")
-        magic, version, count, degree, fraction, _, _ = _HEADER.unpack(head)
-        if magic != MAGIC:
-            raise AssetError(f"{path}: expected an SPZ file (NGSP within gzip), got {head[:4]!r}")
-        if version not in (2, 3):
-            raise AssetError(f"{path}: expected SPZ version 2 or 3, got {version}; save it again as version 3 or .ply")
-        if degree > 3 or fraction > 23:
-            raise AssetError(
-                f"{path}: expected SH degree 0 to 3 and up to 23 fractional bits, got {degree}, {fraction}"
-            )
-        rest, turn = SH_COEFFICIENTS[degree] - 1, 4 if version == 3 else 3
-        promised = count * (9 + 1 + 3 + 3 + turn + 3 * rest)
-        if not 0 < count <= MOST_GAUSSIANS or promised > _DEFLATE_LIMIT * len(content):
-            raise AssetError(
-                f"{path}: promises {count:,} Gaussians, more than {len(content):,} bytes can hold, or none"
-            )
-        data = np.frombuffer(stream.decompress(stream.unconsumed_tail, promised), np.uint8)
-        stream.decompress(stream.unconsumed_tail, _LONGEST_EXTENSION)  # on to the checksum
-    except zlib.error as error:
-        raise AssetError(f"{path}: its gzip data is damaged ({error})") from error
-    if len(data) < promised or not stream.eof:
-        raise AssetError(
-            f"{path}: promises {promised:,} bytes for {count:,} Gaussians, holds {len(data):,}; it is cut off"
-        )
+    version, count, degree, fraction, data = _unzipped(path, content)
+    rest, turn = SH_COEFFICIENTS[degree] - 1, _TURN_BYTES[version]
     widths = np.cumsum([9, 1, 3, 3, turn]) * count
     position, alpha, color, scale, rotation, harmonics = np.split(data, widths)
     alphas = np.clip(alpha.astype(np.float64) / 255, 1e-12, 1 - 1e-12)
@@ -80,6 +56,38 @@ def read_spz(path: Path, content: bytes) -> RawCapture:
         logits.astype(np.float32),
         np.asarray(np.concatenate([dc, higher], axis=1) * _TURN_SH[: rest + 1, None], np.float32),
     )
+
+
+def _unzipped(path: Path, content: bytes) -> tuple[int, int, int, int, Bytes]:
+    """Version, number of Gaussians, SH degree, fractional bits and the columns; nothing large before it is checked."""
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        head = stream.decompress(content, _HEADER.size)
+        if len(head) < _HEADER.size:
+            raise AssetError(f"{path}: cut off within its header")
+        magic, version, count, degree, fraction, _, _ = _HEADER.unpack(head)
+        if magic != MAGIC:
+            raise AssetError(f"{path}: expected an SPZ file (NGSP within gzip), got {head[:4]!r}")
+        if version not in _TURN_BYTES:
+            raise AssetError(f"{path}: expected SPZ version 2 or 3, got {version}; save it again as version 3 or .ply")
+        if degree > 3 or fraction > 23:
+            raise AssetError(
+                f"{path}: expected SH degree 0 to 3 and up to 23 fractional bits, got {degree}, {fraction}"
+            )
+        promised = count * (16 + _TURN_BYTES[version] + 3 * (SH_COEFFICIENTS[degree] - 1))
+        if not 0 < count <= MOST_GAUSSIANS or promised > _DEFLATE_LIMIT * len(content):
+            raise AssetError(
+                f"{path}: promises {count:,} Gaussians, more than {len(content):,} bytes can hold, or none"
+            )
+        data = np.frombuffer(stream.decompress(stream.unconsumed_tail, promised), np.uint8)
+        stream.decompress(stream.unconsumed_tail, _LONGEST_EXTENSION)  # on to the checksum
+    except zlib.error as error:
+        raise AssetError(f"{path}: its gzip data is damaged ({error})") from error
+    if len(data) < promised or not stream.eof:
+        raise AssetError(
+            f"{path}: promises {promised:,} bytes for {count:,} Gaussians, holds {len(data):,}; it is cut off"
+        )
+    return version, count, degree, fraction, data
 
 
 def _unpack_fixed(data: Bytes, fraction: int) -> Floats:

@@ -195,11 +195,14 @@ def _pieces(path: Path, scene: Any, content: bytes, place: NDArray[np.float64]) 
 
 def _piece(path: Path, piece: Any, matrix: NDArray[np.float64], place: NDArray[np.float64], look_of: LookOf) -> Mesh:
     """One geometry under its node's transform, turned and scaled."""
+    points = np.asarray(piece.vertices, np.float64)
+    if not np.isfinite(points).all():
+        raise AssetError(f"{path}: {int((~np.isfinite(points).all(axis=1)).sum())} vertices are NaN or infinite")
+    if not np.isfinite(matrix).all() or np.abs(matrix).max() > 1e12:
+        raise AssetError(f"{path}: a node's transform is not finite, or absurdly large")
     linear = place @ matrix[:3, :3]
-    vertices = np.asarray(piece.vertices, np.float64) @ linear.T + place @ matrix[:3, 3]
-    if not np.isfinite(vertices).all():
-        raise AssetError(f"{path}: {int((~np.isfinite(vertices).all(axis=1)).sum())} vertices are NaN or infinite")
-    if np.abs(vertices).max() > LARGEST_EXTENT:
+    vertices = points @ linear.T + place @ matrix[:3, 3]
+    if not np.abs(vertices).max() <= LARGEST_EXTENT:
         raise AssetError(
             f"{path}: reaches {np.abs(vertices).max():.3g} m from its origin; give a scale (file units -> metres)"
         )
@@ -210,8 +213,7 @@ def _piece(path: Path, piece: Any, matrix: NDArray[np.float64], place: NDArray[n
     if normals is not None:
         normals = normals @ np.linalg.pinv(linear)
         length = np.linalg.norm(normals, axis=1, keepdims=True)
-        usable = np.isfinite(normals).all() and (length > 0).all()
-        normals = (normals / length).astype(np.float32) if usable else None
+        normals = (normals / length).astype(np.float32) if (length > 0).all() else None
     if np.linalg.det(linear) < 0:
         faces = faces[:, ::-1]
     mesh = Mesh(vertices.astype(np.float32), np.ascontiguousarray(faces, np.int32), normals)
@@ -223,4 +225,4 @@ def _file_normals(piece: Any) -> NDArray[np.float64] | None:
     if "vertex_normals" not in piece._cache:
         return None
     normals = np.asarray(piece._cache["vertex_normals"], np.float64)
-    return normals if normals.shape == (len(piece.vertices), 3) else None
+    return normals if normals.shape == (len(piece.vertices), 3) and np.isfinite(normals).all() else None

@@ -304,45 +304,24 @@ def erode(sites: Floats, normals: Floats, depths: Floats, crease: float, spacing
     Returns:
         New positions, float32 [N, 3].
     """
-    inv = 0.5 / (1.9 * spacing)
-    first, rows, index = _grid(sites, normals, inv)
-    mask = len(first) - 2
+    reach = 1.9 * spacing
+    first, rows, index = _grid(sites, normals, 0.5 / reach)
     sunk = sites.copy()
     near = np.empty(_MOST, np.int32)
     wanted = np.empty(_MOST, np.float32)
     lean = np.empty(3, np.float64)
     for i in range(len(sites)):
-        x, ax, _ = _cell(sites[i, 0] * inv)
-        y, ay, _ = _cell(sites[i, 1] * inv)
-        z, az, _ = _cell(sites[i, 2] * inv)
-        count, around = 0, 0
-        lean[:] = 0.0
-        for c in range(8):
-            b = _bucket(x + (c & 1) * ax, y + ((c >> 1) & 1) * ay, z + (c >> 2) * az, mask)
-            for k in range(first[b], min(first[b + 1], first[b] + _MOST - count)):
-                squared, ahead, dot = 0.0, 0.0, 0.0
-                for a in range(3):
-                    d = rows[k, a] - sites[i, a]
-                    squared += d * d
-                    ahead += d * rows[k, 3 + a]
-                    dot += normals[i, a] * rows[k, 3 + a]
-                if dot < -0.5 or squared > 3.61 * spacing * spacing:
-                    continue
-                around += 1
-                for a in range(3):
-                    lean[a] += rows[k, a] - sites[i, a]
-                if ahead > -0.05 * spacing:
-                    near[count] = k
-                    share = crease + (1.0 - crease) * dot if dot > 0.0 else crease * (1.0 + 0.85 * dot)
-                    wanted[count] = depths[index[k]] * share
-                    count += 1
-        lift = lean[0] * normals[i, 0] + lean[1] * normals[i, 1] + lean[2] * normals[i, 2]
-        lean -= lift * normals[i]
-        lean /= max(around, 1)
+        count = _planes_around(sites[i], normals[i], first, rows, reach, near, lean)
         tilt = np.sqrt(lean[0] ** 2 + lean[1] ** 2 + lean[2] ** 2)
         back = min(0.5 * spacing, max(0.0, tilt - 0.3 * spacing)) / max(tilt, 1e-12)
         for a in range(3):
             sunk[i, a] += back * lean[a] - depths[i] * normals[i, a]
+        for k in range(count):
+            dot = 0.0
+            for a in range(3):
+                dot += normals[i, a] * rows[near[k], 3 + a]
+            share = crease + (1.0 - crease) * dot if dot > 0.0 else crease * (1.0 + 0.85 * dot)
+            wanted[k] = depths[index[near[k]]] * share
         for _ in range(3):
             for k in range(count):
                 j = near[k]
@@ -353,3 +332,43 @@ def erode(sites: Floats, normals: Floats, depths: Floats, crease: float, spacing
                     for a in range(3):
                         sunk[i, a] -= short * rows[j, 3 + a]
     return sunk
+
+
+@_compiled
+def _planes_around(
+    site: Floats, normal: Floats, first: Ints, rows: Floats, reach: float, near: Ints, lean: Doubles
+) -> int:
+    """Write rows of the grid that lie within ``reach``, face the same way and have the site behind them into ``near``.
+
+    ``lean`` becomes the mean step in the tangent plane towards all that face the same way; it is short inside a sheet.
+
+    Returns:
+        The number of rows written.
+    """
+    mask = len(first) - 2
+    x, ax, _ = _cell(site[0] * 0.5 / reach)
+    y, ay, _ = _cell(site[1] * 0.5 / reach)
+    z, az, _ = _cell(site[2] * 0.5 / reach)
+    count, around = 0, 0
+    lean[:] = 0.0
+    for c in range(8):
+        b = _bucket(x + (c & 1) * ax, y + ((c >> 1) & 1) * ay, z + (c >> 2) * az, mask)
+        for k in range(first[b], first[b + 1]):
+            squared, ahead, dot = 0.0, 0.0, 0.0
+            for a in range(3):
+                d = rows[k, a] - site[a]
+                squared += d * d
+                ahead += d * rows[k, 3 + a]
+                dot += normal[a] * rows[k, 3 + a]
+            if dot < -0.5 or squared > reach * reach:
+                continue
+            around += 1
+            for a in range(3):
+                lean[a] += rows[k, a] - site[a]
+            if ahead > -0.025 * reach and count < _MOST:
+                near[count] = k
+                count += 1
+    lift = (lean[0] * normal[0] + lean[1] * normal[1] + lean[2] * normal[2]) / max(around, 1)
+    for a in range(3):
+        lean[a] = lean[a] / max(around, 1) - lift * normal[a]
+    return count

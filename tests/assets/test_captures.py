@@ -292,6 +292,25 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         load_capture(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a.ply", "a.compressed.ply", "a.spz"])
+def test_any_damage_is_an_asset_error_or_harmless(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    save_capture(path, random_gaussians(count=300, degree=1))
+    whole = path.read_bytes()
+    refused = 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        content = bytearray(whole)
+        for at in rng.integers(0, 700 if seed % 2 else len(whole), rng.integers(1, 6)):
+            content[at] = rng.integers(0, 256)
+        path.write_bytes(content[: rng.integers(0, len(whole))] if seed % 4 == 3 else content)
+        try:
+            load_capture(path)
+        except AssetError:
+            refused += 1
+    assert refused > 20
+
+
 gsply_needed = pytest.mark.skipif(find_spec("gsply") is None, reason="compares with gsply")
 
 

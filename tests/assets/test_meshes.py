@@ -306,6 +306,25 @@ def test_cut_off_glb(tmp_path: Path, share: float) -> None:
         load_mesh(path)
 
 
+@pytest.mark.parametrize("suffix", [".glb", ".stl", ".ply", ".obj"])
+def test_any_damage_is_an_asset_error_or_harmless(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    trimesh.Scene(trimesh.creation.box((1, 2, 3))).export(path)
+    whole = path.read_bytes()
+    refused = 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        content = bytearray(whole)
+        for at in rng.integers(0, len(whole), rng.integers(1, 6)):
+            content[at] = rng.integers(0, 256)
+        path.write_bytes(content[: rng.integers(0, len(whole))] if seed % 4 == 3 else content)
+        try:
+            load_mesh(path)
+        except AssetError:
+            refused += 1
+    assert refused > 10
+
+
 def test_a_damaged_texture_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.obj").write_text(QUAD_OBJ)
     (tmp_path / "look.mtl").write_text("newmtl painted\nmap_Kd paint.png\n")
