@@ -156,6 +156,18 @@ class PhysicsContract(ABC):
         assert "first" in text
         assert "second" in text
 
+    def test_check_refuses_the_same_without_a_step(self) -> None:
+        """And passes what is fine."""
+        self.engine().check(small_assets(bouncing_scene()))
+        scene = small_scene([box("first", pose=at(0, 0, 1)), box("second", pose=at(0.02, 0, 1.05))])
+        try:
+            self.engine().check(small_assets(scene))
+        except SceneError as error:
+            text = str(error)
+        else:
+            text = "nothing"
+        assert text == self.refused(scene)
+
     def test_elastic_bodies_bend_or_are_refused(self) -> None:
         """Never silently rigid."""
         elastic = Material.model_validate({"elastic": {"young_modulus_pa": 1e5}})
