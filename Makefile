@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	@echo "==> Types (mypy strict, pyright)"
-	@$(BIN)/mypy && $(BIN)/pyright
+	@$(BIN)/mypy && $(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: $(VENV)/.dev
 	@echo "==> Tests (pytest)"
