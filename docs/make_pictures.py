@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 import simvid
-from simvid.pictures import DepthScale, flow_picture, flow_reach, id_colors, ids_picture, normals_picture
+from simvid.clips.pictures import DepthScale, flow_picture, flow_reach, id_colors, ids_picture, normals_picture
 
 FRAME = 22
 TILE = (640, 480)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.arrays import ArrayFile, read_named
-from simvid.clip_records import (
+from simvid.clips.arrays import ArrayFile, read_named
+from simvid.clips.records import (
     CLIP_FILE,
     TRAJECTORY_FILE,
     CameraRecord,

@@ -143,7 +143,7 @@ def _gpu() -> str | None:
 
 
 def _encoder() -> Finding:
-    from simvid.video import CODEC
+    from simvid.clips.video import CODEC
 
     advice = "pip install --force-reinstall av"
     if find_spec("av") is None:

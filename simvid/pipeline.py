@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
-from simvid.backends import engine_of, refiner_of, renderer_of
 from simvid.clip import Clip
-from simvid.clip_assembly import Results, existing_clip, write_clip
 from simvid.errors import ClipError, SceneError
 from simvid.frames import Frames
-from simvid.job import Job
+from simvid.jobs.assembly import Results, existing_clip, write_clip
+from simvid.jobs.backends import engine_of, refiner_of, renderer_of
+from simvid.jobs.job import Job
+from simvid.jobs.preflight import prepared
 from simvid.parsing import load_scene
-from simvid.preflight import prepared
 from simvid.progress import SILENCE, Reporter
 from simvid.randomize import sample
 from simvid.rendering.camera import camera_path

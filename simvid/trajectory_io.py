@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.arrays import named_digest, read_named, write_named
+from simvid.clips.arrays import named_digest, read_named, write_named
 from simvid.errors import ClipError
 from simvid.trajectory import Contacts, Part, ParticleMotion, RobotMotion, Trajectory
 

@@ -14,9 +14,9 @@ import pytest
 
 import simvid
 from simvid.clip import Clip
-from simvid.clip_records import CLIP_FILE, hash_of
+from simvid.clips.records import CLIP_FILE, hash_of
+from simvid.clips.video import probe
 from simvid.errors import ClipError
-from simvid.video import probe
 
 LABELS = ("alpha", "depth", "depth_expected", "ids", "normals", "flow_forward", "flow_backward", "occluded_forward",
           "occluded_backward")  # fmt: skip
@@ -219,7 +219,7 @@ def test_reading_is_lean(flying_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> 
     opened: list[str] = []
     real = os.fspath
 
-    from simvid import arrays
+    from simvid.clips import arrays
 
     class Spy(arrays.ArrayFile):
         def __init__(self, path: Path) -> None:

@@ -12,22 +12,22 @@ from pathlib import Path
 import pytest
 
 from simvid.clip import Clip
-from simvid.clip_records import CLIP_FILE
+from simvid.clips.records import CLIP_FILE
+from simvid.clips.stage_store import STORE
 from simvid.errors import ClipError
+from simvid.jobs.refine_clip import refine_clip
 from simvid.pipeline import run
-from simvid.refine_clip import refine_clip
-from simvid.stage_store import STORE
 
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
 from simvid import registry
 registry.BUILT_IN["physics"]["free_fall"] = "simvid.testing.free_fall:FreeFall"
-import simvid.stage_inputs
-simvid.stage_inputs.code_version = lambda stage: "the same"
-from simvid.backends import Renderer
+import simvid.jobs.stage_inputs
+simvid.jobs.stage_inputs.code_version = lambda stage: "the same"
+from simvid.jobs.backends import Renderer
 from simvid.testing.refining import sample_frames
-import simvid, simvid.clip_assembly, simvid.folders, simvid.job
+import simvid, simvid.jobs.assembly, simvid.clips.folders, simvid.jobs.job
 from simvid.progress import Silence
 
 def frames(self, assets, trajectory, camera):  # quick pictures in place of real ones: what is killed is the writing
@@ -50,11 +50,11 @@ class Log(Silence):
     def end(self, stage, wall_s, reused): (self.reused if reused else self.ran).append(stage)
 
 if where == "at rename":
-    simvid.folders.sync_tree = lambda folder: stop() if "flying-" in folder.name else None
+    simvid.clips.folders.sync_tree = lambda folder: stop() if "flying-" in folder.name else None
 if where == "in the record":
-    simvid.clip_assembly.write_record = lambda path, record: (path.write_text('{"schema_version": 1'), stop())
+    simvid.jobs.assembly.write_record = lambda path, record: (path.write_text('{"schema_version": 1'), stop())
 if where == "in the trajectory":
-    simvid.job.write_table = lambda *_: stop()
+    simvid.jobs.job.write_table = lambda *_: stop()
 log = Log()
 clip = simvid.run(sys.argv[1], sys.argv[2], reporter=log)
 import json
@@ -140,7 +140,7 @@ def test_two_runs_at_once_agree(flying_file: Path, tmp_path: Path, undisturbed: 
 DIE = """
 import os, signal, sys
 from pathlib import Path
-from simvid import refine_clip
+from simvid.jobs import refine_clip
 from simvid.clip import Clip
 
 def die(path, record):

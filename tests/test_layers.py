@@ -18,12 +18,10 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(
         ("yaml_reading", "yaml_hints", "catalogue", "registry", "parsing", "randomize", "schema", "trajectory_io"), 2
     ),
-    **dict.fromkeys(("clip", "arrays", "video", "pictures", "contact_sheet", "clip_writing", "stage_store"), 2),
-    **dict.fromkeys(("clip_records", "folders", "overview", "progress", "tables"), 2),
+    **dict.fromkeys(("clip", "clips", "progress"), 2),
     "assets": 3,
     **dict.fromkeys(STAGES, 4),
-    **dict.fromkeys(("pipeline", "job", "stage_inputs", "backends", "preflight", "box_tables"), 5),
-    **dict.fromkeys(("clip_assembly", "refine_clip", "asset_records"), 5),
+    **dict.fromkeys(("pipeline", "jobs"), 5),
     **dict.fromkeys(("generating", "viewing", "commands", "doctor", "testing"), 6),
     "cli": 7,
 }

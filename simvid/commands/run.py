@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simvid.clip import Clip
-from simvid.clip_records import CLIP_FILE
+from simvid.clips.records import CLIP_FILE
 from simvid.commands.reporting import Times, reporter_for
 from simvid.parsing import load_scene, parse_scene
 from simvid.pipeline import run

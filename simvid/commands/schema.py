@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from simvid.folders import new_file
+from simvid.clips.folders import new_file
 from simvid.schema import schema_text
 
 

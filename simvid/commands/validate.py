@@ -32,8 +32,8 @@ def _checked(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         scene = load_scene(name, arguments.overrides)
         if not arguments.syntax_only:
-            from simvid.backends import engine_of
-            from simvid.preflight import prepared
+            from simvid.jobs.backends import engine_of
+            from simvid.jobs.preflight import prepared
             from simvid.randomize import sample
 
             drawn, _ = sample(scene, 0)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from simvid.clips.video import VideoWriter, frame_rate, probe, read_video, write_video
 from simvid.errors import ClipError
-from simvid.video import VideoWriter, frame_rate, probe, read_video, write_video
 
 PATCHES = [(200, 30, 40), (30, 180, 60), (40, 60, 210), (235, 235, 235), (20, 20, 20), (240, 200, 40)]
 

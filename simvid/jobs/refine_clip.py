@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from simvid.arrays import ArrayFile
-from simvid.backends import ChosenRefiner, refiner_of
 from simvid.clip import Clip
-from simvid.clip_assembly import link_refined, refined_files, refined_name
-from simvid.clip_records import CLIP_FILE, RefinedRecord, content_hash, hash_of, write_record
-from simvid.clip_writing import captions, write_refined
-from simvid.contact_sheet import Row, columns, draw_sheet, save_png
+from simvid.clips.arrays import ArrayFile
+from simvid.clips.contact_sheet import Row, columns, draw_sheet, save_png
+from simvid.clips.folders import new_file, new_folder, sweep
+from simvid.clips.records import CLIP_FILE, RefinedRecord, content_hash, hash_of, write_record
+from simvid.clips.stage_store import Stage, StageStore
+from simvid.clips.writing import captions, write_refined
 from simvid.errors import ClipError
-from simvid.folders import new_file, new_folder, sweep
+from simvid.jobs.assembly import link_refined, refined_files, refined_name
+from simvid.jobs.backends import ChosenRefiner, refiner_of
+from simvid.jobs.stage_inputs import Inputs, refine_inputs
 from simvid.progress import SILENCE, Reporter
 from simvid.scene import Refine
-from simvid.stage_inputs import Inputs, refine_inputs
-from simvid.stage_store import Stage, StageStore
 
 
 def refine_clip(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.arrays import ArrayFile, ArrayWriter, digest, named_digest, read_named, write_named
+from simvid.clips.arrays import ArrayFile, ArrayWriter, digest, named_digest, read_named, write_named
 from simvid.errors import ClipError
 
 RNG = np.random.default_rng(0)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from simvid.arrays import ArrayFile
-from simvid.clip_writing import captions, sheet_frames
-from simvid.contact_sheet import PAPER, Colors, Row, draw_sheet, label_rows, save_png, tile_size
-from simvid.pictures import Picture
+from simvid.clips.arrays import ArrayFile
+from simvid.clips.contact_sheet import PAPER, Colors, Row, draw_sheet, label_rows, save_png, tile_size
+from simvid.clips.pictures import Picture
+from simvid.clips.writing import captions, sheet_frames
 from simvid.trajectory import Part
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from simvid import __version__
-from simvid.asset_records import asset_records, needs_its_folder
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.clip import Clip
-from simvid.clip_records import (
+from simvid.clips.folders import link_or_copy, new_folder, sweep
+from simvid.clips.overview import View, write_overview
+from simvid.clips.records import (
     CLIP_FILE,
     CameraRecord,
     ClipRecord,
@@ -29,13 +30,12 @@ from simvid.clip_records import (
     file_record,
     write_record,
 )
-from simvid.clip_writing import array_names
+from simvid.clips.stage_store import Stage
+from simvid.clips.writing import array_names
 from simvid.errors import ClipError
-from simvid.folders import link_or_copy, new_folder, sweep
-from simvid.job import CONTACTS_FILE, Job
-from simvid.overview import View, write_overview
+from simvid.jobs.asset_records import asset_records, needs_its_folder
+from simvid.jobs.job import CONTACTS_FILE, Job
 from simvid.scene import Refine
-from simvid.stage_store import Stage
 from simvid.trajectory import Trajectory
 
 HASH_DIGITS = 8

@@ -13,13 +13,13 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.arrays import ArrayFile, ArrayWriter, write_named
-from simvid.clip_records import FileRecord, file_record
-from simvid.contact_sheet import Colors, Row, columns, draw_sheet, label_rows, save_png, tile_size
+from simvid.clips.arrays import ArrayFile, ArrayWriter, write_named
+from simvid.clips.contact_sheet import Colors, Row, columns, draw_sheet, label_rows, save_png, tile_size
+from simvid.clips.records import FileRecord, file_record
+from simvid.clips.video import VideoWriter
 from simvid.errors import RenderError
 from simvid.frames import CameraPath, Frame
 from simvid.trajectory import Part
-from simvid.video import VideoWriter
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of frames done."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simvid import arrays
+from simvid.clips import arrays
 from simvid.errors import ClipError
 
 SCHEMA_VERSION: Final = 1

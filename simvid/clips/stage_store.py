@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from simvid.clip_records import STAGE_FILE, FileRecord, StageFolder, changed_files, hash_of, read_record, write_record
+from simvid.clips.folders import clear_os_errors, new_folder, remove, sweep
+from simvid.clips.records import STAGE_FILE, FileRecord, StageFolder, changed_files, hash_of, read_record, write_record
 from simvid.errors import ClipError
-from simvid.folders import clear_os_errors, new_folder, remove, sweep
 
 STORE = ".stages"
 KEEP_S = 7 * 24 * 3600.0

@@ -11,19 +11,19 @@ from typing import Any, TypeAlias
 
 from simvid import trajectory_io
 from simvid.assets.parts import SceneAssets
-from simvid.backends import ChosenRefiner, Engine, Renderer, engine_of, refiner_of, renderer_of
-from simvid.box_tables import BoxTables
-from simvid.clip_records import TRAJECTORY_FILE, StageRecord, file_record, hash_of
-from simvid.clip_writing import View, stored_frames, write_camera, write_refined
+from simvid.clips.records import TRAJECTORY_FILE, StageRecord, file_record, hash_of
+from simvid.clips.stage_store import Stage, StageStore, StageWork
+from simvid.clips.tables import CONTACT_COLUMNS, contact_rows, write_table
+from simvid.clips.writing import View, stored_frames, write_camera, write_refined
 from simvid.errors import ClipError
 from simvid.frames import CameraPath
+from simvid.jobs.backends import ChosenRefiner, Engine, Renderer, engine_of, refiner_of, renderer_of
+from simvid.jobs.box_tables import BoxTables
+from simvid.jobs.stage_inputs import Inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
 from simvid.scene import Camera, Scene
-from simvid.stage_inputs import Inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
-from simvid.stage_store import Stage, StageStore, StageWork
-from simvid.tables import CONTACT_COLUMNS, contact_rows, write_table
 from simvid.trajectory import Trajectory
 
 Make: TypeAlias = Callable[[StageWork], None]

@@ -10,8 +10,8 @@ import numpy as np
 
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
-from simvid.backends import refiner_of, renderer_of
 from simvid.errors import SceneError, SimvidError
+from simvid.jobs.backends import refiner_of, renderer_of
 from simvid.physics.scripts import check_robot
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera

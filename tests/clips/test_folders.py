@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from simvid.clips.folders import FOREIGN_AGE_S, link_or_copy, new_file, new_folder, sweep, temporary_beside
 from simvid.errors import ClipError
-from simvid.folders import FOREIGN_AGE_S, link_or_copy, new_file, new_folder, sweep, temporary_beside
 
 
 def hidden(folder: Path) -> list[Path]:
@@ -103,7 +103,7 @@ def test_leftovers_of_the_dead_are_swept_and_those_of_the_living_kept(tmp_path: 
     mine = temporary_beside(tmp_path / "clip")
     mine.mkdir()
     code = (
-        "import sys; from pathlib import Path; from simvid.folders import temporary_beside\n"
+        "import sys; from pathlib import Path; from simvid.clips.folders import temporary_beside\n"
         "path = temporary_beside(Path(sys.argv[1]) / 'clip')\n"
         "path.mkdir(); (path / 'a').write_text('a'); print(path.name)"
     )

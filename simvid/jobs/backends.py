@@ -11,7 +11,7 @@ from typing import Any
 
 from simvid import __version__, catalogue, registry
 from simvid.assets.parts import SceneAssets
-from simvid.clip_records import Backend
+from simvid.clips.records import Backend
 from simvid.frames import CameraPath, Frame
 from simvid.physics.base import PhysicsEngine
 from simvid.refining.base import Refiner

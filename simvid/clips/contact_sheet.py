@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from simvid.frames import Frame
-from simvid.pictures import (
+from simvid.clips.pictures import (
     HIDDEN_BEFORE,
     HIDDEN_BOTH,
     HIDDEN_NEXT,
@@ -28,6 +27,7 @@ from simvid.pictures import (
     occlusion_picture,
     turbo,
 )
+from simvid.frames import Frame
 from simvid.trajectory import Part
 
 if TYPE_CHECKING:

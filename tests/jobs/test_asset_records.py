@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy
 
-from simvid.asset_records import asset_records, needs_its_folder
-from simvid.clip_records import AssetRecord
+from simvid.clips.records import AssetRecord
+from simvid.jobs.asset_records import asset_records, needs_its_folder
 from simvid.parsing import parse_scene
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"

@@ -18,10 +18,10 @@ import numpy as np
 from pydantic import BaseModel
 
 from simvid import __version__
-from simvid.arrays import digest
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.assets.robots import RobotModel
-from simvid.clip_records import Backend, hash_of
+from simvid.clips.arrays import digest
+from simvid.clips.records import Backend, hash_of
 from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]
@@ -92,7 +92,7 @@ def clip_inputs(scene: Scene, stages: Collection[Inputs], sampled: Mapping[str, 
 @cache
 def code_version(stage: str) -> str:
     """Version of simvid, with a digest of the code that a stage runs: results of older code are not used again."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     files = [package / f"{name}.py" for name in VALUES]
     files += [path for folder in ("scene", "assets", stage) for path in (package / folder).rglob("*.py")]
     total = hashlib.sha256()

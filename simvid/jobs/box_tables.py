@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from simvid.clips.tables import write_table
 from simvid.frames import Frame
 from simvid.rendering.boxes import Boxes, instance_boxes, part_boxes
-from simvid.tables import write_table
 from simvid.trajectory import Trajectory
 
 EDGES = ("x_min", "y_min", "x_max", "y_max", "visible_px", "cut")

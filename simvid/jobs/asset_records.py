@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from simvid.assets.paths import PREFIX, content_hash, resolve_asset
-from simvid.clip_records import AssetRecord
+from simvid.clips.records import AssetRecord
 from simvid.scene import Compound, Scene, Shape
 
 WORDS = ("licence", "license", "copying")

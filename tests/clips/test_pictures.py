@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simvid.contact_sheet import Colors, Row, columns, draw_sheet, fitted, font, label_rows, save_png, tile_size
-from simvid.frames import Frame
-from simvid.pictures import (
+from simvid.clips.contact_sheet import Colors, Row, columns, draw_sheet, fitted, font, label_rows, save_png, tile_size
+from simvid.clips.pictures import (
     GROUND,
     HIDDEN_BEFORE,
     HIDDEN_BOTH,
@@ -28,6 +27,7 @@ from simvid.pictures import (
     occlusion_picture,
     turbo,
 )
+from simvid.frames import Frame
 from simvid.testing.refining import sample_frames
 from simvid.trajectory import Part
 
