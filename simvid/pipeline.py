@@ -66,8 +66,9 @@ def run(
     if not force and (clip := existing_clip(job)) is not None:
         reporter.found(clip.path)
         return clip
-    physics = job.simulate()
-    rendered = {c.name: job.render(c, physics) for c in drawn.cameras} if until != "physics" else {}
+    with job.compiling_ahead():
+        physics = job.simulate()
+        rendered = {c.name: job.render(c, physics) for c in drawn.cameras} if until != "physics" else {}
     refined = {c.name: job.refine(c, rendered[c.name]) for c in drawn.cameras} if until == "refining" else {}
     return write_clip(job, Results(physics, rendered, refined))
 

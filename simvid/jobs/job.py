@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from simvid.jobs.backends import ChosenRefiner, Engine, Renderer, engine_of, ref
 from simvid.jobs.box_tables import BoxTables
 from simvid.jobs.stage_inputs import Inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
+from simvid.rendering.ahead import Compiling, compiling
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
 from simvid.scene import Camera, Scene
@@ -55,6 +57,7 @@ class Job:
     reporter: Reporter = SILENCE
     done: list[StageRecord] = field(default_factory=list)
     _trajectory: Trajectory | None = None
+    _compiling: Compiling = field(default_factory=Compiling)
 
     @property
     def scene(self) -> Scene:
@@ -101,6 +104,23 @@ class Job:
             stages.append(refine_inputs(self.refiner.record, self.scene.refine.look, self.scene.seed, {}))
         return hash_of(clip_inputs(self.scene, stages, self.sampled))
 
+    @contextmanager
+    def compiling_ahead(self) -> Iterator[None]:
+        """Compile the renderer's code on another core while physics runs, if both are still to be done."""
+        simulated = self.given is not None or self.store.find("physics", self.physics_inputs, "") is not None
+        if self.renderer is None or (simulated and not self.force):
+            yield
+            return
+        with compiling(self.renderer.record.backend) as self._compiling:
+            yield
+
+    def _compiled(self) -> None:
+        if self._compiling.running():
+            started = time.perf_counter()
+            self.reporter.begin("compiling (first run only)", None)
+            self._compiling.wait()
+            self.reporter.end("compiling (first run only)", time.perf_counter() - started, False)
+
     def simulate(self) -> Stage:
         """Scene -> trajectory."""
 
@@ -119,6 +139,8 @@ class Job:
         assert renderer is not None, "the job ends before rendering"
         digest = str(physics.record.files[TRAJECTORY_FILE].digest)
         inputs = render_inputs(self.assets, camera.name, renderer.record, digest)
+
+        self._compiled()
 
         def make(work: StageWork) -> None:
             trajectory = self.trajectory(physics)
