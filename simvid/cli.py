@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All commands with their options."""
     parser = argparse.ArgumentParser(prog="simvid", description=DESCRIPTION, formatter_class=_Plain)
     parser.add_argument("--version", action="version", version=f"simvid {__version__}")
+    _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (_run, _simulate, _render, _refine, _validate, _schema, _list, _show, _doctor):
         add(commands)
@@ -87,10 +88,17 @@ def _command(commands: Any, name: str, help_text: str, example: str, module: str
         epilog=f"example:\n{example}",
     )  # fmt: skip
     parser.set_defaults(module=module or name)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but results and errors")
-    parser.add_argument("--debug", action="store_true", help="show Python tracebacks")
+    _habits(parser, argparse.SUPPRESS)
     return parser
+
+
+def _habits(parser: argparse.ArgumentParser, default: Any) -> None:
+    """Options that stand before or after the command."""
+    parser.add_argument("--json", action="store_true", default=default, help="print the result as JSON")
+    parser.add_argument(
+        "--quiet", "-q", action="store_true", default=default, help="say nothing but results and errors"
+    )
+    parser.add_argument("--debug", action="store_true", default=default, help="show Python tracebacks")
 
 
 def _scene_options(parser: Any, what: str = "scene") -> None:

@@ -418,3 +418,12 @@ def test_bars_in_a_real_terminal(flying_clip: Clip, flying_file: Path) -> None:
     assert "━".encode() in text
     assert "━" not in out
     assert out.startswith("clip ")
+
+
+def test_the_common_options_stand_before_or_after_the_command(simvid_: Any) -> None:
+    for arguments in (("--json", "list", "scenes"), ("list", "scenes", "--json")):
+        assert simvid_(*arguments).json["scenes"]
+    for arguments in (("--debug", "run", "nosuch"), ("run", "nosuch", "--debug")):
+        with pytest.raises(SceneError):
+            simvid_(*arguments)
+    assert simvid_("run", "nosuch").code == 2
