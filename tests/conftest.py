@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from simvid.clip import Clip
 
 ROOT = Path(__file__).resolve().parent.parent
+settings.register_profile("gate", derandomize=True, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))  # HYPOTHESIS_PROFILE=default draws new cases
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

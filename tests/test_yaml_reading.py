@@ -208,12 +208,14 @@ def test_a_byte_order_mark_is_dropped() -> None:
     assert read_yaml("\ufeffa: 1\n", "f").tree == {"a": 1}
 
 
+ODD = "\x7f\x85\u2028\u2029"
+"""PyYAML does not read what it writes of these: it takes the last three for line breaks, as YAML 1.1 had it."""
 PLAIN = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**39), 10**39)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_characters="\x7f"), max_size=12),
+    | st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_characters=ODD), max_size=12),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcXYZ_ :-#", max_size=6), inner, max_size=4),
     max_leaves=20,
 )
