@@ -18,7 +18,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(
         ("yaml_reading", "yaml_hints", "catalogue", "registry", "parsing", "randomize", "schema", "trajectory_io"), 2
     ),
-    **dict.fromkeys(("clip", "clips", "progress"), 2),
+    **dict.fromkeys(("clip", "clips", "progress", "lens", "motion"), 2),
     "assets": 3,
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),

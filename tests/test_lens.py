@@ -7,7 +7,7 @@ import pytest
 
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics
-from simvid.rendering.lens import pixel_centers, project, unproject
+from simvid.lens import pixel_centers, project, unproject
 
 
 @pytest.fixture
