@@ -20,12 +20,23 @@ Texture: TypeAlias = Literal["plain", "checker", "wood", "concrete", "brushed_me
 
 
 class Look(Model):
-    """Appearance. Colours are sRGB in [0, 1]."""
+    """Appearance. Colours are sRGB in [0, 1]; the parameters are those of the principled model (Burley 2012)."""
 
     base_color: Color | None = None
     """Albedo; None keeps the mesh's own colours (or a neutral grey for primitives)."""
     roughness: Unit = 0.6
     metallic: Unit = 0.0
+    specular: Unit = 0.5
+    """Reflectance head-on of what is no metal, in units of 0.08; 0.5 is plastic's 4 %. Where light goes through, ior
+    counts instead."""
+    transmission: Unit = 0.0
+    """Share of the light that is not reflected which goes through, tinted by base_color; the rest is scattered back."""
+    ior: Annotated[float, Field(ge=1.01, le=3)] = 1.5
+    """Refractive index of what light goes through."""
+    sheen: Unit = 0.0
+    """Soft gleam at grazing angles, as of cloth."""
+    clearcoat: Unit = 0.0
+    """A second, sharper gloss on top, as of lacquer; 1 reflects a quarter as much as plastic."""
     texture: Texture = "plain"
     """Procedural texture tinted by base_color; meshes with their own texture keep it when this is plain."""
     texture_size_m: Positive = 0.5
