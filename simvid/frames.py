@@ -9,37 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.camera_path import CameraPath as CameraPath  # noqa: PLC0414  told to type checkers as a public name
+
 LABELS = ("alpha", "depth", "ids", "normals", "flow", "occlusion", "boxes", "contacts")
 """Names a scene may ask for under ``labels``."""
-
-
-@dataclass(frozen=True, eq=False)
-class CameraPath:
-    """A pinhole camera over T frames. OpenCV axes: +x right, +y down, +z forward; pixel centres at +0.5.
-
-    Attributes:
-        name: as in the scene.
-        width, height: resolution [px].
-        K: intrinsics [px], float64 [3, 3].
-        world_from_camera: float64 [T, 4, 4].
-    """
-
-    name: str
-    width: int
-    height: int
-    K: NDArray[np.float64]
-    world_from_camera: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if self.K.shape != (3, 3):
-            raise ValueError(f"CameraPath.K: expected shape (3, 3), got {self.K.shape}")
-        if self.world_from_camera.ndim != 3 or self.world_from_camera.shape[1:] != (4, 4):
-            raise ValueError(f"CameraPath.world_from_camera: expected (T, 4, 4), got {self.world_from_camera.shape}")
-
-    @property
-    def camera_from_world(self) -> NDArray[np.float64]:
-        """Inverse of ``world_from_camera`` [T, 4, 4]."""
-        return np.asarray(np.linalg.inv(self.world_from_camera), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,9 @@ from simvid.clips.records import Backend, hash_of
 from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]
-VALUES = ("frames", "gaussians", "mesh", "rotations", "spherical_harmonics", "trajectory")
+VALUES = (
+    "camera_path", "frames", "gaussians", "lens", "mesh", "optics", "rotations", "spherical_harmonics", "trajectory",
+)  # fmt: skip
 """Modules that every stage uses, besides the packages ``scene`` and ``assets``."""
 NO_PHYSICS = {"name", "description", "cameras", "lights", "render", "refine", "labels", "randomize"}
 NO_PICTURE = {
