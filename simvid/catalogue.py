@@ -98,13 +98,29 @@ def find(shelf: Shelf, name_or_path: str, base: Path | None = None) -> Path:
         path = (base or Path()) / name_or_path
         if path.is_file():
             return path
-        raise SceneError(f"{shelf}: expected a file, got {name_or_path!r}: nothing there")
+        raise SceneError(_no_file(path, name_or_path))
     known = {entry.name: entry.path for entry in entries(shelf)}
     if name_or_path not in known:
+        path = (base or Path()) / name_or_path
+        if path.exists() or any(path.with_suffix(e).is_file() for e in _ENDINGS):
+            raise SceneError(_no_file(path, name_or_path))
         raise SceneError(
             f"{shelf}: expected a name on the shelf, got {name_or_path!r}\n  hint: {hint(name_or_path, known)}"
         )
     return known[name_or_path]
+
+
+def _no_file(path: Path, got: str) -> str:
+    """Why a path is no entry, and which one may be meant."""
+    if path.is_dir():
+        clip = "; it is a clip, see simvid show" if (path / "clip.json").is_file() else ""
+        return f"expected a .yaml file, got the folder {got!r}{clip}"
+    if path.is_file():
+        return f"expected a .yaml file, got {got!r}"
+    near = [path.with_suffix(e).name for e in _ENDINGS if path.with_suffix(e).is_file()]
+    beside = sorted(p.name for p in path.parent.glob("*") if p.suffix in _ENDINGS) if path.parent.is_dir() else []
+    near = near or get_close_matches(path.name, beside, n=1)
+    return f"expected a file, got {got!r}: nothing there" + (f"\n  hint: did you mean {near[0]!r}?" if near else "")
 
 
 def hint(name: str, known: Mapping[str, object]) -> str:

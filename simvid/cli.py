@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
@@ -32,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is well, 1 an error without a kind of its own, 2 wrong arguments or a faulty scene; the other kinds have the codes
     of ``simvid.errors``. 130 is Ctrl-C.
     """
-    arguments = build_parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _terminate)
+    arguments = argparse.Namespace(json=False, debug=False)
     try:
+        signal.signal(signal.SIGTERM, _terminate)
+        arguments = _parsed(list(sys.argv[1:] if argv is None else argv))
         command = import_module(f"simvid.commands.{arguments.module}")
         code: int = command.main(arguments)
         sys.stdout.flush()
@@ -55,6 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(text, INTERNAL, arguments)
 
 
+def _parsed(argv: list[str]) -> argparse.Namespace:
+    """Arguments; a wrong one is answered with the usage of its command and the closest option."""
+    _Parser.json = "--json" in argv
+    arguments, unknown = build_parser().parse_known_args(argv)
+    if unknown:
+        parser = arguments.parser
+        near = get_close_matches(unknown[0].partition("=")[0], parser._option_string_actions, n=1)
+        parser.error(f"unknown argument {unknown[0]}" + (f"; did you mean {near[0]}?" if near else ""))
+    return arguments
+
+
 def _report(text: str, code: int, arguments: argparse.Namespace) -> int:
     if getattr(arguments, "json", False):
         print(json.dumps({"error": text, "exit_code": code}))
@@ -68,13 +81,24 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands with their options."""
-    parser = argparse.ArgumentParser(prog="simvid", description=DESCRIPTION, formatter_class=_Plain)
+    parser = _Parser(prog="simvid", description=DESCRIPTION, formatter_class=_Plain)
     parser.add_argument("--version", action="version", version=f"simvid {__version__}")
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (_run, _simulate, _render, _refine, _validate, _schema, _list, _show, _doctor):
         add(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments as JSON too, if that was asked for."""
+
+    json = False
+
+    def error(self, message: str) -> NoReturn:
+        if self.json:
+            print(json.dumps({"error": message, "exit_code": 2}))
+        super().error(message)
 
 
 class _Plain(argparse.RawDescriptionHelpFormatter):
@@ -87,7 +111,7 @@ def _command(commands: Any, name: str, help_text: str, example: str, module: str
         name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".", formatter_class=_Plain,
         epilog=f"example:\n{example}",
     )  # fmt: skip
-    parser.set_defaults(module=module or name)
+    parser.set_defaults(module=module or name, parser=parser)
     _habits(parser, argparse.SUPPRESS)
     return parser
 

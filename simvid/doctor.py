@@ -17,7 +17,7 @@ from pathlib import Path
 
 from simvid import __version__
 from simvid.assets.cache import cache_folder
-from simvid.errors import SimvidError
+from simvid.errors import SimvidError, install_line
 
 EXTRAS = {
     "genesis": "a second physics engine",
@@ -71,9 +71,7 @@ def _packages() -> Iterator[Finding]:
         have = ", ".join(f"{name} {_version(name)}" for name in names if name not in missing)
         use = EXTRAS.get(extra, "")
         value = f"{use}: {have}" if not missing else f"{use}: without {', '.join(missing)}"
-        yield Finding(
-            "extras", extra, value, True if not missing else None, f"pip install 'simvid[{extra}]'" * bool(missing)
-        )
+        yield Finding("extras", extra, value, True if not missing else None, install_line(extra) * bool(missing))
 
 
 def _declared() -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 _LISTED = 100
@@ -81,4 +83,15 @@ class MissingExtraError(SimvidError, ImportError):
     exit_code = 7
 
     def __init__(self, package: str, extra: str, needed_for: str) -> None:
-        super().__init__(f"{needed_for} needs the package {package!r}: install it with  pip install 'simvid[{extra}]'")
+        super().__init__(f"{needed_for} needs the package {package!r}: install it with  {install_line(extra)}")
+        self._given = package, extra, needed_for
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        return MissingExtraError, self._given
+
+
+def install_line(extra: str) -> str:
+    """How to add an extra here: from the checkout, where simvid runs from one."""
+    checkout = Path(__file__).resolve().parent.parent
+    what = f"--editable '{checkout}[{extra}]'" if (checkout / "pyproject.toml").is_file() else f"'simvid[{extra}]'"
+    return f"{sys.executable or 'python'} -m pip install {what}"

@@ -105,7 +105,7 @@ def test_find_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find("renderers", "./mine.yaml") == Path("mine.yaml")
     assert find("renderers", str(tmp_path / "mine.yaml")) == tmp_path / "mine.yaml"
     assert find("renderers", "mine.yaml", base=tmp_path) == tmp_path / "mine.yaml"
-    with pytest.raises(SceneError, match=r"renderers: expected a file, got 'mine.yaml': nothing there"):
+    with pytest.raises(SceneError, match=r"expected a file, got 'mine.yaml': nothing there"):
         find("renderers", "mine.yaml", base=tmp_path / "other")
 
 

@@ -174,6 +174,8 @@ def _load(path: Path, content: bytes, resolver: _Resolver) -> Any:
     except Exception as error:  # parsers fail in every way there is; the file is at fault whichever it was
         detail = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {detail[0][:200]}" if detail else type(error).__name__
+        if isinstance(error, IndexError):
+            reason = f"a face names a vertex, texture or normal index that is not there; {reason}"
         raise AssetError(f"{path}: cannot be read as {path.suffix[1:].upper()} ({reason})") from error
 
 

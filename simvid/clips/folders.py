@@ -25,6 +25,9 @@ FOREIGN_AGE_S = 24 * 3600.0
 """Leftovers of another host are removed when untouched for so long, since its processes cannot be seen [s]."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_PLACE = (
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL
+)  # fmt: skip
 _TEMPORARY = re.compile(r"^\.tmp-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-(?P<count>\d+)-.+")
 _count = itertools.count()
 
@@ -56,6 +59,8 @@ def _start_of(pid: int) -> int | None:
 def temporary_beside(final: Path) -> Path:
     """A new name in the same folder, hidden, that tells who writes it."""
     pid = os.getpid()
+    if not final.name:
+        raise ClipError(f"{final}: expected a place with a name of its own")
     return final.with_name(f".tmp-{_host()}-{pid}-{_start_of(pid) or 0}-{next(_count)}-{final.name}")
 
 
@@ -139,11 +144,10 @@ def clear_os_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise ClipError(
-                f"{path}: the disk is full; nothing was left half-written. Free some space, or choose another --out"
+                f"{path}: the disk is full; nothing was left half-written. Free some space, or choose another place"
             ) from error
-        if error.errno in DENIED or error.errno in (errno.ENOTDIR, errno.EEXIST):
-            where = error.filename or path
-            raise ClipError(f"{path}: cannot be written ({error.strerror}: {where}); choose another --out") from error
+        if error.errno in DENIED or error.errno in NO_PLACE:
+            raise ClipError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
         raise
 
 

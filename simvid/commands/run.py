@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from simvid.catalogue import BackendShelf, find
 from simvid.clip import Clip
 from simvid.clips.records import CLIP_FILE
 from simvid.commands.reporting import Times, reporter_for
+from simvid.errors import ClipError, SceneError
 from simvid.parsing import load_scene, parse_scene
 from simvid.pipeline import run
 from simvid.scene import Scene
@@ -19,6 +21,8 @@ from simvid.trajectory import Trajectory
 def main(arguments: argparse.Namespace) -> int:
     """Run it and say where things are."""
     scene, trajectory, out = _source(arguments)
+    if arguments.sample and not scene.randomize:
+        raise SceneError(f"--sample: expected 0, as {scene.name} randomizes nothing, got {arguments.sample}")
     times, shown = reporter_for(arguments)
     with shown:
         clip = run(
@@ -37,9 +41,11 @@ def main(arguments: argparse.Namespace) -> int:
 def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Path]:
     """The scene, and for a clip folder its trajectory and the folder that it lies in."""
     overrides = list(arguments.overrides)
+    if arguments.out == "":
+        raise ClipError("--out: expected a folder, got nothing")
     for path, value in (
-        ("render", arguments.renderer),
-        ("refine.refiner", arguments.refiner),
+        ("render", _entry("renderer", arguments.renderer)),
+        ("refine.refiner", _entry("refiner", arguments.refiner)),
         ("refine.look", arguments.look),
     ):
         if value is not None:
@@ -51,6 +57,18 @@ def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Pa
         scene = parse_scene(text, str(folder / CLIP_FILE), clip.scene._base, overrides)
         return scene, clip.trajectory, folder.parent
     return load_scene(arguments.scene, overrides), None, Path("out")
+
+
+def _entry(kind: Literal["renderer", "refiner"], value: str | None) -> str | None:
+    """The name on the shelf, or the whole path of a file named from here."""
+    if value is None:
+        return None
+    shelf: BackendShelf = "renderers" if kind == "renderer" else "refiners"
+    try:
+        path = find(shelf, value)
+    except SceneError as error:
+        raise SceneError(f"--{kind}: {str(error).removeprefix(f'{shelf}: ')}") from error
+    return value if path.stem == value else str(path.resolve())
 
 
 def summary(clip: Clip, times: Times) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
 from simvid.errors import SceneError, SimvidError
+from simvid.frames import arrays_of
 from simvid.jobs.backends import refiner_of, renderer_of
 from simvid.physics.scripts import check_robot
 from simvid.rendering.camera import camera_path
@@ -83,6 +83,9 @@ def _backend_faults(scene: Scene) -> list[str]:
         faults.append(str(error))
     try:
         refiner = refiner_of(scene.refine.refiner, Path(scene._base)).use
+    except SimvidError as error:
+        return [*faults, f"{scene.where('refine')}: {error}"]
+    try:
         refiner.refine(iter(()), look=scene.refine.look, seed=scene.seed)
         missing = [name for name in refiner.reads if name not in arrays_of(scene.labels)]
         if missing:
@@ -91,15 +94,5 @@ def _backend_faults(scene: Scene) -> list[str]:
                 "add the labels that hold them"
             )
     except SimvidError as error:
-        faults.append(f"{scene.where('refine')}: {error}")
+        faults.append(f"{scene.where('refine.look')}: {error}")
     return faults
-
-
-def arrays_of(labels: Collection[str]) -> set[str]:
-    """Names of the arrays that labels stand for, as in ``Frame``."""
-    found = set(labels) & {"alpha", "depth", "ids", "normals"}
-    found |= {"depth_expected"} if "depth" in labels else set()
-    found |= {"ids"} if "boxes" in labels else set()
-    found |= {"flow_forward", "flow_backward"} if "flow" in labels else set()
-    found |= {"occluded_forward", "occluded_backward"} if "occlusion" in labels else set()
-    return found

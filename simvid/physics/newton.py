@@ -51,7 +51,7 @@ class NewtonPhysics:
         _check_supported(assets)
         if _anything_moves(assets):
             with _mujoco_warnings():
-                check_overlaps(assets.parts, _overlaps(build_world(assets)))
+                check_overlaps(assets, _overlaps(build_world(assets)))
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
@@ -127,7 +127,7 @@ def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | Non
     times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
     targets = tuple(plan_script(m, r, times) for m, r in zip(assets.robots, scene.robots, strict=True))
     world = build_world(assets)
-    check_overlaps(assets.parts, _overlaps(world))
+    check_overlaps(assets, _overlaps(world))
     loop = _Loop(world, Drives(world, targets, steps), warnings)
     for frame in range(frames):
         if frame:

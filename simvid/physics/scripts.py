@@ -110,8 +110,11 @@ def _planned(model: RobotModel, robot: Robot) -> _Planner:
     planner.faults.extend(gripper_faults if robot.gripper_joints is not None or planner.uses("gripper") else [])
     planner.faults.extend(tool_faults)
     planner.q = np.clip(planner.q, model.lower, model.upper)
+    start = len(planner.faults)
     for k, action in enumerate(robot.script):
         planner.add(f"script[{k}]", action)
+    if _start_faults(model, robot):  # what cannot be reached from a wrong start says nothing
+        planner.faults[start:] = [f for f in planner.faults[start:] if "cannot be followed" not in f[1]]
     return planner
 
 
@@ -137,7 +140,11 @@ def _joint_faults(
             faults.append((f"{path}.{name}", "this joint has no actuator in the robot's file"))
         if limits and not joint.lower - LIMIT_SLACK <= value <= joint.upper + LIMIT_SLACK:
             span = f"[{joint.lower:.6g}, {joint.upper:.6g}] {unit}"
-            faults.append((f"{path}.{name}", f"expected a position in {span}, got {value:.6g}"))
+            radians = np.radians(value)
+            hint = ""
+            if unit == "rad" and joint.lower - LIMIT_SLACK <= radians <= joint.upper + LIMIT_SLACK:
+                hint = f"; {value:.6g} degrees are {radians:.4g} rad"
+            faults.append((f"{path}.{name}", f"expected a position in {span}, got {value:.6g}{hint}"))
     return faults
 
 

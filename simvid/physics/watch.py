@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, PartAssets, SceneAssets
+from simvid.assets.parts import Collider, SceneAssets
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
-from simvid.trajectory import pose_matrices
+from simvid.trajectory import Part, pose_matrices
 
 Array = NDArray[np.float64]
 OVERLAP_M = 1e-3
@@ -39,12 +40,13 @@ class Overlap:
     """The way to move a, world."""
 
 
-def check_overlaps(parts: Sequence[PartAssets], overlaps: Iterable[Overlap]) -> None:
+def check_overlaps(assets: SceneAssets, overlaps: Iterable[Overlap]) -> None:
     """Refuse a start in which parts of different things are deeper than ``OVERLAP_M`` inside each other.
 
     Raises:
         SceneError: one line per pair, deepest first, with the way out.
     """
+    parts = assets.parts
     deepest: dict[tuple[int, int], Overlap] = {}
     for overlap in overlaps:
         pair = (min(overlap.a, overlap.b), max(overlap.a, overlap.b))
@@ -55,27 +57,40 @@ def check_overlaps(parts: Sequence[PartAssets], overlaps: Iterable[Overlap]) -> 
     if not deepest:
         return
     found = sorted(deepest.values(), key=lambda o: (-o.depth_m, o.a, o.b))
-    lines = [_overlap_line(parts, overlap) for overlap in found[:SHOWN]]
+    lines = [_overlap_line(assets, overlap) for overlap in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more pairs")
     raise SceneError("\n".join(lines))
 
 
-def _overlap_line(parts: Sequence[PartAssets], o: Overlap) -> str:
-    a, b, normal = o.a, o.b, np.array(o.normal)
+def _overlap_line(assets: SceneAssets, o: Overlap) -> str:
+    parts, a, b, normal = assets.parts, o.a, o.b, np.array(o.normal)
     if parts[a].part.fixed and not parts[b].part.fixed:
         a, b, normal = b, a, -normal
     first, second = (parts[k].part for k in (a, b))
     way = ", ".join(f"{x:.3g}" for x in np.round(normal * (o.depth_m + 1e-4), 4) + 0.0)
     remedy = f"move {first.name!r} by [{way}] m"
-    if first.kind == "link":
-        remedy = f"start {first.instance!r} in another pose (initial_joints), or move {second.name!r}"
+    if "link" in (first.kind, second.kind):
+        robot, other = (first, second) if first.kind == "link" else (second, first)
+        remedy = f"start {robot.instance!r} in another pose (initial_joints), or move {other.instance!r} out of its way"
     elif first.kind == second.kind == "body":
         remedy += ", or tie them by a joint"
+    depth = f"{o.depth_m * 1000:.3g} mm"
     return (
-        f"{first.name!r} and {second.name!r} are {o.depth_m * 1000:.3g} mm inside each other at t = 0 (at most "
+        f"{_place(assets, first)}: {first.name!r} and {second.name!r} are {depth} inside each other at t = 0 (at most "
         f"{OVERLAP_M * 1000:g} mm is allowed): {remedy}"
     )
+
+
+def _place(assets: SceneAssets, part: Part) -> str:
+    """File, line and field of a body or robot."""
+    scene = assets.scene
+    link = part.kind == "link"
+    kind, names = ("robots", [r.name for r in scene.robots]) if link else ("bodies", [b.name for b in scene.bodies])
+    for k, name in enumerate(names):
+        if part.instance == name or re.fullmatch(rf"{re.escape(name)}_\d+", part.instance):
+            return scene.where(f"{kind}[{k}]")
+    return scene.where(kind)
 
 
 @dataclass(eq=False)

@@ -40,5 +40,5 @@ class IdentityRefiner:
             SceneError: a look other than ``as_rendered``.
         """
         if look not in LOOKS:
-            raise SceneError(f"refine.look: the identity refiner knows {', '.join(LOOKS)}; got {look!r}")
+            raise SceneError(f"the identity refiner knows {', '.join(LOOKS)}; got {look!r}")
         return (frame.rgb for frame in frames)

@@ -268,7 +268,7 @@ POINTS = (
         ("a.obj", "v 0 0 0\nv 1 0 0\nv 1e30 0 0\nf 1 2 3\n", "give a scale"),
         ("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "cannot be read|faces name vertex"),
         ("a.stl", "solid", "cannot be read|expected triangles"),
-        ("a.stl", "x" * 80 + "\xff\xff\xff\x7f" + "y" * 50, "cannot be read"),
+        ("a.stl", "x" * 80 + "\xff\xff\xff\x7f" + "y" * 50, "cannot be read|expected triangles"),
         ("a.glb", "glTF", "cut off"),
         ("a.glb", "not glTF at all, I fear", "begins with glTF"),
         ("a.gltf", "{", "JSON cannot be read"),
