@@ -11,8 +11,31 @@ from numpy.typing import NDArray
 
 from simvid.camera_path import CameraPath as CameraPath  # noqa: PLC0414  told to type checkers as a public name
 
-LABELS = ("alpha", "depth", "ids", "normals", "flow", "occlusion", "boxes", "contacts")
+LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
+    "alpha": ("alpha",),
+    "depth": ("depth", "depth_expected"),
+    "depth_surface": ("depth_surface",),
+    "ids": ("ids",),
+    "amodal": ("amodal", "ids"),
+    "normals": ("normals",),
+    "object_coords": ("object_coords",),
+    "flow": ("flow_forward", "flow_backward"),
+    "scene_flow": ("scene_flow",),
+    "occlusion": ("occluded_forward", "occluded_backward"),
+    "tracks": ("depth", "ids"),
+    "boxes": ("ids",),
+    "boxes_3d": (),
+    "poses": (),
+    "contacts": (),
+}
+"""What a scene may ask for under ``labels`` -> the arrays of ``Frame`` that it brings."""
+LABELS = tuple(LABEL_ARRAYS)
 """Names a scene may ask for under ``labels``."""
+
+
+def arrays_of(labels: Iterable[str]) -> frozenset[str]:
+    """Names of the arrays of ``Frame`` that some labels bring; ``rgb`` is always there."""
+    return frozenset(array for label in labels for array in LABEL_ARRAYS[label])
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +47,20 @@ class Frame:
         alpha: coverage by splats and ground (1 - sky), float32 [H, W].
         depth: z [m] where transmittance passes 0.5 (median), +inf where it never does, float32 [H, W].
         depth_expected: weighted mean z [m], +inf where alpha < 1/255, float32 [H, W].
+        depth_surface: z [m] of the nearest surface under the pixel's centre: visual meshes, colliders of captures, the
+            ground; +inf where there is none, float32 [H, W].
         ids: part id that dominates the pixel, 0 = scenery or alpha < 0.5, int32 [H, W].
         normals: unit, camera frame (facing the camera: z < 0), 0 where ids or depth are invalid, float32 [H, W, 3].
         flow_forward: (u right, v down) [px] from this frame to the next, NaN where undefined, float32 [H, W, 2].
         flow_backward: the same to the previous frame.
         occluded_forward: the surface point seen here is hidden or outside the picture in the next frame, bool [H, W].
         occluded_backward: the same for the previous frame.
+        amodal: mask of each instance drawn alone, row k for instance k + 1, bits packed along the width (first pixel in
+            the highest bit), uint8 [M, H, ceil(W / 8)]; see ``amodal_mask``.
+        object_coords: place of the surface in the box of its part, 0 to 1 along each axis of the part, NaN where
+            undefined, float32 [H, W, 3].
+        scene_flow: displacement [m] of the surface point to the next frame in the world, along the axes of this
+            frame's camera, NaN where undefined, float32 [H, W, 3].
     """
 
     rgb: NDArray[np.uint8]
@@ -42,6 +73,10 @@ class Frame:
     flow_backward: NDArray[np.float32] | None = None
     occluded_forward: NDArray[np.bool_] | None = None
     occluded_backward: NDArray[np.bool_] | None = None
+    depth_surface: NDArray[np.float32] | None = None
+    amodal: NDArray[np.uint8] | None = None
+    object_coords: NDArray[np.float32] | None = None
+    scene_flow: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=())
@@ -50,6 +85,18 @@ class Frame:
     def labels(self) -> dict[str, NDArray[np.generic]]:
         """The arrays that are present, rgb left out."""
         return {f.name: a for f in fields(self) if f.name != "rgb" and (a := getattr(self, f.name)) is not None}
+
+    def amodal_mask(self, instance_id: int) -> NDArray[np.bool_]:
+        """The pixels that an instance would cover if it were alone, bool [H, W].
+
+        Raises:
+            ValueError: the frame has no amodal masks, or there is no such instance.
+        """
+        if self.amodal is None:
+            raise ValueError("amodal_mask: the frame has no amodal masks; ask for the label 'amodal'")
+        if not 1 <= instance_id <= len(self.amodal):
+            raise ValueError(f"amodal_mask: expected an instance id from 1 to {len(self.amodal)}, got {instance_id}")
+        return np.unpackbits(self.amodal[instance_id - 1], axis=-1, count=self.rgb.shape[1]).astype(np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +114,10 @@ class Frames:
     flow_backward: NDArray[np.float32] | None = None
     occluded_forward: NDArray[np.bool_] | None = None
     occluded_backward: NDArray[np.bool_] | None = None
+    depth_surface: NDArray[np.float32] | None = None
+    amodal: NDArray[np.uint8] | None = None
+    object_coords: NDArray[np.float32] | None = None
+    scene_flow: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=(len(self.rgb),))
@@ -108,11 +159,20 @@ _TRAILING: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "flow_backward": ((2,), np.float32),
     "occluded_forward": ((), np.bool_),
     "occluded_backward": ((), np.bool_),
+    "depth_surface": ((), np.float32),
+    "object_coords": ((3,), np.float32),
+    "scene_flow": ((3,), np.float32),
 }
 
 
 def _check_arrays(value: Frame | Frames, lead: tuple[int, ...]) -> None:
     size = value.rgb.shape[len(lead) : len(lead) + 2]
+    packed = value.amodal
+    if packed is not None:
+        wanted = (*lead, packed.shape[len(lead)], size[0], -(-size[1] // 8))
+        if packed.shape != wanted or packed.dtype != np.uint8:
+            kind = type(value).__name__
+            raise ValueError(f"{kind}.amodal: expected uint8 {wanted}, got {packed.dtype} {packed.shape}")
     for name, (trail, dtype) in _TRAILING.items():
         array = getattr(value, name)
         if array is None:

@@ -25,7 +25,8 @@ class Part:
     """1..M, stable for the clip; all links of a robot share one."""
     kind: PartKind
     category: str
-    """Semantic class: the name in the scene file before counting (``block``), the robot's name, or ``ground``."""
+    """Semantic class: ``category`` in the scene file, else the name there before counting (``block``), the robot's
+    name, or ``ground``."""
     fixed: bool = False
     """True where physics never moves it (it may still follow keyframes)."""
 
@@ -188,6 +189,15 @@ class Trajectory:
     def instance_ids(self) -> NDArray[np.int32]:
         """Lookup from part id to instance id, [B + 1]; 0 -> 0."""
         return np.array([0, *(p.instance_id for p in self.parts)], dtype=np.int32)
+
+    def categories(self) -> tuple[str, ...]:
+        """Names of the semantic classes in the order of their first part; the first has semantic id 1."""
+        return tuple(dict.fromkeys(p.category for p in self.parts))
+
+    def semantic_ids(self) -> NDArray[np.int32]:
+        """Lookup from part id to semantic id, [B + 1]; 0 -> 0."""
+        rank = {name: k for k, name in enumerate(self.categories(), start=1)}
+        return np.array([0, *(rank[p.category] for p in self.parts)], dtype=np.int32)
 
 
 def pose_matrices(poses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ LAYERS: dict[str, int] = {
         ("yaml_reading", "yaml_hints", "catalogue", "registry", "parsing", "randomize", "schema", "trajectory_io"), 2
     ),
     **dict.fromkeys(("clip", "clips", "progress", "lens", "motion"), 2),
-    "assets": 3,
+    **dict.fromkeys(("assets", "surfaces"), 3),
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),
     **dict.fromkeys(("generating", "viewing", "commands", "doctor", "testing"), 6),

@@ -52,9 +52,8 @@ def _number(scene: Scene, geometries: list[BodyGeometry], robots: list[RobotMode
     for body, geometry in zip(scene.bodies, geometries, strict=True):
         for single in placed(body, scene, geometry.bounds_m, geometry.radius_m):
             instances += 1
-            part = Part(
-                single.name, single.name, instances, "body", body.name, single.fixed or single.motion is not None
-            )
+            held = single.fixed or single.motion is not None
+            part = Part(single.name, single.name, instances, "body", body.category or body.name, held)
             mass = None if part.fixed else _mass(single, scene, geometry)
             pose = body_pose(single.pose)
             parts.append(PartAssets(part, pose, geometry.visuals, geometry.colliders, mass, single))
@@ -62,7 +61,7 @@ def _number(scene: Scene, geometries: list[BodyGeometry], robots: list[RobotMode
         instances += 1
         poses = model.forward(model.home)
         for link, pose in zip(model.links, poses, strict=True):
-            part = Part(f"{robot.name}/{link.name}", robot.name, instances, "link", robot.name)
+            part = Part(f"{robot.name}/{link.name}", robot.name, instances, "link", robot.category or robot.name)
             parts.append(PartAssets(part, pose, link.visuals, (), None))
     return tuple(parts)
 

@@ -68,11 +68,20 @@ class PartRecord(Record):
     instance_id: int
     kind: Literal["ground", "body", "link"]
     category: str
+    category_id: int
+    """Its row in ``categories``."""
     fixed: bool
     mass_kg: float | None
     """None for fixed parts."""
     box_m: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     """Lowest and highest corner of what is seen of it, in its own frame [m]."""
+
+
+class CategoryRecord(Record):
+    """A semantic class: a row of the table of semantic ids, 1 to C."""
+
+    id: int
+    name: str
 
 
 class Backend(Record):
@@ -157,6 +166,7 @@ class ClipRecord(Record):
     """Folder that its relative paths start from, relative to the clip's folder; None where it has none."""
     physics: Backend
     parts: tuple[PartRecord, ...]
+    categories: tuple[CategoryRecord, ...] = ()
     cameras: tuple[CameraRecord, ...] = ()
     refined: tuple[RefinedRecord, ...] = ()
     stages: tuple[StageRecord, ...] = ()

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from simvid import __version__
-from simvid.assets.parts import PartAssets, SceneAssets
+from simvid.assets.parts import SceneAssets
 from simvid.clip import Clip
 from simvid.clips.folders import link_or_copy, new_folder, sweep
 from simvid.clips.overview import View, write_overview
 from simvid.clips.records import (
     CLIP_FILE,
     CameraRecord,
+    CategoryRecord,
     ClipRecord,
     FileRecord,
     PartRecord,
@@ -36,6 +37,7 @@ from simvid.errors import ClipError
 from simvid.jobs.asset_records import asset_records, needs_its_folder
 from simvid.jobs.job import CONTACTS_FILE, Job
 from simvid.scene import Refine
+from simvid.surfaces.meshes import part_boxes_m
 from simvid.trajectory import Trajectory
 
 HASH_DIGITS = 8
@@ -196,6 +198,7 @@ def _record(
         scene_base=os.path.relpath(Path(scene._base).resolve(), final.resolve()) if needs_its_folder(scene) else None,
         physics=job.engine.record,
         parts=tuple(_parts(job.assets, trajectory)),
+        categories=tuple(CategoryRecord(id=k, name=name) for k, name in enumerate(trajectory.categories(), start=1)),
         cameras=cameras,
         refined=refined,
         stages=tuple(job.done),
@@ -223,7 +226,8 @@ def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> Camera
 
 def _parts(assets: SceneAssets, trajectory: Trajectory) -> Iterator[PartRecord]:
     """The id table."""
-    for k, (part, source) in enumerate(zip(trajectory.parts, assets.parts, strict=True)):
+    semantic = trajectory.semantic_ids()
+    for k, (part, box) in enumerate(zip(trajectory.parts, part_boxes_m(assets.parts), strict=True)):
         mass = float(trajectory.masses_kg[k]) if len(trajectory.masses_kg) else float("inf")
         yield PartRecord(
             id=k + 1,
@@ -232,22 +236,11 @@ def _parts(assets: SceneAssets, trajectory: Trajectory) -> Iterator[PartRecord]:
             instance_id=part.instance_id,
             kind=part.kind,
             category=part.category,
+            category_id=int(semantic[k + 1]),
             fixed=part.fixed,
             mass_kg=mass if np.isfinite(mass) else None,
-            box_m=_box(source),
+            box_m=None if np.isnan(box).any() else (tuple(box[0].tolist()), tuple(box[1].tolist())),
         )
-
-
-def _box(part: PartAssets) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
-    """Lowest and highest corner of all that is seen of a part, in its frame [m]."""
-    meshes = [visual.mesh.vertices for visual in part.visuals if visual.mesh is not None]
-    captures = [visual.capture.means for visual in part.visuals if visual.capture is not None]
-    points = [p for p in (*meshes, *captures) if len(p)]
-    if not points:
-        return None
-    low = np.min([p.min(axis=0) for p in points], axis=0)
-    high = np.max([p.max(axis=0) for p in points], axis=0)
-    return tuple(low.astype(float).tolist()), tuple(high.astype(float).tolist())
 
 
 def _tools() -> dict[str, str]:

@@ -96,7 +96,7 @@ def code_version(stage: str) -> str:
     """Version of simvid, with a digest of the code that a stage runs: results of older code are not used again."""
     package = Path(__file__).resolve().parents[1]
     files = [package / f"{name}.py" for name in VALUES]
-    files += [path for folder in ("scene", "assets", stage) for path in (package / folder).rglob("*.py")]
+    files += [path for folder in ("scene", "assets", "surfaces", stage) for path in (package / folder).rglob("*.py")]
     total = hashlib.sha256()
     for path in sorted(files):
         total.update(f"{path.relative_to(package).as_posix()}:{len(path.read_bytes())};".encode() + path.read_bytes())

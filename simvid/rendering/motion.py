@@ -1,13 +1,10 @@
-"""Exact optical flow and occlusion from the Trajectory; nothing is estimated from pictures.
+"""Exact optical flow and occlusion, as in ``simvid.motion``, in compiled code for pinhole cameras and rigid parts.
 
-The surface point seen at a pixel of frame i is the pixel's ray at its median depth. It moves with the part that
-dominates the pixel, so in the camera of frame j it stands at
+In the camera of frame j the surface point seen at a pixel of frame i stands at
 
     x_j = C_j^-1 T_part(j) T_part(i)^-1 C_i x_i
 
-with C = world_from_camera and T = world_from_part. Pixels with id 0 but a depth (scenery) stand still in the world.
-Pixels without a surface (sky) have no flow: NaN. A point at infinity would move under a turning camera, but no label
-of this library speaks of points that no part owns, and readers of flow files treat the sky as invalid.
+with C = world_from_camera and T = world_from_part.
 """
 
 from __future__ import annotations
@@ -18,33 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
+from simvid.motion import LEAST, NEARER, RigidMotion, flow_between, part_maps, rigid_inverse
 from simvid.rendering.jit import kernel
 from simvid.rendering.threads import Workers
 from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
-NEARER = 0.99
-"""A target whose depth is under this share of the point's own z hides it (nearer by more than 1 %)."""
-LEAST = 0.02
-"""Least bilinear weight of a pixel that can show a point."""
 
 
 def part_motions(trajectory: Trajectory, camera: CameraPath, i: int, j: int) -> Array:
     """Maps from camera i to camera j coordinates of points fixed to each part, float64 [B + 1, 3, 4] by part id."""
-    old, new = trajectory.matrices(i), trajectory.matrices(j)
-    moved = np.concatenate([np.eye(4)[None], new @ rigid_inverse(old)])
+    moved = np.tile(np.eye(4), (len(trajectory.parts) + 1, 1, 1))
+    moved[:, :3] = part_maps(trajectory, i, j)
     maps = rigid_inverse(camera.world_from_camera[j]) @ moved @ camera.world_from_camera[i]
     return np.ascontiguousarray(maps[:, :3])
-
-
-def rigid_inverse(matrices: Array) -> Array:
-    """Inverse of rigid matrices [..., 4, 4], exact to rounding."""
-    inverse = np.zeros_like(matrices)
-    rotation = np.swapaxes(matrices[..., :3, :3], -1, -2)
-    inverse[..., :3, :3] = rotation
-    inverse[..., :3, 3] = -np.einsum("...ij,...j->...i", rotation, matrices[..., :3, 3])
-    inverse[..., 3, 3] = 1.0
-    return inverse
 
 
 def flow(
@@ -68,6 +52,8 @@ def flow(
         Displacement (u right, v down) [px], float32 [H, W, 2], NaN without a surface or where the point is not in
         front of camera j; and z [m] of the point in camera j, float32 [H, W], NaN without a surface.
     """
+    if not camera.lens.plain:
+        return flow_between(depth, ids, camera, RigidMotion(trajectory), frames)
     height, width = depth.shape
     maps = part_motions(trajectory, camera, *frames)
     out = np.empty((height, width, 2), np.float32)

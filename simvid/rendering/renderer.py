@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError
-from simvid.frames import CameraPath, Frame
+from simvid.frames import LABEL_ARRAYS, CameraPath, Frame, arrays_of
 from simvid.gaussians import SH_C0
+from simvid.rendering import surface_labels
 from simvid.rendering.appearance import Appearance, appearance_of
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.compositing import Surfaces, composite_labels, composite_rgb, sink
@@ -26,11 +28,12 @@ from simvid.rendering.raster import Raster, Rasterizer
 from simvid.rendering.region import shadow_region
 from simvid.rendering.shading import Shader
 from simvid.rendering.shadows import Casters, thinned
+from simvid.rendering.surface_labels import Seen, SurfaceLabels
 from simvid.rendering.threads import Workers
 from simvid.rendering.visible import Selector, Visible
 from simvid.trajectory import Trajectory
 
-SURFACE_LABELS = frozenset({"alpha", "depth", "ids", "normals", "flow", "occlusion", "boxes"})
+SURFACE_LABELS = frozenset(label for label, arrays in LABEL_ARRAYS.items() if arrays)
 """Labels that need more from the rasterizer than colour."""
 WANTED = frozenset({"expected_depth", "median_depth", "ids"})
 MOTION_LABELS = frozenset({"flow", "occlusion"})
@@ -53,8 +56,9 @@ def render_frames(
         trajectory: where they are.
         camera: where the camera is, with as many frames as the trajectory.
         rasterizer: draws Gaussians.
-        labels: names of ``simvid.frames.LABELS``; only what they need is computed. ``boxes`` needs and gives ``ids``,
-            ``occlusion`` is kept apart from ``flow``; ``contacts`` is no matter of pictures and ignored.
+        labels: names of ``simvid.frames.LABELS``; only what they need is computed, and only the arrays that they bring
+            are given (``boxes`` brings ``ids``; ``occlusion`` is kept apart from ``flow``). ``contacts``, ``poses`` and
+            ``boxes_3d`` are no matter of pictures.
         settings: of the renderer.
         appearance: from ``appearance_of``, to share Gaussians between cameras; made for this camera alone otherwise.
 
@@ -128,10 +132,7 @@ def _motion(
 
 def _asked(made: dict[str, NDArray[Any]], labels: frozenset[str]) -> dict[str, NDArray[Any]]:
     """The arrays that the labels stand for."""
-    wanted = set(labels & {"alpha", "ids", "normals", "depth"})
-    wanted |= {"depth_expected"} if "depth" in labels else set()
-    wanted |= {"ids"} if "boxes" in labels else set()
-    return {name: made[name] for name in wanted}
+    return {name: array for name, array in made.items() if name in arrays_of(labels)}
 
 
 class _Painter:
@@ -160,6 +161,9 @@ class _Painter:
         poses = job.trajectory.poses
         self._still = np.asarray((poses == poses[:1]).all(axis=(0, 2)))
         self._drawn_still = False
+        self._more: SurfaceLabels | None = None
+        if job.labels & surface_labels.NAMES:
+            self._more = SurfaceLabels(job.assets, job.trajectory, camera, job.labels, self._near_m)
 
     def draw(self, frame: int) -> _Still:
         """One frame without flow."""
@@ -180,7 +184,25 @@ class _Painter:
         if self._sinking_m is not None:
             sink(surfaces, backdrop, float(pose[2, 3]) - self._sinking_m, float(camera.K[1, 1]), workers)
         rgb = composite_rgb(surfaces.features, surfaces.alpha, backdrop, workers)
-        return _Still(rgb, composite_labels(surfaces, ground, self._baked_parts, pose, camera.K, workers))
+        labels = composite_labels(surfaces, ground, self._baked_parts, pose, camera.K, workers)
+        if self._more is not None:
+            alone = partial(self._alone, visible, frame)
+            labels |= self._more.make(frame, Seen(labels["depth"], labels["ids"], backdrop.depth, alone))
+        return _Still(rgb, labels)
+
+    def _alone(self, visible: Visible, frame: int, part_ids: Collection[int]) -> NDArray[np.bool_]:
+        """The pixels of which the splats of some parts would cover at least half, if they were alone."""
+        mine = np.isin(visible.owner, list(part_ids))
+        drawn = self._job.rasterizer.rasterize(
+            *(array[mine] for array in (visible.means, visible.quats, visible.scales, visible.opacities)),
+            viewmat=self._job.camera.camera_from_world[frame],
+            K=self._job.camera.K,
+            width=self._job.camera.width,
+            height=self._job.camera.height,
+            near_m=self._near_m,
+            far_m=max(self._job.settings.far_m, 2 * self._near_m),
+        )
+        return np.asarray(drawn.alpha >= 0.5)
 
     def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
         """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""

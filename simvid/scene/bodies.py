@@ -192,6 +192,8 @@ class Body(Model):
     """One thing, or ``count`` equal ones called name_0, name_1 …"""
 
     name: Name
+    category: Name | None = None
+    """Semantic class, for labels; None is the name."""
     shape: Shape
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
     arrange: Arrange | None = None

@@ -118,6 +118,8 @@ class Robot(Model):
     """An articulated robot from an MJCF (.xml) or URDF (.urdf) file."""
 
     name: Name
+    category: Name | None = None
+    """Semantic class, for labels; None is the name."""
     model: str
     """Relative to the scene file, or package://PACKAGE/PATH."""
     pose: Pose = Pose()

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
@@ -17,7 +17,16 @@ from simvid.scene.rules import Problem, Rule
 DEFAULT_STEP_S = 0.002
 MAX_FRAMES = 100_000
 MAX_STEPS_PER_FRAME = 100_000
-Label = Literal["alpha", "depth", "ids", "normals", "flow", "occlusion", "boxes", "contacts"]
+Label = Literal[
+    "alpha", "depth", "depth_surface", "ids", "amodal", "normals", "object_coords", "flow", "scene_flow", "occlusion",
+    "tracks", "boxes", "boxes_3d", "poses", "contacts",
+]  # fmt: skip
+"""As ``simvid.frames.LABELS``."""
+
+
+def _all_labels(value: object) -> object:
+    """``all`` stands for every label."""
+    return get_args(Label) if value in ("all", ["all"]) else as_tuple(value)
 
 
 class Physics(Model):
@@ -163,7 +172,10 @@ class Scene(Model):
     render: str = "cpu"
     """An entry of renderers/."""
     refine: Refine = Refine()
-    labels: Annotated[tuple[Label, ...], BeforeValidator(as_tuple)] = (
+    labels: Annotated[
+        tuple[Label, ...],
+        BeforeValidator(_all_labels, json_schema_input_type=Literal["all"] | tuple[Label, ...]),
+    ] = (
         "alpha",
         "depth",
         "ids",

@@ -1,0 +1,64 @@
+"""What a camera sees of the parts' surfaces: exact depth and ids, and masks of things drawn alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.frames import CameraPath
+from simvid.lens import pixel_centers, rays
+from simvid.motion import to_camera
+from simvid.surfaces.meshes import SurfaceMeshes
+from simvid.surfaces.windows import face_windows
+from simvid.trajectory import Trajectory
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class SurfaceArtist:
+    """Draws the surfaces of a trajectory for one camera. The last frame's preparation is kept."""
+
+    def __init__(self, meshes: SurfaceMeshes, trajectory: Trajectory, camera: CameraPath, near_m: float = 0.01) -> None:
+        self._meshes, self._trajectory, self._camera, self._near_m = meshes, trajectory, camera, near_m
+        self._rays = np.concatenate(rays(camera, pixel_centers(camera)), axis=-1)
+        self._frame = -1
+        self._vertices = np.zeros((0, 3))
+        self._windows = np.zeros((0, 4), np.int32)
+
+    def draw(self, frame: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """The nearest surface under each pixel's centre: z [m], +inf without; part id, 0 without; both [H, W]."""
+        from simvid.surfaces.zbuffer import draw_nearest
+
+        self._prepare(frame)
+        shape = self._rays.shape[:2]
+        z, ids = np.full(shape, np.inf, np.float32), np.zeros(shape, np.int32)
+        meshes = self._meshes
+        draw_nearest(
+            self._vertices, meshes.faces, meshes.face_id, self._windows, self._rays, self._near_m,
+            z, ids,
+        )  # fmt: skip
+        return z, ids
+
+    def mask(self, frame: int, part_ids: Collection[int]) -> NDArray[np.bool_]:
+        """The pixels whose centre some parts would cover if they were alone, bool [H, W]."""
+        from simvid.surfaces.zbuffer import draw_mask
+
+        self._prepare(frame)
+        mine = np.isin(self._meshes.face_id, list(part_ids))
+        mask = np.zeros(self._rays.shape[:2], np.bool_)
+        draw_mask(
+            self._vertices, self._meshes.faces[mine], self._windows[mine], self._rays, self._near_m,
+            mask,
+        )  # fmt: skip
+        return mask
+
+    def _prepare(self, frame: int) -> None:
+        if frame == self._frame:
+            return
+        world = self._meshes.posed(self._trajectory, frame)
+        self._vertices = np.ascontiguousarray(to_camera(self._camera, frame, world))
+        self._windows = face_windows(self._camera, self._vertices, self._meshes.faces, self._near_m)
+        self._frame = frame

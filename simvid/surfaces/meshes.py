@@ -1,0 +1,107 @@
+"""Which triangles a part's surface is made of, and where they are at a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import Collider, PartAssets, SceneAssets
+from simvid.assets.primitives import primitive_mesh
+from simvid.mesh import Mesh
+from simvid.trajectory import Trajectory, pose_matrices
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceMeshes:
+    """The surfaces of all parts but the ground, each in its part's frame.
+
+    Parts that are meshes have their visual meshes. Parts that are captures have the meshes of their colliders, where
+    there are such.
+
+    Attributes:
+        vertices: [m], float64 [V, 3].
+        vertex_part: index of the part (id - 1) of each vertex, [V].
+        faces: [F, 3].
+        face_id: part id of each face, rising, [F].
+        captured: parts with a capture, by id, bool [B + 1].
+    """
+
+    vertices: Array
+    vertex_part: NDArray[np.int32]
+    faces: NDArray[np.int32]
+    face_id: NDArray[np.int32]
+    captured: NDArray[np.bool_]
+
+    @staticmethod
+    def of(assets: SceneAssets) -> SurfaceMeshes:
+        """The surfaces of a scene."""
+        vertices: list[Array] = [np.zeros((0, 3))]
+        faces = [np.zeros((0, 3), np.int32)]
+        owners, parts = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+        count = 0
+        for k, part in enumerate(assets.parts):
+            for mesh in surface_of(part):
+                vertices.append(mesh.vertices.astype(np.float64))
+                faces.append((mesh.faces + count).astype(np.int32))
+                owners.append(np.full(len(mesh.faces), k + 1, np.int32))
+                parts.append(np.full(len(mesh.vertices), k, np.int32))
+                count += len(mesh.vertices)
+        captured = np.array([False, *(is_capture(part) for part in assets.parts)], np.bool_)
+        join = np.concatenate
+        return SurfaceMeshes(join(vertices), join(parts), join(faces), join(owners), captured)
+
+    def posed(self, trajectory: Trajectory, frame: int) -> Array:
+        """Vertices in the world at a frame [m], [V, 3]."""
+        maps = pose_matrices(trajectory.poses[frame])[self.vertex_part]
+        return np.asarray(np.einsum("vab,vb->va", maps[:, :3, :3], self.vertices) + maps[:, :3, 3])
+
+    def has_surface(self) -> NDArray[np.bool_]:
+        """Which parts have a surface, by id, bool [B + 1]."""
+        found = np.zeros(len(self.captured), np.bool_)
+        found[self.face_id] = True
+        return found
+
+
+def is_capture(part: PartAssets) -> bool:
+    """Whether a part shows a capture."""
+    return any(v.capture is not None for v in part.visuals)
+
+
+def surface_of(part: PartAssets) -> list[Mesh]:
+    """The meshes of one part's surface in its frame; none for the ground."""
+    if part.part.kind == "ground":
+        return []
+    meshes = [v.mesh for v in part.visuals if v.mesh is not None]
+    if is_capture(part):
+        meshes += [mesh for c in part.colliders if (mesh := collider_mesh(c)) is not None]
+    return meshes
+
+
+def collider_mesh(collider: Collider) -> Mesh | None:
+    """A collider as a mesh in its part's frame; None for a plane."""
+    if collider.kind == "plane":
+        return None
+    mesh = collider.mesh if collider.mesh is not None else primitive_mesh(collider.kind, collider.dimensions)
+    return mesh.transformed(collider.pose)
+
+
+def part_boxes_m(parts: Sequence[PartAssets]) -> Array:
+    """Lowest and highest corner of all that is seen of each part, in its frame [m]; NaN without; [B, 2, 3].
+
+    Captures count to the outermost Gaussian centre.
+    """
+    boxes = np.full((len(parts), 2, 3), np.nan)
+    for k, part in enumerate(parts):
+        meshes = [v.mesh.vertices for v in part.visuals if v.mesh is not None]
+        captures = [v.capture.means for v in part.visuals if v.capture is not None]
+        points = [p for p in (*meshes, *captures) if len(p)]
+        if points:
+            boxes[k, 0] = np.min([p.min(axis=0) for p in points], axis=0)
+            boxes[k, 1] = np.max([p.max(axis=0) for p in points], axis=0)
+    return boxes

@@ -1,0 +1,75 @@
+"""In which pixels a triangle may be seen, for any lens."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.frames import CameraPath
+from simvid.lens import project
+
+Array: TypeAlias = NDArray[np.float64]
+PIECES = 8
+"""Into so many pieces each edge is cut where the lens bends lines."""
+
+
+def face_windows(camera: CameraPath, vertices: Array, faces: NDArray[np.int32], near_m: float) -> NDArray[np.int32]:
+    """Columns and rows that hold every pixel whose centre a triangle covers.
+
+    The picture of a triangle lies within the box around the picture of its border, under any continuous lens. Edges are
+    cut at the near plane first. Where the lens bends lines, edges are followed at several points, and the box is grown
+    by more than the greatest bow between two of them. A triangle of which the lens cannot see a corner gets the whole
+    picture.
+
+    Args:
+        camera: with its lens.
+        vertices: in the camera's frame [m], [V, 3].
+        faces: [F, 3].
+        near_m: nothing nearer is seen.
+
+    Returns:
+        x0, y0, x1, y1 with x1 and y1 exclusive, within the picture; empty for triangles that are not seen; [F, 4].
+    """
+    front = vertices[:, 2] > near_m
+    ahead = front[faces]
+    bent = not camera.lens.plain
+    low, high = np.full((len(faces), 2), np.inf), np.full((len(faces), 2), -np.inf)
+    plain = ahead.all(axis=1) & (not bent)
+    uv = project(camera, np.where(front[:, None], vertices, [0.0, 0.0, 1.0]))
+    corners = uv[faces[plain]]
+    low[plain], high[plain] = corners.min(axis=1), corners.max(axis=1)
+    rest = np.flatnonzero(ahead.any(axis=1) & ~plain)
+    for k in range(0, len(rest), 1 << 16):
+        some = rest[k : k + (1 << 16)]
+        low[some], high[some] = _border_bounds(camera, vertices[faces[some]], near_m, PIECES if bent else 1)
+    size = np.array([camera.width, camera.height])
+    first = np.clip(np.ceil(np.nan_to_num(low, nan=-1.0, posinf=1e9) - 1), 0, size)
+    last = np.clip(np.floor(np.nan_to_num(high, nan=1e9, neginf=-1e9) + 1), 0, size)
+    return np.concatenate([first, np.maximum(first, last)], axis=1).astype(np.int32)
+
+
+def _border_bounds(camera: CameraPath, corners: Array, near_m: float, pieces: int) -> tuple[Array, Array]:
+    """Box around the pictures of some triangles [F, 3, 3], cut at the near plane; NaN where the lens sees no corner."""
+    starts, ends = corners, np.roll(corners, -1, axis=1)
+    za, zb = starts[..., 2], ends[..., 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cut = np.clip((near_m - za) / (zb - za), 0, 1)
+    seen = (za > near_m) | (zb > near_m)
+    first, last = np.where(za > near_m, 0.0, cut), np.where(zb > near_m, 1.0, cut)
+    steps = np.linspace(0, 1, pieces + 1)
+    at = first[..., None] + (last - first)[..., None] * steps
+    points = starts[..., None, :] + at[..., None] * (ends - starts)[..., None, :]
+    points[..., 2] = np.maximum(points[..., 2], near_m)
+    uv = np.where(seen[..., None, None], project(camera, points), np.inf)
+    unseen = np.isnan(uv).any(axis=(1, 2, 3))
+    bow = np.zeros(len(corners))
+    if pieces > 1:
+        with np.errstate(invalid="ignore"):
+            bend = np.abs(np.diff(uv, n=2, axis=2))
+        bow = np.nan_to_num(bend, nan=0.0, posinf=0.0).max(axis=(1, 2, 3))
+    low = uv.min(axis=(1, 2)) - bow[:, None]
+    high = np.where(np.isinf(uv), -np.inf, uv).max(axis=(1, 2)) + bow[:, None]
+    low[unseen], high[unseen] = np.nan, np.nan
+    return low, high
