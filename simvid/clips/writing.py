@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -172,7 +172,7 @@ def _camera_files(folder: Path, known: dict[str, str]) -> dict[str, FileRecord]:
             found[name] = file_record(path, "preview")
         elif path.suffix == ".csv":
             found[name] = file_record(path, "table")
-        elif name == "camera.npz":
+        elif path.suffix == ".npz" and name not in known:
             found[name] = file_record(path, "named")
         elif path.suffix == ".npz":
             found[name] = file_record(path, "array", known[name])
@@ -181,7 +181,8 @@ def _camera_files(folder: Path, known: dict[str, str]) -> dict[str, FileRecord]:
 
 def array_names(files: Iterable[str]) -> tuple[str, ...]:
     """Names of the frame-by-frame arrays among a camera's files, rgb first."""
-    names = [n.removesuffix(".npz") for n in files if n.endswith(".npz") and n != "camera.npz"]
+    known = {f.name for f in fields(Frame)}
+    names = [name for n in files if n.endswith(".npz") and (name := n.removesuffix(".npz")) in known]
     return tuple(sorted(names, key=lambda n: (n != "rgb", n)))
 
 

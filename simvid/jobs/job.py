@@ -19,7 +19,7 @@ from simvid.clips.writing import View, stored_frames, write_camera, write_refine
 from simvid.errors import ClipError
 from simvid.frames import CameraPath
 from simvid.jobs.backends import ChosenRefiner, Engine, Renderer, engine_of, refiner_of, renderer_of
-from simvid.jobs.box_tables import BoxTables
+from simvid.jobs.label_files import watchers_of
 from simvid.jobs.stage_inputs import Inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
 from simvid.rendering.ahead import Compiling, compiling
@@ -145,7 +145,7 @@ class Job:
         def make(work: StageWork) -> None:
             trajectory = self.trajectory(physics)
             path = self.camera_path(camera, trajectory)
-            watchers = [BoxTables(trajectory)] if "boxes" in self.scene.labels else []
+            watchers = watchers_of(self.scene.labels, self.assets, trajectory, path)
             view = View(path, trajectory.parts, trajectory.fps, watchers)
             frames = renderer.frames(self.assets, trajectory, path)
             work.files.update(write_camera(work.folder, view, frames, lambda done: self.reporter.advance(stage, done)))

@@ -26,9 +26,10 @@ from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]
 VALUES = (
-    "camera_path", "frames", "gaussians", "lens", "mesh", "optics", "rotations", "spherical_harmonics", "trajectory",
+    "camera_path", "frames", "gaussians", "lens", "mesh", "motion", "optics", "rotations", "spherical_harmonics",
+    "tracks", "trajectory",
 )  # fmt: skip
-"""Modules that every stage uses, besides the packages ``scene`` and ``assets``."""
+"""Modules that every stage uses, besides the packages ``scene``, ``assets`` and ``surfaces``."""
 NO_PHYSICS = {"name", "description", "cameras", "lights", "render", "refine", "labels", "randomize"}
 NO_PICTURE = {
     "name", "description", "seed", "physics", "bodies", "robots", "materials", "cameras", "render", "refine", "labels",

@@ -1,0 +1,46 @@
+"""3-D boxes of parts: their corners in the part, the camera and the picture; and poses seen from a camera."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.frames import CameraPath
+from simvid.lens import project
+from simvid.motion import rigid_inverse
+from simvid.trajectory import Trajectory, pose_matrices
+
+Array: TypeAlias = NDArray[np.float64]
+CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+"""Order of the corners of a box: 0 is the lowest along all axes of the part, z changes fastest, 7 the highest."""
+
+
+def camera_poses(trajectory: Trajectory, camera: CameraPath) -> Array:
+    """camera_from_part of all parts at all frames, [T, B, 4, 4]."""
+    return np.asarray(rigid_inverse(camera.world_from_camera)[:, None] @ pose_matrices(trajectory.poses))
+
+
+def box_arrays(trajectory: Trajectory, camera: CameraPath, boxes_m: Array) -> dict[str, NDArray[np.generic]]:
+    """The boxes of all parts that have one.
+
+    Args:
+        trajectory, camera: where parts and camera are.
+        boxes_m: lowest and highest corner of each part in its frame, NaN without, [B, 2, 3].
+
+    Returns:
+        ``part_id`` int32 [P]; ``corners_part_m`` float64 [P, 8, 3]; ``corners_camera_m`` float64 [T, P, 8, 3];
+        ``corners_px`` float32 [T, P, 8, 2], NaN where the lens cannot see a corner.
+    """
+    boxed = np.flatnonzero(np.isfinite(boxes_m).all(axis=(1, 2)))
+    low, high = boxes_m[boxed, :1], boxes_m[boxed, 1:]
+    corners = low + (high - low) * CORNERS
+    poses = camera_poses(trajectory, camera)[:, boxed]
+    seen = np.einsum("tpab,pcb->tpca", poses[..., :3, :3], corners) + poses[..., None, :3, 3]
+    return {
+        "part_id": (boxed + 1).astype(np.int32),
+        "corners_part_m": corners,
+        "corners_camera_m": seen,
+        "corners_px": project(camera, seen).astype(np.float32),
+    }
