@@ -57,7 +57,8 @@ bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py
 
 schema: $(VENV)/.runtime
-	@$(BIN)/simvid schema > scenes/scene.schema.json
+	@$(BIN)/simvid schema --output scenes/scene.schema.json
+	@$(BIN)/simvid schema --markdown --output docs/scene-language.md
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache

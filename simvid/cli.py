@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"simvid {__version__}")
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_run, _simulate, _render, _refine, _validate, _schema, _list, _show, _doctor):
+    for add in (_run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _doctor):
         add(commands)
     return parser
 
@@ -202,6 +202,7 @@ def _schema(commands: Any) -> None:
     parser = _command(
         commands, "schema", "print the JSON Schema of scene files, for editors", "  simvid schema > scene.schema.json"
     )
+    parser.add_argument("--markdown", action="store_true", help="a page that explains every key instead")
     parser.add_argument("--output", metavar="FILE", help="write it to a file instead")
 
 
@@ -219,6 +220,19 @@ def _show(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("clip", metavar="CLIP", help="a clip folder")
     parser.add_argument("--verify", action="store_true", help="read every file and compare its content with its digest")
+
+
+def _view(commands: Any) -> None:
+    parser = _command(
+        commands, "view", "show a clip in the browser: splats on a timeline, cameras, labels, contacts",
+        "  simvid view out/pendulum-1a2b3c4d\n  simvid view out/pendulum-1a2b3c4d --no-browser --port 9000",
+    )  # fmt: skip
+    parser.add_argument("clip", metavar="CLIP", help="a clip folder")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on; 0.0.0.0 lets other machines in"
+    )
+    parser.add_argument("--port", type=int, metavar="N", help="default: the first free one from 8080 on")
+    parser.add_argument("--no-browser", action="store_true", help="say the address and open nothing")
 
 
 def _doctor(commands: Any) -> None:

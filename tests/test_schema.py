@@ -19,6 +19,7 @@ from simvid.errors import SceneError
 from simvid.parsing import parse_scene
 from simvid.scene import Body, Scene, SplatShape
 from simvid.schema import field_texts, scene_schema, schema_text
+from simvid.schema_page import schema_page
 from simvid.yaml_reading import read_text, read_yaml
 
 SCHEMA = scene_schema()
@@ -45,6 +46,14 @@ def test_it_is_a_schema() -> None:
 def test_the_file_beside_the_scenes_is_up_to_date(root: Path) -> None:
     """After a change of simvid/scene: ``python -m simvid.schema``."""
     assert (root / "scenes" / schema.FILE).read_text(encoding="utf-8") == schema_text()
+
+
+def test_the_page_of_keys_is_up_to_date(root: Path) -> None:
+    text = (root / "docs" / "scene-language.md").read_text(encoding="utf-8")
+    assert text == schema_page(), "run: make schema"
+    for name in scene_schema()["$defs"]:
+        assert f"\n## {name}\n" in text
+    assert "| `length_m` | number > 0 |" in text
 
 
 def test_it_prints_itself() -> None:

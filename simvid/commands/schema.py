@@ -1,4 +1,4 @@
-"""``simvid schema``: the JSON Schema of scene files."""
+"""``simvid schema``: the JSON Schema of scene files, or a page of all keys."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 from simvid.clips.folders import new_file
 from simvid.schema import schema_text
+from simvid.schema_page import schema_page
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Print it, or write it to a file."""
-    text = schema_text().rstrip("\n") + "\n"
+    text = schema_page() if arguments.markdown else schema_text().rstrip("\n") + "\n"
     if arguments.output is None:
         sys.stdout.write(text)
     else:
