@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import RenderError
+from simvid.optics import Lens
 from simvid.rendering import cpu_blend, cpu_project, cpu_tiles
 from simvid.rendering.cpu_gather import set_nothing
 from simvid.rendering.cpu_layout import (
@@ -31,7 +32,8 @@ from simvid.rendering.cpu_layout import (
     Workspace,
     record_stride,
 )
-from simvid.rendering.raster import Raster, RasterJob, checked_job
+from simvid.rendering.cpu_lens import lens_numbers
+from simvid.rendering.raster import PLAIN, Raster, RasterJob, checked_job
 from simvid.rendering.threads import Workers
 
 _LEAST_GROUPS = 64
@@ -78,12 +80,13 @@ class CpuRasterizer:
         far_m: float = 1e6,
         eps2d: float = 0.3,
         want: frozenset[str] = frozenset(),
+        lens: Lens = PLAIN,
     ) -> Raster:
         """As ``Rasterizer.rasterize``."""
         job = checked_job(
             means=means, quats=quats, scales=scales, opacities=opacities, features=features, viewmat=viewmat, K=K,
             width=width, height=height, sh=sh, sh_rotations=sh_rotations, owner=owner, near_m=near_m, far_m=far_m,
-            eps2d=eps2d, want=want,
+            eps2d=eps2d, want=want, lens=lens,
         )  # fmt: skip
         grid = Grid(job.width, job.height, -(-job.width // TILE), -(-job.height // TILE))
         stride = record_stride(job.channels)
@@ -106,7 +109,7 @@ class CpuRasterizer:
             self._kept.array("rects", n + LANES, np.int64),
         )
         counts = Counts(0 if job.sh is None else job.sh.shape[1], job.features.shape[1], stride, grid.columns)
-        camera, cloud = _camera(job), _cloud(job, self._kept)
+        camera, lens, cloud = _camera(job), lens_numbers(job), _cloud(job, self._kept)
         whole = n // LANES
         pieces = max(1, min(self.threads, whole // _LEAST_GROUPS))
         edges = [whole * k // pieces * LANES for k in range(pieces + 1)]
@@ -118,14 +121,14 @@ class CpuRasterizer:
         def body(first: int, last: int) -> None:
             for k in range(first, last):
                 span = edges[k], edges[k + 1]
-                end = cpu_project.project(cloud, camera, counts, span, span[0], out, per_piece[k], self._stage(k))
+                end = cpu_project.project(cloud, camera, lens, counts, span, span[0], out, per_piece[k], self._stage(k))
                 segments[2 * k : 2 * k + 2] = span[0], end
 
         self._workers.run(body, pieces)
         # the last n % 16 Gaussians, padded with transparent ones, follow where the last piece ended
         begin = int(segments[2 * pieces - 1])
         tail = _tail(cloud, n)
-        end = cpu_project.project(tail, camera, counts, (0, LANES), begin, out, per_piece[-1], self._stage(0))
+        end = cpu_project.project(tail, camera, lens, counts, (0, LANES), begin, out, per_piece[-1], self._stage(0))
         segments[2 * pieces :] = begin, end
         return out, segments, corners
 

@@ -23,6 +23,7 @@ from simvid.rendering.cpu_layout import (
     Projected,
     Stage,
 )
+from simvid.rendering.cpu_lens import LensNumbers, through
 from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.raster import ALPHA_MIN
 from simvid.rendering.simd import (
@@ -131,13 +132,44 @@ def _covariance(cloud: Cloud, camera: Camera, i: int, x: Lanes, y: Lanes, z: Lan
     a0, a1, a2 = _along_axes(cloud, i, jx, jy, jz)
     jx, jy, jz = _jacobian_row(camera.rotation, 1, camera.focal[1], slope_y, z)
     b0, b1, b2 = _along_axes(cloud, i, jx, jy, jz)
+    return _squared(a0, a1, a2, b0, b1, b2, camera.blur)
+
+
+@inlined
+def _squared(a0: Lanes, a1: Lanes, a2: Lanes, b0: Lanes, b1: Lanes, b2: Lanes, blur_px2: float) -> Any:
     xx = fma(a0, a0, fma(a1, a1, a2 * a2))
     xy = fma(a0, b0, fma(a1, b1, a2 * b2))
     yy = fma(b0, b0, fma(b1, b1, b2 * b2))
     m0, m1, m2 = a0 * b1 - a1 * b0, a0 * b2 - a2 * b0, a1 * b2 - a2 * b1
-    blur = splat(f32(camera.blur))
+    blur = splat(f32(blur_px2))
     determinant = fma(m0, m0, fma(m1, m1, fma(m2, m2, blur * (xx + yy + blur))))
     return xx + blur, xy, yy + blur, determinant
+
+
+@inlined
+def _lens_row(rotation: Any, scale: Lanes, by_x: Lanes, by_y: Lanes, slope_x: Lanes, slope_y: Lanes) -> Any:
+    """World gradient of a pixel coordinate whose derivatives by the slopes are ``by_x`` and ``by_y``."""
+    r = rotation
+    along = fma(by_x, slope_x, by_y * slope_y)
+    x = fma(by_x, splat(f32(r[0])), fma(by_y, splat(f32(r[3])), -along * splat(f32(r[6])))) * scale
+    y = fma(by_x, splat(f32(r[1])), fma(by_y, splat(f32(r[4])), -along * splat(f32(r[7])))) * scale
+    z = fma(by_x, splat(f32(r[2])), fma(by_y, splat(f32(r[5])), -along * splat(f32(r[8])))) * scale
+    return x, y, z
+
+
+@inlined
+def _lens_projection(cloud: Cloud, camera: Camera, lens: LensNumbers, i: int, x: Lanes, y: Lanes, z: Lanes) -> Any:
+    """Mean and covariance through a lens that is no plain pinhole."""
+    u, v, g_xx, g_xy, g_yy, slope_x, slope_y, scale = through(lens, x, y, z)
+    fx, fy = splat(f32(camera.focal[0])), splat(f32(camera.focal[1]))
+    jx, jy, jz = _lens_row(camera.rotation, fx * scale, g_xx, g_xy, slope_x, slope_y)
+    a0, a1, a2 = _along_axes(cloud, i, jx, jy, jz)
+    jx, jy, jz = _lens_row(camera.rotation, fy * scale, g_xy, g_yy, slope_x, slope_y)
+    b0, b1, b2 = _along_axes(cloud, i, jx, jy, jz)
+    xx, xy, yy, determinant = _squared(a0, a1, a2, b0, b1, b2, camera.blur)
+    mean_x = fma(fx, u, splat(f32(camera.principal[0])))
+    mean_y = fma(fy, v, splat(f32(camera.principal[1])))
+    return xx, xy, yy, determinant, mean_x, mean_y
 
 
 @inlined
@@ -240,14 +272,17 @@ def _count_tiles(starts: Any, columns: int, low: int, high: int) -> None:
 
 
 @inlined
-def _geometry(cloud: Cloud, camera: Camera, i: int, x: Lanes, y: Lanes, z: Lanes) -> Any:
+def _geometry(cloud: Cloud, camera: Camera, lens: LensNumbers | None, i: int, x: Lanes, y: Lanes, z: Lanes) -> Any:
     """Which of sixteen Gaussians touch a pixel, their records' first ten fields, and their tiles."""
     opacity = load(cloud.opacities, i)
-    xx, xy, yy, determinant = _covariance(cloud, camera, i, x, y, z)
+    if lens is None:
+        xx, xy, yy, determinant = _covariance(cloud, camera, i, x, y, z)
+        mean_x = fma(splat(f32(camera.focal[0])), x / z, splat(f32(camera.principal[0])))
+        mean_y = fma(splat(f32(camera.focal[1])), y / z, splat(f32(camera.principal[1])))
+    else:
+        xx, xy, yy, determinant, mean_x, mean_y = _lens_projection(cloud, camera, lens, i, x, y, z)
     peak = log2(opacity)
     reach = (peak + splat(f32(_LOG2_255))) * splat(f32(_SQUARED_PER_LOG2))
-    mean_x = fma(splat(f32(camera.focal[0])), x / z, splat(f32(camera.principal[0])))
-    mean_y = fma(splat(f32(camera.focal[1])), y / z, splat(f32(camera.principal[1])))
     margin = splat(f32(_MARGIN_PX))
     x0, x1 = _first_and_last(mean_x, sqrt(reach * xx) + margin, camera.width)
     y0, y1 = _first_and_last(mean_y, sqrt(reach * yy) + margin, camera.height)
@@ -286,8 +321,16 @@ def _geometry(cloud: Cloud, camera: Camera, i: int, x: Lanes, y: Lanes, z: Lanes
 
 
 @inlined
-def _project_group(
-    cloud: Cloud, camera: Camera, counts: Counts, i: int, n: int, out: Projected, starts: Any, stage: Stage
+def _project_group(  # noqa: PLR0913, PLR0917  parts of one kernel
+    cloud: Cloud,
+    camera: Camera,
+    lens: LensNumbers | None,
+    counts: Counts,
+    i: int,
+    n: int,
+    out: Projected,
+    starts: Any,
+    stage: Stage,
 ) -> int:
     """Project Gaussians i to i + 15 and append the visible ones at record n; returns the next free record."""
     x64, y64, z64, dx, dy, dz = _camera_point(cloud, camera, i)
@@ -295,7 +338,7 @@ def _project_group(
     if bits(ahead) == 0:
         return n
     x, y, z = narrowed(x64), narrowed(y64), narrowed(z64)
-    seen, fields, low, high = _geometry(cloud, camera, i, x, y, z)
+    seen, fields, low, high = _geometry(cloud, camera, lens, i, x, y, z)
     rest = bits(seen & ahead)
     if rest == 0:
         return n
@@ -318,9 +361,10 @@ def _project_group(
 
 
 @kernel
-def project(
+def project(  # noqa: PLR0913, PLR0917  plain arrays and numbers, as kernels want them
     cloud: Cloud,
     camera: Camera,
+    lens: LensNumbers | None,
     counts: Counts,
     span: tuple[int, int],
     n: int,
@@ -331,8 +375,8 @@ def project(
     """Project Gaussians span[0] to span[1] - 1, a multiple of sixteen, and write the visible ones from record n on.
 
     ``starts`` [(columns + 1) * (rows + 1)] counts tiles in the corner form of ``_count_tiles``. Returns the record
-    after the last one written.
+    after the last one written. With ``lens`` None, a plain pinhole, the kernel knows nothing of lenses.
     """
     for i in range(span[0], span[1], LANES):
-        n = _project_group(cloud, camera, counts, i, n, out, starts, stage)
+        n = _project_group(cloud, camera, lens, counts, i, n, out, starts, stage)
     return n

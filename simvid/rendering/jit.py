@@ -14,7 +14,8 @@ from numba.extending import intrinsic  # noqa: TID253  as above
 
 SOURCES = (
     "jit.py", "simd.py", "simd_memory.py", "raster.py", "cpu_layout.py", "cpu_project.py", "cpu_tiles.py",
-    "cpu_gather.py", "cpu_blend.py",
+    "cpu_lens.py", "cpu_gather.py", "cpu_blend.py", "simd_sums.py", "cpu_backward.py", "cpu_backward_layout.py",
+    "cpu_backward_tiles.py", "cpu_backward_project.py", "cpu_backward_harmonics.py",
 )  # fmt: skip
 """Files that the cpu rasterizer's kernels are made of."""
 

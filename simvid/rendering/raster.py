@@ -3,6 +3,9 @@
 The conventions are gsplat 1.5.3's (Ye et al. 2024, arXiv:2409.06765), in its classic mode: EWA splatting (Zwicker et
 al. 2001) with the Jacobian's x/z and y/z held within the field of view widened by 15 % on each side, ``eps2d`` added
 to the diagonal of the 2-D covariance, blending front to back by the depth of the means (3DGS, Kerbl et al. 2023).
+
+Other lenses splat in the same way, with the Jacobian of the lens at each mean (gsplat's ``camera_model``). Beyond the
+largest slope of the picture, widened by 30 %, or of the lens, it goes on straight, so that nothing folds back.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 
 from simvid.errors import RenderError
 from simvid.gaussians import SH_COEFFICIENTS
+from simvid.optics import Lens, check_picture, widest_slope
 
 ALPHA_MIN = 1 / 255
 """A Gaussian fainter than this at a pixel is left out there."""
@@ -28,6 +32,7 @@ STOP_TRANSMITTANCE = 1e-4
 LABELS = frozenset({"expected_depth", "median_depth", "ids"})
 """What ``want`` may hold."""
 
+PLAIN = Lens()
 MAX_SIDE_PX = 16384
 MAX_OWNER = (1 << 20) - 1
 
@@ -73,8 +78,9 @@ class Rasterizer(Protocol):
         far_m: float = 1e6,
         eps2d: float = 0.3,
         want: frozenset[str] = frozenset(),
+        lens: Lens = PLAIN,
     ) -> Raster:
-        """Rasterize N Gaussians seen by one pinhole camera.
+        """Rasterize N Gaussians seen by one camera.
 
         The channels of the result are, in this order, red, green and blue if ``sh`` is given, then ``features``.
 
@@ -96,6 +102,8 @@ class Rasterizer(Protocol):
             far_m: Gaussians with z above this are left out [m].
             eps2d: added to the diagonal of the 2-D covariance [px^2].
             want: which of "expected_depth", "median_depth", "ids" to compute.
+            lens: what bends the slopes x / z, y / z before K is applied. A rasterizer of plain pinholes alone may do
+                without this argument: it is left out for them.
 
         Raises:
             RenderError: an argument has the wrong shape or a value that cannot be drawn.
@@ -123,6 +131,7 @@ class RasterJob:
     far_m: float
     eps2d: float
     want: frozenset[str]
+    lens: Lens = PLAIN
 
     def __len__(self) -> int:
         return len(self.means)
@@ -139,6 +148,11 @@ class RasterJob:
         wide, tall = 0.15 * self.width / fx, 0.15 * self.height / fy
         limits = (-cx / fx - wide, (self.width - cx) / fx + wide, -cy / fy - tall, (self.height - cy) / fy + tall)
         return tuple(float(limit) for limit in limits)  # type: ignore[return-value]
+
+    @property
+    def slope_limit(self) -> float:
+        """Slope radius beyond which a lens other than a plain pinhole goes on straight."""
+        return widest_slope(self.lens, self.K, self.width, self.height)
 
 
 def checked_job(**given: Any) -> RasterJob:
@@ -187,6 +201,10 @@ def _check_camera(job: RasterJob) -> None:
         raise RenderError(f"rasterize: K: focal lengths must be finite and > 0 px, got {job.K.tolist()}")
     if job.K[0, 1] != 0:
         raise RenderError(f"rasterize: K: skew (K[0, 1]) must be 0, got {job.K[0, 1]}")
+    try:
+        check_picture(job.lens, job.K, job.width, job.height)
+    except ValueError as error:
+        raise RenderError(f"rasterize: {error}") from error
     rotation = job.viewmat[:3, :3]
     rigid = np.isfinite(job.viewmat).all() and np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-4
     if not (rigid and np.cross(rotation[0], rotation[1]) @ rotation[2] > 0):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, STOP_TRANSMITTANCE, Raster, RasterJob, checked_job
+from simvid.optics import Lens, bend
+from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, PLAIN, STOP_TRANSMITTANCE, Raster, RasterJob, checked_job
 from simvid.spherical_harmonics import basis
 
 Array = NDArray[np.float64]
@@ -35,12 +36,13 @@ class ReferenceRasterizer:
         far_m: float = 1e6,
         eps2d: float = 0.3,
         want: frozenset[str] = frozenset(),
+        lens: Lens = PLAIN,
     ) -> Raster:
         """As ``Rasterizer.rasterize``."""
         job = checked_job(
             means=means, quats=quats, scales=scales, opacities=opacities, features=features, viewmat=viewmat, K=K,
             width=width, height=height, sh=sh, sh_rotations=sh_rotations, owner=owner, near_m=near_m, far_m=far_m,
-            eps2d=eps2d, want=want,
+            eps2d=eps2d, want=want, lens=lens,
         )  # fmt: skip
         splats = project(job)
         channels = np.concatenate([_colours(job), job.features.astype(np.float64)], axis=1)
@@ -73,8 +75,8 @@ def project(job: RasterJob) -> Splats:
     points = job.means.astype(np.float64) @ rotation.T + translation
     depths = points[:, 2]
     with np.errstate(all="ignore"):  # Gaussians that cannot be seen may give NaN or infinity; they are left out below
-        covariances = covariances_2d(job, points)
-        means = points[:, :2] / depths[:, None] * job.K[[0, 1], [0, 1]] + job.K[:2, 2]
+        means, jacobians = pinhole(job, points) if job.lens.plain else through_lens(job, points)
+        covariances = covariances_2d(job, jacobians)
         opacities = job.opacities.astype(np.float64)
         # alpha = opacity exp(-q / 2) reaches ALPHA_MIN where the squared distance q is at most this
         reach = 2 * np.log(opacities / ALPHA_MIN)
@@ -94,13 +96,8 @@ def project(job: RasterJob) -> Splats:
     return Splats(means, conics, depths, opacities, boxes, order)
 
 
-def covariances_2d(job: RasterJob, points: Array) -> Array:
-    """Blurred covariance on the picture [N, 2, 2] [px^2]: J W S W^T J^T + eps2d I (Zwicker et al. 2001, eq. 31).
-
-    ``points`` are the means in camera axes [N, 3]; J is the Jacobian of the pinhole projection there.
-    """
-    axes = _rotations(job.quats.astype(np.float64)) * job.scales.astype(np.float64)[:, None, :]
-    axes = job.viewmat[:3, :3] @ axes
+def pinhole(job: RasterJob, points: Array) -> tuple[Array, Array]:
+    """Means [px] [N, 2] of points in camera axes [N, 3], and the Jacobians [N, 2, 3] by which they splat."""
     least_x, most_x, least_y, most_y = job.jacobian_limits
     z = points[:, 2]
     jacobians = np.zeros((len(job), 2, 3))
@@ -108,6 +105,33 @@ def covariances_2d(job: RasterJob, points: Array) -> Array:
     jacobians[:, 1, 1] = job.K[1, 1] / z
     jacobians[:, 0, 2] = -job.K[0, 0] / z * np.clip(points[:, 0] / z, least_x, most_x)
     jacobians[:, 1, 2] = -job.K[1, 1] / z * np.clip(points[:, 1] / z, least_y, most_y)
+    return points[:, :2] / z[:, None] * job.K[[0, 1], [0, 1]] + job.K[:2, 2], jacobians
+
+
+def through_lens(job: RasterJob, points: Array) -> tuple[Array, Array]:
+    """The same through another lens: its derivative by the slopes times theirs by the point."""
+    focal, z = job.K[[0, 1], [0, 1]], points[:, 2]
+    slopes_by_point = np.tile(np.eye(2, 3), (len(job), 1, 1))
+    if job.lens.kind == "orthographic":
+        bent, by_slopes = bend(job.lens, points[:, :2])
+    else:
+        slopes = points[:, :2] / z[:, None] + job.lens.shift
+        size = np.linalg.norm(slopes, axis=1)
+        held = slopes * np.minimum(1, job.slope_limit / size)[:, None] if np.isfinite(job.slope_limit) else slopes
+        bent, by_slopes = bend(job.lens, held)
+        bent = bent + np.einsum("nij,nj->ni", by_slopes, slopes - held)
+        slopes_by_point[:, :, 2] = -(held - job.lens.shift)
+        slopes_by_point /= z[:, None, None]
+    return bent * focal + job.K[:2, 2], focal[:, None] * (by_slopes @ slopes_by_point)
+
+
+def covariances_2d(job: RasterJob, jacobians: Array) -> Array:
+    """Blurred covariance on the picture [N, 2, 2] [px^2]: J W S W^T J^T + eps2d I (Zwicker et al. 2001, eq. 31).
+
+    ``jacobians`` [N, 2, 3] are those of the projection at the means.
+    """
+    axes = _rotations(job.quats.astype(np.float64)) * job.scales.astype(np.float64)[:, None, :]
+    axes = job.viewmat[:3, :3] @ axes
     factors = jacobians @ axes
     return np.asarray(factors @ factors.transpose(0, 2, 1) + job.eps2d * np.eye(2))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simvid.errors import RenderError
 from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, Raster, checked_job
-from simvid.rendering.reference import Canvas, ReferenceRasterizer, covariances_2d
+from simvid.rendering.reference import Canvas, ReferenceRasterizer, covariances_2d, pinhole
 from simvid.spherical_harmonics import rotated
 from simvid.testing.clouds import random_cloud
 
@@ -137,7 +137,7 @@ def test_jacobian_is_held_within_the_widened_field_of_view() -> None:
     )  # fmt: skip
     slope = 1.3 * 0.5 * SIDE / FOCAL
     expected = [[25 * (1 + slope**2) + BLUR, 0], [0, 25 + BLUR]]
-    np.testing.assert_allclose(covariances_2d(job, np.array([[1.0, 0, 2]]))[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(covariances_2d(job, pinhole(job, np.array([[1.0, 0, 2]]))[1])[0], expected, rtol=1e-6)
 
 
 class TestColour:
