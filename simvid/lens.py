@@ -8,13 +8,15 @@ have pixel centres at +0.5. Depth is z under every lens.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.frames import CameraPath
-from simvid.optics import bend, reach, unbend
+from simvid.camera_path import CameraPath
+from simvid.optics import Lens, bend, reach, unbend
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -68,6 +70,33 @@ def rays(camera: CameraPath, pixels: Array) -> tuple[Array, Array]:
     return zero, unbend(lens, bent) - np.array(lens.shift)
 
 
+def picture_rays(camera: CameraPath) -> tuple[Array, Array]:
+    """``rays`` through the centres of all pixels, [H, W, 2] each; kept for the cameras used last. Not to be written."""
+    lens = replace(camera.lens, shift=(0.0, 0.0))
+    origins, slopes = _picture_rays(lens, camera.K.astype(np.float64).tobytes(), camera.width, camera.height)
+    return origins, slopes - np.array(camera.lens.shift) if any(camera.lens.shift) else slopes
+
+
+@lru_cache(maxsize=6)
+def _picture_rays(lens: Lens, K: bytes, width: int, height: int) -> tuple[Array, Array]:
+    camera = CameraPath("", width, height, np.frombuffer(K).reshape(3, 3), np.eye(4)[None], lens)
+    found = rays(camera, pixel_centers(camera))
+    for array in found:
+        array.flags.writeable = False
+    return found
+
+
+def unproject_picture(camera: CameraPath, depth: NDArray[np.floating]) -> Array:
+    """Points in the camera's frame [m] that all pixels of a picture see, [H, W, 3], from their z [m], [H, W].
+
+    NaN where there is no depth, or no ray.
+    """
+    origins, slopes = picture_rays(camera)
+    z = np.where(np.isfinite(depth), depth, np.nan).astype(np.float64)
+    xy = origins + slopes * z[..., None]
+    return np.concatenate([xy, np.where(np.isnan(xy[..., 0]), np.nan, z)[..., None]], axis=-1)
+
+
 def pixel_size_m(camera: CameraPath, points: Array) -> Array:
     """Width of what a pixel shows at points of the camera's frame [m], [...]: the least where a lens is uneven."""
     points, focal = np.asarray(points, np.float64), float(camera.K[1, 1])
@@ -81,7 +110,7 @@ def pixel_size_m(camera: CameraPath, points: Array) -> Array:
 def pixel_centers(camera: CameraPath) -> Array:
     """Picture coordinates of all pixels, [H, W, 2]."""
     v, u = np.meshgrid(np.arange(camera.height) + 0.5, np.arange(camera.width) + 0.5, indexing="ij")
-    return np.stack([u, v], axis=-1)
+    return np.stack([u, v], axis=-1).astype(np.float64, copy=False)
 
 
 def parallel(camera: CameraPath) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
-from simvid.lens import pixel_centers, project, unproject
+from simvid.lens import pixel_centers, project, unproject_picture
 from simvid.trajectory import Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
@@ -92,7 +92,7 @@ def to_camera(camera: CameraPath, frame: int, points: Array) -> Array:
 
 def surface_points(camera: CameraPath, frame: int, depth: NDArray[np.float32]) -> Array:
     """World points [m] of what each pixel sees, [H, W, 3]; NaN without a depth."""
-    return to_world(camera, frame, unproject(camera, pixel_centers(camera), depth.astype(np.float64)))
+    return to_world(camera, frame, unproject_picture(camera, depth))
 
 
 def seen_at(camera: CameraPath, frame: int, points: Array) -> tuple[Array, Array]:
@@ -192,7 +192,7 @@ def scene_flow(
 
 def distance(camera: CameraPath, depth: NDArray[np.float32]) -> NDArray[np.float32]:
     """Euclidean distance [m] from the camera of what each pixel sees, from z [m], [H, W]; +inf without a surface."""
-    points = unproject(camera, pixel_centers(camera), depth.astype(np.float64))
+    points = unproject_picture(camera, depth)
     length = np.linalg.norm(points, axis=-1)
     return np.where(np.isfinite(depth), length, np.inf).astype(np.float32)
 

@@ -178,7 +178,9 @@ def unbend(lens: Lens, bent: Array) -> Array:
             theta = np.arctan(guess)
             for _ in range(_NEWTON_STEPS):
                 value, growth = _bent_angle(lens, theta)
-                theta = np.clip(theta - (value - distance) / growth, 0, math.atan(radii[-1]))
+                before, theta = theta, np.clip(theta - (value - distance) / growth, 0, math.atan(radii[-1]))
+                if np.nanmax(np.abs(theta - before), initial=0.0) < 1e-15:
+                    break
             far = np.abs(_bent_angle(lens, theta)[0] - distance) > 1e-11
             return np.where(far[..., None], np.nan, direction * np.tan(theta)[..., None])
         slopes = direction * guess[..., None]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from simvid.rendering.ground import COVERED, Backdrop
 from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.kernel_types import HALF, ONE, ZERO, Array, Flags, Floats, Ints, Real
+from simvid.rendering.sight import Sight
 from simvid.rendering.threads import Workers
 
 VISIBLE: Real = np.float32(1 / 255)
@@ -47,6 +48,10 @@ class _View(NamedTuple):
     """camera_from_world rotation, [3, 3]."""
     ray: Floats
     """1 / fx, 1 / fy, cx, cy, [4]."""
+    rays: Array
+    """See ``Sight``; empty for plain pinholes."""
+    pixel: Floats
+    """Size of a pixel: over its depth, over the squared length of its ray besides, and fixed [m], [3]."""
     ground_depth: Floats
     ground_id: int
     baked: Flags
@@ -109,7 +114,7 @@ def _rgb_rows(features: Floats, alpha: Floats, behind: Floats, rgb: NDArray[np.u
 
 
 def composite_labels(
-    surfaces: Surfaces, ground: tuple[Floats, int], baked: Flags, pose: Array, K: Array, workers: Workers
+    surfaces: Surfaces, ground: tuple[Floats, int], baked: Flags, sight: Sight, workers: Workers
 ) -> dict[str, NDArray[Any]]:
     """Labels of a picture, as arrays for ``Frame``: alpha, depth, depth_expected, ids, normals.
 
@@ -126,16 +131,18 @@ def composite_labels(
         surfaces: from the rasterizer.
         ground: z [m], +inf without ground, [H, W]; and the id of the ground's part.
         baked: parts that are captures, by id, [B + 1].
-        pose: world_from_camera, [4, 4].
-        K: [px], [3, 3].
+        sight: camera and pose.
         workers: threads.
     """
     shape, f = surfaces.alpha.shape, np.float32
     out = _Labels(
         np.empty(shape, f), np.empty(shape, f), np.empty(shape, f), np.empty(shape, np.int32), np.empty((*shape, 3), f)
     )
-    turn = np.ascontiguousarray(pose[:3, :3].T.astype(f))
-    view = _View(turn, np.array([1 / K[0, 0], 1 / K[1, 1], K[0, 2], K[1, 2]], f), *ground, baked)
+    K, turn = sight.camera.K, np.ascontiguousarray(sight.pose[:3, :3].T.astype(f))
+    row = {"pinhole": (1.0, 0.0, 0.0), "fisheye": (1.0, 1.0, 0.0), "orthographic": (0.0, 0.0, 1.0)}
+    pixel = np.array(row[sight.camera.lens.kind], f) / f(K[1, 1])
+    focal = np.array([1 / K[0, 0], 1 / K[1, 1], K[0, 2], K[1, 2]], f)
+    view = _View(turn, focal, np.ascontiguousarray(sight.rays), pixel, *ground, baked)
     workers.run(lambda start, stop: _label_rows(surfaces, view, out, start, stop), shape[0], least=16)
     return out._asdict()
 
@@ -152,13 +159,19 @@ def _surface(surfaces: Surfaces, view: _View, row: int, col: int) -> tuple[Real,
         return ZERO, ZERO, ZERO, ZERO
     nx, ny, nz = nx / length, ny / length, nz / length
     rx, ry = (np.float32(col) + HALF - view.ray[2]) * view.ray[0], (np.float32(row) + HALF - view.ray[3]) * view.ray[1]
+    median = surfaces.median_depth[row, col]
+    plane, room = w[row, col, 6] / length, LOOSE_PX * median * view.ray[1]
+    if len(view.rays):
+        ray = view.rays[row, col]
+        rx, ry = np.float32(ray[2]), np.float32(ray[3])
+        plane -= nx * np.float32(ray[0]) + ny * np.float32(ray[1])
+        room = LOOSE_PX * (median * (view.pixel[0] + view.pixel[1] * (rx * rx + ry * ry)) + view.pixel[2])
     along = nx * rx + ny * ry + nz
     if along > ZERO:
         return -nx, -ny, -nz, ZERO
-    median = surfaces.median_depth[row, col]
     steep = max(-along, STEEPEST)
-    room = LOOSE_PX * median * view.ray[1] * (ONE + ONE / steep)
-    nearer = median + w[row, col, 6] / length / steep
+    room *= ONE + ONE / steep
+    nearer = median + plane / steep
     return nx, ny, nz, min(max(nearer, -room), room)
 
 

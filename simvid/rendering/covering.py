@@ -19,7 +19,7 @@ from simvid.rendering.detail import chosen_faces, face_geometry, welded
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float32]
 LEVELS_PER_OCTAVE = 4
-WORTH_STORING = 1500
+WORTH_STORING = 100
 """Fewer Gaussians are made faster than read."""
 CREASE = 0.8
 """Cosine between the normals of two faces under which an edge between them shapes the outline."""

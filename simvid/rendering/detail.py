@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
+from simvid.lens import parallel, pixel_size_m, project
 from simvid.mesh import Mesh
 from simvid.trajectory import pose_matrices
 
@@ -34,12 +35,10 @@ class View:
     """A camera and where it stands at the frames looked at."""
 
     eyes: Array
-    """[F, 3]."""
+    """[F, 3]; far behind a camera whose rays are parallel."""
     camera_from_world: Array
     """[F, 4, 4]."""
-    K: Array
-    size: Array
-    """Width, height [px], [2]."""
+    camera: CameraPath
     frames: NDArray[np.int64]
     """[F]."""
 
@@ -52,14 +51,18 @@ def views_of(cameras: Sequence[CameraPath]) -> list[View]:
         frames = np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(np.int64))
         views.append(
             View(
-                camera.world_from_camera[frames, :3, 3],
+                _eyes(camera)[frames],
                 camera.camera_from_world[frames],
-                camera.K,
-                np.array([camera.width, camera.height], np.float64),
+                camera,
                 frames,
             )
         )
     return views
+
+
+def _eyes(camera: CameraPath) -> Array:
+    poses = camera.world_from_camera
+    return poses[:, :3, 3] - 1e4 * poses[:, :3, 2] if parallel(camera) else poses[:, :3, 3]
 
 
 def finest_pixel(centers: Array, normals: Array | None, poses: Array, views: Sequence[View]) -> Array:
@@ -74,8 +77,8 @@ def finest_pixel(centers: Array, normals: Array | None, poses: Array, views: Seq
     finest = np.full(len(centers), np.inf)
     for view in views:
         matrices = pose_matrices(poses[view.frames])
-        focal = view.K[1, 1]
-        margin = MARGIN * float(view.size.max())
+        camera = view.camera
+        margin = MARGIN * max(camera.width, camera.height)
         before: Array | None = None
         for matrix, eye, inverse in zip(matrices, view.eyes, view.camera_from_world, strict=True):
             to_camera = inverse @ matrix
@@ -83,16 +86,15 @@ def finest_pixel(centers: Array, normals: Array | None, poses: Array, views: Seq
                 continue
             before = to_camera
             points = centers @ to_camera[:3, :3].T + to_camera[:3, 3]
-            z = points[:, 2]
-            seen = z > 1e-3
-            safe = np.where(seen, z, 1.0)
-            u, v = focal * points[:, 0] / safe + view.K[0, 2], focal * points[:, 1] / safe + view.K[1, 2]
-            seen &= (u > -margin) & (u < view.size[0] + margin) & (v > -margin) & (v < view.size[1] + margin)
+            u, v = project(camera, points).T
+            with np.errstate(invalid="ignore"):  # NaN: the lens does not see it
+                seen = (u > -margin) & (u < camera.width + margin) & (v > -margin) & (v < camera.height + margin)
+            seen &= points[:, 2] > 1e-3
             if normals is not None:
                 toward = (eye - matrix[:3, 3]) @ matrix[:3, :3] - centers
                 cosine = np.einsum("fd,fd->f", toward, normals)
                 seen &= cosine > -BEHIND * np.linalg.norm(toward, axis=1)
-            finest = np.where(seen, np.minimum(finest, z / focal), finest)
+            finest = np.where(seen, np.minimum(finest, pixel_size_m(camera, points)), finest)
     return finest
 
 

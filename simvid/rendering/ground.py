@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.frames import CameraPath
 from simvid.rendering.environment import Environment
+from simvid.rendering.ground_rays import Rays, place_on, plane_depth, ray_direction, ray_origin, ray_step
 from simvid.rendering.jit import inlined, kernel
-from simvid.rendering.kernel_types import HALF, ONE, PI, ZERO, Array, Floats, Real, Vec
+from simvid.rendering.kernel_types import HALF, ONE, PI, ZERO, Floats, Real, Vec
 from simvid.rendering.lamps import LampArrays, to_lamp
 from simvid.rendering.lighting import (
     SETS,
@@ -35,6 +35,7 @@ from simvid.rendering.lighting import (
     sky_share,
     sun_share,
 )
+from simvid.rendering.sight import Sight, ray_nodes
 from simvid.rendering.threads import Workers
 from simvid.rendering.tone import compressed, encoded, srgb_table
 
@@ -80,17 +81,6 @@ class Backdrop(NamedTuple):
     """z [m] of the ground, +inf for the sky, [H, W]."""
 
 
-class _Rays(NamedTuple):
-    """Rays through the pixels of one frame: direction = turn @ (u, v, 1), with depth 1."""
-
-    turn: Array
-    eye: Array
-    ground: float
-    """Height of the ground [m], NaN without one: no ray meets it."""
-    far: float
-    """Ground beyond this depth is sky [m]."""
-
-
 class _Air(NamedTuple):
     """Sky and haze."""
 
@@ -110,37 +100,42 @@ class _Air(NamedTuple):
 class Background:
     """Draws the backdrop of one camera; buffers and the ground's texture are reused while the camera stands still."""
 
-    def __init__(
-        self, camera: CameraPath, environment: Environment, texture: Pyramid, *, haze_m: float, far_m: float
-    ) -> None:
-        height, width = camera.height, camera.width
+    def __init__(self, environment: Environment, texture: Pyramid, *, haze_m: float, far_m: float) -> None:
         ground = environment.ground_height_m
-        self._camera, self._environment, self._texture, self._far_m = camera, environment, texture, far_m
+        self._environment, self._texture, self._far_m = environment, texture, far_m
         self._haze_m, self._table = np.float32(haze_m), srgb_table()
         self._ground_m = np.nan if ground is None else float(ground)
-        self._pose: Array | None = None
+        self._drawn: Sight | None = None
+        self._make_room(0, 0)
+
+    def _make_room(self, height: int, width: int) -> None:
         f = np.float32
         self._backdrop = Backdrop(np.empty((height, width, 3), f), np.empty((height, width), f))
         self._albedo, self._light = np.empty((height, width, 3), f), np.empty((height, width, 3), f)
         self._nodes = np.ones((-(-height // NODE_PX) + 1, -(-width // NODE_PX) + 1), f)
 
-    def draw(self, frame: int, light: LightArrays, covered: Floats, workers: Workers) -> Backdrop:
-        """The backdrop at a frame; valid until the next call.
+    def draw(self, sight: Sight, light: LightArrays, covered: Floats, workers: Workers) -> Backdrop:
+        """The backdrop of a sight; valid until the next call.
 
         Args:
-            frame: index into the camera's poses.
+            sight: camera and pose.
             light: light at this frame.
             covered: alpha of the splats, [H, W]; covered pixels are skipped.
             workers: threads.
         """
-        pose, height, out = self._camera.world_from_camera[frame], self._camera.height, self._backdrop
-        turn = np.ascontiguousarray(pose[:3, :3] @ np.linalg.inv(self._camera.K))
-        rays = _Rays(turn, np.ascontiguousarray(pose[:3, 3]), self._ground_m, self._far_m)
-        if self._pose is None or not np.array_equal(pose, self._pose):
+        height, width = covered.shape
+        if self._backdrop.depth.shape != covered.shape:
+            self._make_room(height, width)
+        out, pose = self._backdrop, sight.pose
+        turn = pose[:3, :3] @ np.linalg.inv(sight.camera.K) if sight.camera.lens.plain else pose[:3, :3]
+        table = np.ascontiguousarray(sight.rays)
+        rays = Rays(np.ascontiguousarray(turn), table, np.ascontiguousarray(pose[:3, 3]), self._ground_m, self._far_m)
+        if self._drawn is None or not _same(sight, self._drawn):
             workers.run(lambda i, j: _ground_rows(rays, self._texture, out.depth, self._albedo, i, j), height, least=16)
-            self._pose = pose.copy()
+            self._drawn = sight
         if np.isfinite(self._ground_m):
-            self._light_ground(rays, light, covered, workers)
+            nodes = rays._replace(table=np.ascontiguousarray(ray_nodes(sight, NODE_PX, *self._nodes.shape)))
+            self._light_ground(rays, nodes, light, covered, workers)
         environment, f = self._environment, np.float32
         air = _Air(
             light.sky.colors, light.sky.falloff, light.suns.lights, f(environment.sun_glow), self._haze_m,
@@ -150,10 +145,10 @@ class Background:
         workers.run(lambda i, j: _color_rows(rays, air, *behind, out, i, j), height, least=8)
         return out
 
-    def _light_ground(self, rays: _Rays, light: LightArrays, covered: Floats, workers: Workers) -> None:
+    def _light_ground(self, rays: Rays, nodes: Rays, light: LightArrays, covered: Floats, workers: Workers) -> None:
         """Irradiance at each pixel of the ground that is seen."""
         depth, suns, lamps = self._backdrop.depth, light.suns, light.lamps
-        workers.run(lambda i, j: _open_nodes(rays, light.sky, self._nodes, i, j), len(self._nodes), least=4)
+        workers.run(lambda i, j: _open_nodes(nodes, light.sky, self._nodes, i, j), len(self._nodes), least=4)
         run = partial(workers.run, count=len(depth), least=8)
         run(lambda i, j: _set_sky(light.sky, self._nodes, self._light, i, j))
         if len(suns.lights):
@@ -162,41 +157,33 @@ class Background:
             run(lambda i, j: _add_lamps(rays, depth, covered, lamps, self._light, i, j))
 
 
-@inlined
-def _ray(rays: _Rays, u: float, v: float) -> tuple[float, float, float]:
-    t = rays.turn
-    return (
-        t[0, 0] * u + t[0, 1] * v + t[0, 2],
-        t[1, 0] * u + t[1, 1] * v + t[1, 2],
-        t[2, 0] * u + t[2, 1] * v + t[2, 2],
-    )
-
-
-@inlined
-def _ground_depth(rays: _Rays, dz: float) -> float:
-    """Depth at which a ray whose direction has this z meets the ground; +inf where it does not."""
-    t = (rays.ground - rays.eye[2]) / dz if dz != 0.0 else -1.0
-    return t if 0.0 < t < rays.far else np.inf
+def _same(one: Sight, other: Sight) -> bool:
+    """Whether two sights have the same rays."""
+    a, b = one.camera, other.camera
+    same = a.lens == b.lens and np.array_equal(a.K, b.K) and (a.width, a.height) == (b.width, b.height)
+    return bool(same and np.array_equal(one.pose, other.pose))
 
 
 @kernel
-def _ground_rows(rays: _Rays, texture: Pyramid, depth: Floats, albedo: Floats, start: int, stop: int) -> None:
+def _ground_rows(rays: Rays, texture: Pyramid, depth: Floats, albedo: Floats, start: int, stop: int) -> None:
     """Depth of the plane and the mean of its texture over each pixel."""
     to_texels = np.float64(texture.levels[0, 2]) / np.float64(texture.size_m)
-    turn, eye = rays.turn, rays.eye
     for row in range(start, stop):
         for col in range(depth.shape[1]):
-            dx, dy, dz = _ray(rays, col + 0.5, row + 0.5)
-            t = _ground_depth(rays, dz)
+            dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
+            t = plane_depth(rays, row, col, dz)
             depth[row, col] = t
             if t == np.inf:
                 continue
             s = t * to_texels
-            ux = s * (turn[0, 0] - dx * turn[2, 0] / dz)
-            uy = s * (turn[1, 0] - dy * turn[2, 0] / dz)
-            vx = s * (turn[0, 1] - dx * turn[2, 1] / dz)
-            vy = s * (turn[1, 1] - dy * turn[2, 1] / dz)
-            x, y = (eye[0] + t * dx) * to_texels, (eye[1] + t * dy) * to_texels
+            ax, ay, az = ray_step(rays, row, col, 0, t)
+            bx, by, bz = ray_step(rays, row, col, 1, t)
+            ux = s * (ax - dx * az / dz)
+            uy = s * (ay - dy * az / dz)
+            vx = s * (bx - dx * bz / dz)
+            vy = s * (by - dy * bz / dz)
+            x = (ray_origin(rays, row, col, 0) + t * dx) * to_texels
+            y = (ray_origin(rays, row, col, 1) + t * dy) * to_texels
             r, g, b = _filtered(texture, x, y, ux, uy, vx, vy)
             albedo[row, col, 0], albedo[row, col, 1], albedo[row, col, 2] = r, g, b
 
@@ -250,21 +237,15 @@ def _texel(texture: Pyramid, level: int, x: float, y: float) -> Vec:
 
 
 @kernel
-def _open_nodes(rays: _Rays, sky: SkyArrays, nodes: Floats, start: int, stop: int) -> None:
+def _open_nodes(rays: Rays, sky: SkyArrays, nodes: Floats, start: int, stop: int) -> None:
     """Share of the sky seen from the ground at the corners of blocks of NODE_PX pixels."""
     for row in range(start, stop):
         for col in range(nodes.shape[1]):
-            dx, dy, dz = _ray(rays, float(col * NODE_PX), float(row * NODE_PX))
-            t = _ground_depth(rays, dz)
+            dx, dy, dz = ray_direction(rays, row, col, float(col * NODE_PX), float(row * NODE_PX))
+            t = plane_depth(rays, row, col, dz)
             nodes[row, col] = ONE
             if t < np.inf:
-                nodes[row, col] = sky_share(_place(rays, dx, dy, dz, t), (ZERO, ZERO, ONE), sky, 0, SETS)
-
-
-@inlined
-def _place(rays: _Rays, dx: float, dy: float, dz: float, t: float) -> Vec:
-    """Point of a ray at a depth."""
-    return np.float32(rays.eye[0] + t * dx), np.float32(rays.eye[1] + t * dy), np.float32(rays.eye[2] + t * dz)
+                nodes[row, col] = sky_share(place_on(rays, row, col, dx, dy, dz, t), (ZERO, ZERO, ONE), sky, 0, SETS)
 
 
 @inlined
@@ -289,15 +270,15 @@ def _set_sky(sky: SkyArrays, nodes: Floats, out: Floats, start: int, stop: int) 
 
 
 @kernel
-def _add_suns(rays: _Rays, depth: Floats, covered: Floats, suns: SunArrays, out: Floats, start: int, stop: int) -> None:
+def _add_suns(rays: Rays, depth: Floats, covered: Floats, suns: SunArrays, out: Floats, start: int, stop: int) -> None:
     """Add the irradiance of suns on the ground."""
     for row in range(start, stop):
         for col in range(depth.shape[1]):
             t = np.float64(depth[row, col])
             if covered[row, col] > COVERED or t == np.inf:
                 continue
-            dx, dy, dz = _ray(rays, col + 0.5, row + 0.5)
-            p = _place(rays, dx, dy, dz, t)
+            dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
+            p = place_on(rays, row, col, dx, dy, dz, t)
             for s in range(len(suns.lights)):
                 e = suns.lights[s, 2]
                 if e > ZERO:
@@ -308,7 +289,7 @@ def _add_suns(rays: _Rays, depth: Floats, covered: Floats, suns: SunArrays, out:
 
 @kernel
 def _add_lamps(
-    rays: _Rays, depth: Floats, covered: Floats, lamps: LampArrays, out: Floats, start: int, stop: int
+    rays: Rays, depth: Floats, covered: Floats, lamps: LampArrays, out: Floats, start: int, stop: int
 ) -> None:
     """Add the irradiance of lamps on the ground."""
     for row in range(start, stop):
@@ -316,8 +297,8 @@ def _add_lamps(
             t = np.float64(depth[row, col])
             if covered[row, col] > COVERED or t == np.inf:
                 continue
-            dx, dy, dz = _ray(rays, col + 0.5, row + 0.5)
-            p = _place(rays, dx, dy, dz, t)
+            dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
+            p = place_on(rays, row, col, dx, dy, dz, t)
             for s in range(len(lamps.lights)):
                 _, cosine, fall = to_lamp(s, lamps, p, (ZERO, ZERO, ONE))
                 if cosine > ZERO:
@@ -327,7 +308,7 @@ def _add_lamps(
 
 @kernel
 def _color_rows(
-    rays: _Rays, air: _Air, covered: Floats, albedo: Floats, light: Floats, out: Backdrop, start: int, stop: int
+    rays: Rays, air: _Air, covered: Floats, albedo: Floats, light: Floats, out: Backdrop, start: int, stop: int
 ) -> None:
     """Display colours of ground and sky where splats do not cover them."""
     s0, s1, s2 = sky_radiance(ZERO, air.colors, air.falloff)
@@ -335,8 +316,11 @@ def _color_rows(
         for col in range(out.depth.shape[1]):
             if covered[row, col] > COVERED:
                 continue
-            dx, dy, dz = _ray(rays, col + 0.5, row + 0.5)
+            dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
             length = np.sqrt(dx * dx + dy * dy + dz * dz)
+            if np.isnan(length):  # outside the image circle of a fisheye
+                out.rgb[row, col, 0], out.rgb[row, col, 1], out.rgb[row, col, 2] = ZERO, ZERO, ZERO
+                continue
             t = np.float64(out.depth[row, col])
             if t == np.inf:
                 r, g, b = _sky((np.float32(dx / length), np.float32(dy / length), np.float32(dz / length)), air)

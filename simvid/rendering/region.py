@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.frames import CameraPath
 from simvid.gaussians import Gaussians
+from simvid.lens import pixel_size_m
 from simvid.trajectory import Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
@@ -43,7 +44,8 @@ def shadow_region(assets: SceneAssets, trajectory: Trajectory, camera: CameraPat
     center, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     gap = np.linalg.norm(np.maximum(np.abs(corners - eyes[None, :, None]).min(axis=2), 0), axis=-1)
     nearest = max(float(gap.min()), usual / 10)
-    return center, radius * 1.02, nearest / float(camera.K[1, 1])
+    pixel = float(pixel_size_m(camera, np.array([0, 0, nearest])))
+    return center, radius * 1.02, pixel
 
 
 def part_bounds(part: PartAssets) -> Array | None:

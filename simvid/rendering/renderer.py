@@ -19,7 +19,7 @@ from simvid.rendering.appearance import Appearance, appearance_of
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.compositing import Surfaces, composite_labels, composite_rgb, sink
 from simvid.rendering.environment import environment_of
-from simvid.rendering.ground import Background
+from simvid.rendering.ground import Backdrop, Background
 from simvid.rendering.ground_texture import ground_texture
 from simvid.rendering.lighting import Lighting
 from simvid.rendering.motion import flow, occluded
@@ -28,6 +28,7 @@ from simvid.rendering.raster import Raster, Rasterizer
 from simvid.rendering.region import shadow_region
 from simvid.rendering.shading import Shader
 from simvid.rendering.shadows import Casters, thinned
+from simvid.rendering.sight import Sight, sight_of
 from simvid.rendering.surface_labels import Seen, SurfaceLabels
 from simvid.rendering.threads import Workers
 from simvid.rendering.visible import Selector, Visible
@@ -147,10 +148,10 @@ class _Painter:
         self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
         self._shader = Shader(self._lighting.arrays, settings.exposure)
         self._posed = PosedSplats(appearance)
-        self._selector = Selector(len(appearance), camera, self._near_m, environment.ground_height_m)
+        self._selector = Selector(len(appearance), self._near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)
         texture = ground_texture(scene)
-        self._background = Background(camera, environment, texture, haze_m=haze_m, far_m=settings.far_m)
+        self._background = Background(environment, texture, haze_m=haze_m, far_m=settings.far_m)
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
         sinking = bool(appearance.baked.any()) and environment.ground_height_m is not None
@@ -167,38 +168,53 @@ class _Painter:
 
     def draw(self, frame: int) -> _Still:
         """One frame without flow."""
-        camera, workers, posed = self._job.camera, self._workers, self._posed
-        posed.pose(self._job.trajectory.poses[frame], workers)
+        camera = self._job.camera
+        sight = sight_of(camera, camera.world_from_camera[frame])
+        visible, raster, backdrop = self._paint(sight, self._job.trajectory.poses[frame], labelled=self._labelled)
+        if not self._labelled:
+            return _Still(composite_rgb(raster.features, raster.alpha, backdrop, self._workers), {})
+        surfaces = self._surfaces(raster, backdrop, sight)
+        rgb = composite_rgb(surfaces.features, surfaces.alpha, backdrop, self._workers)
+        ground = (backdrop.depth, self._ground_id)
+        labels = composite_labels(surfaces, ground, self._baked_parts, sight, self._workers)
+        if self._more is not None:
+            alone = partial(self._alone, visible, sight)
+            labels |= self._more.make(frame, Seen(labels["depth"], labels["ids"], backdrop.depth, alone))
+        return _Still(rgb, labels)
+
+    def _paint(self, sight: Sight, poses: NDArray[np.float64], *, labelled: bool) -> tuple[Visible, Raster, Backdrop]:
+        """What splats and backdrop look like at one instant; the backdrop is valid until the next call.
+
+        Args:
+            sight: the camera.
+            poses: of the parts, [B, 7].
+            labelled: with depths, ids and surfaces.
+        """
+        workers, posed = self._workers, self._posed
+        posed.pose(poses, workers)
         if not self._drawn_still:
             self._lighting.draw_still(*self._casters(self._still), workers)
             self._drawn_still = True
         self._lighting.update(*self._casters(~self._still), workers)
-        visible = self._selector.select(frame, posed.arrays, workers, surfaces=self._labelled)
-        self._color(visible, frame)
-        raster = self._rasterize(visible, frame)
-        backdrop = self._background.draw(frame, self._lighting.arrays, raster.alpha, workers)
-        pose, ground = camera.world_from_camera[frame], (backdrop.depth, self._ground_id)
-        if not self._labelled:
-            return _Still(composite_rgb(raster.features, raster.alpha, backdrop, workers), {})
-        surfaces = _surfaces(raster)
-        if self._sinking_m is not None:
-            sink(surfaces, backdrop, float(pose[2, 3]) - self._sinking_m, float(camera.K[1, 1]), workers)
-        rgb = composite_rgb(surfaces.features, surfaces.alpha, backdrop, workers)
-        labels = composite_labels(surfaces, ground, self._baked_parts, pose, camera.K, workers)
-        if self._more is not None:
-            alone = partial(self._alone, visible, frame)
-            labels |= self._more.make(frame, Seen(labels["depth"], labels["ids"], backdrop.depth, alone))
-        return _Still(rgb, labels)
+        visible = self._selector.select(sight, posed.arrays, workers, surfaces=labelled)
+        self._color(visible, sight)
+        raster = self._rasterize(visible, sight, labelled=labelled)
+        return visible, raster, self._background.draw(sight, self._lighting.arrays, raster.alpha, workers)
 
-    def _alone(self, visible: Visible, frame: int, part_ids: Collection[int]) -> NDArray[np.bool_]:
+    def _surfaces(self, raster: Raster, backdrop: Backdrop, sight: Sight) -> Surfaces:
+        """The raster with all labels, less what is below the ground."""
+        surfaces = _complete(raster)
+        if self._sinking_m is not None:
+            focal = float(sight.camera.K[1, 1])
+            sink(surfaces, backdrop, float(sight.eye[2]) - self._sinking_m, focal, self._workers)
+        return surfaces
+
+    def _alone(self, visible: Visible, sight: Sight, part_ids: Collection[int]) -> NDArray[np.bool_]:
         """The pixels of which the splats of some parts would cover at least half, if they were alone."""
         mine = np.isin(visible.owner, list(part_ids))
         drawn = self._job.rasterizer.rasterize(
             *(array[mine] for array in (visible.means, visible.quats, visible.scales, visible.opacities)),
-            viewmat=self._job.camera.camera_from_world[frame],
-            K=self._job.camera.K,
-            width=self._job.camera.width,
-            height=self._job.camera.height,
+            **_view(sight),
             near_m=self._near_m,
             far_m=max(self._job.settings.far_m, 2 * self._near_m),
         )
@@ -211,18 +227,17 @@ class _Painter:
         casters = Casters(splats.points[rows], splats.normals[rows], look.radius_m[rows], look.back[rows] < 1)
         return casters, thinned(casters, self._lighting.dome_disc_m)
 
-    def _color(self, visible: Visible, frame: int) -> None:
+    def _color(self, visible: Visible, sight: Sight) -> None:
         """Fill the colour features: light on the albedo of meshes, the constant colour of captures."""
-        eye = self._job.camera.world_from_camera[frame, :3, 3].astype(np.float32)
-        self._shader.shade(visible, self._posed.arrays, eye, self._workers)
+        self._shader.shade(visible, self._posed.arrays, sight.viewpoint.astype(np.float32), self._workers)
         baked = self._appearance.baked[visible.rows]
         if baked.any():
             constant = self._appearance.gaussians.sh[visible.rows[baked], 0]
             visible.features[baked, :3] = np.maximum(np.float32(0.5) + np.float32(SH_C0) * constant, 0)
 
-    def _rasterize(self, visible: Visible, frame: int) -> Raster:
+    def _rasterize(self, visible: Visible, sight: Sight, *, labelled: bool) -> Raster:
         """Colours go as features; spherical harmonics only where a capture's colour depends on the direction."""
-        camera, look = self._job.camera, self._appearance
+        look = self._appearance
         features, sh, rotations = visible.features, None, None
         if look.gaussians.sh_degree > 0:
             sh = look.gaussians.sh[visible.rows]
@@ -236,20 +251,25 @@ class _Painter:
             visible.scales,
             visible.opacities,
             features,
-            viewmat=camera.camera_from_world[frame],
-            K=camera.K,
-            width=camera.width,
-            height=camera.height,
+            **_view(sight),
             sh=sh,
             sh_rotations=rotations,
             owner=visible.owner,
             near_m=self._near_m,
             far_m=max(self._job.settings.far_m, 2 * self._near_m),
-            want=WANTED if self._labelled else frozenset(),
+            want=WANTED if labelled else frozenset(),
         )
 
 
-def _surfaces(raster: Raster) -> Surfaces:
+def _view(sight: Sight) -> dict[str, Any]:
+    """A rasterizer's arguments about the camera; a plain pinhole's lens is not told."""
+    camera = sight.camera
+    lens = {} if camera.lens.plain else {"lens": camera.lens}
+    viewmat = sight.camera_from_world
+    return {"viewmat": viewmat, "K": camera.K, "width": camera.width, "height": camera.height, **lens}
+
+
+def _complete(raster: Raster) -> Surfaces:
     """The raster with all of ``WANTED``."""
     if raster.expected_depth is None or raster.median_depth is None or raster.ids is None:
         raise RenderError(f"the rasterizer did not return all of {', '.join(sorted(WANTED))}, which it was asked for")

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simvid.frames import CameraPath
-from simvid.rendering.jit import kernel
-from simvid.rendering.kernel_types import NO_GROUND, ONE, TWO, ZERO, Floats, Ints, Real, SplatArrays
+from simvid.lens import parallel
+from simvid.rendering.jit import inlined, kernel
+from simvid.rendering.kernel_types import NO_GROUND, ONE, TWO, ZERO, Floats, Ints, Real, SplatArrays, Vec
+from simvid.rendering.sight import Bounds, Sight, bounds
 from simvid.rendering.threads import Workers
 
 SIGMAS: Real = np.float32(3.5)
@@ -33,10 +34,13 @@ class Visible(NamedTuple):
 
 
 class _View(NamedTuple):
-    """A camera at one frame."""
+    """A camera at one instant."""
 
     camera_from_world: Floats
     eye: Floats
+    forward: Floats
+    """The line of sight where all are parallel; empty where they meet in the eye."""
+    bounds: Bounds
     K: Floats
     size: Floats
     near: Real
@@ -46,18 +50,20 @@ class _View(NamedTuple):
 class Selector:
     """Picks the Gaussians that one camera sees."""
 
-    def __init__(self, count: int, camera: CameraPath, near_m: float, ground_m: float | None) -> None:
+    def __init__(self, count: int, near_m: float, ground_m: float | None) -> None:
         """For ``count`` Gaussians in all; ``ground_m`` is the height of the ground, None without one."""
-        self._camera, self._near_m = camera, near_m
+        self._near_m = near_m
         self._ground_m = NO_GROUND if ground_m is None else ground_m
         self._picked = np.empty(count, np.int32)
 
-    def select(self, frame: int, splats: SplatArrays, workers: Workers, *, surfaces: bool) -> Visible:
+    def select(self, sight: Sight, splats: SplatArrays, workers: Workers, *, surfaces: bool) -> Visible:
         """Gaussians in front of the camera, inside its picture, above the ground and not turned away."""
-        camera, f = self._camera, np.float32
+        camera, f = sight.camera, np.float32
         view = _View(
-            camera.camera_from_world[frame].astype(f),
-            camera.world_from_camera[frame, :3, 3].astype(f),
+            sight.camera_from_world.astype(f),
+            sight.eye.astype(f),
+            (sight.forward if parallel(camera) else np.zeros(0)).astype(f),
+            bounds(sight),
             camera.K.astype(f),
             np.array([camera.width, camera.height], f),
             f(self._near_m),
@@ -82,10 +88,29 @@ class Selector:
         )
 
         def gather(start: int, stop: int) -> None:
-            _gather(splats, view.eye, out, start, stop)
+            _gather(splats, view, out, start, stop)
 
         workers.run(gather, n, least=8192)
         return out
+
+
+@inlined
+def _inside(means: Floats, i: int, view: _View, depth: Real, margin: Real) -> bool:
+    """Whether a ball may be in the picture of a lens that is no plain pinhole."""
+    w, rows = view.camera_from_world, view.bounds.rows
+    for k in range(2):
+        along = w[k, 0] * means[i, 0] + w[k, 1] * means[i, 1] + w[k, 2] * means[i, 2] + w[k, 3]
+        if along < rows[k, 0] * depth + rows[k, 2] - margin or along > rows[k, 1] * depth + rows[k, 3] + margin:
+            return False
+    return True
+
+
+@inlined
+def _toward(view: _View, x: Real, y: Real, z: Real) -> Vec:
+    """The way from the camera to a point; of any length."""
+    if len(view.forward):
+        return view.forward[0], view.forward[1], view.forward[2]
+    return x - view.eye[0], y - view.eye[1], z - view.eye[2]
 
 
 @kernel
@@ -99,16 +124,20 @@ def _pick(splats: SplatArrays, view: _View, out: Ints, start: int, stop: int) ->
         depth = w[2, 0] * x + w[2, 1] * y + w[2, 2] * z + w[2, 3]
         if depth < view.near:
             continue
-        u = K[0, 0] * (w[0, 0] * x + w[0, 1] * y + w[0, 2] * z + w[0, 3]) / depth + K[0, 2]
-        v = K[1, 1] * (w[1, 0] * x + w[1, 1] * y + w[1, 2] * z + w[1, 3]) / depth + K[1, 2]
         largest = max(splats.scales[i, 0], splats.scales[i, 1], splats.scales[i, 2])
-        margin = SIGMAS * K[1, 1] * largest / depth + TWO
-        if u < -margin or v < -margin or u > view.size[0] + margin or v > view.size[1] + margin:
-            continue
+        if len(view.bounds.rows):
+            if not _inside(splats.means, i, view, depth, SIGMAS * largest * view.bounds.stretch):
+                continue
+        else:
+            u = K[0, 0] * (w[0, 0] * x + w[0, 1] * y + w[0, 2] * z + w[0, 3]) / depth + K[0, 2]
+            v = K[1, 1] * (w[1, 0] * x + w[1, 1] * y + w[1, 2] * z + w[1, 3]) / depth + K[1, 2]
+            margin = SIGMAS * K[1, 1] * largest / depth + TWO
+            if u < -margin or v < -margin or u > view.size[0] + margin or v > view.size[1] + margin:
+                continue
         if above and splats.points[i, 2] < view.ground - np.float32(0.2) * splats.radius[i]:
             continue
         if splats.back[i] < ONE:
-            dx, dy, dz = x - eye[0], y - eye[1], z - eye[2]
+            dx, dy, dz = _toward(view, x, y, z)
             away = dx * splats.normals[i, 0] + dy * splats.normals[i, 1] + dz * splats.normals[i, 2]
             if away > ZERO and away * away > splats.back[i] * splats.back[i] * (dx * dx + dy * dy + dz * dz):
                 continue
@@ -118,7 +147,8 @@ def _pick(splats: SplatArrays, view: _View, out: Ints, start: int, stop: int) ->
 
 
 @kernel
-def _gather(splats: SplatArrays, eye: Floats, out: Visible, start: int, stop: int) -> None:
+def _gather(splats: SplatArrays, view: _View, out: Visible, start: int, stop: int) -> None:
+    eye = view.eye
     for slot in range(start, stop):
         i = out.rows[slot]
         for k in range(3):
@@ -131,7 +161,9 @@ def _gather(splats: SplatArrays, eye: Floats, out: Visible, start: int, stop: in
         if out.features.shape[1] > 3:
             away, plane = ZERO, ZERO
             for k in range(3):
-                away += (splats.means[i, k] - eye[k]) * splats.normals[i, k]
+                away += (splats.means[i, k] - eye[k] if not len(view.forward) else view.forward[k]) * splats.normals[
+                    i, k
+                ]
                 plane += (splats.points[i, k] - eye[k]) * splats.normals[i, k]
             sign = -ONE if away > ZERO and splats.back[i] >= ONE else ONE
             for k in range(3):

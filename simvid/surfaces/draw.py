@@ -19,10 +19,14 @@ Array: TypeAlias = NDArray[np.float64]
 
 
 class SurfaceArtist:
-    """Draws the surfaces of a trajectory for one camera. The last frame's preparation is kept."""
+    """Draws the surfaces of a trajectory for one camera. The last frame's preparation is kept.
+
+    Attributes:
+        meshes: what is drawn.
+    """
 
     def __init__(self, meshes: SurfaceMeshes, trajectory: Trajectory, camera: CameraPath, near_m: float = 0.01) -> None:
-        self._meshes, self._trajectory, self._camera, self._near_m = meshes, trajectory, camera, near_m
+        self.meshes, self._trajectory, self._camera, self._near_m = meshes, trajectory, camera, near_m
         self._rays = np.concatenate(rays(camera, pixel_centers(camera)), axis=-1)
         self._frame = -1
         self._vertices = np.zeros((0, 3))
@@ -35,7 +39,7 @@ class SurfaceArtist:
         self._prepare(frame)
         shape = self._rays.shape[:2]
         z, ids = np.full(shape, np.inf, np.float32), np.zeros(shape, np.int32)
-        meshes = self._meshes
+        meshes = self.meshes
         draw_nearest(
             self._vertices, meshes.faces, meshes.face_id, self._windows, self._rays, self._near_m,
             z, ids,
@@ -47,10 +51,10 @@ class SurfaceArtist:
         from simvid.surfaces.zbuffer import draw_mask
 
         self._prepare(frame)
-        mine = np.isin(self._meshes.face_id, list(part_ids))
+        mine = np.isin(self.meshes.face_id, list(part_ids))
         mask = np.zeros(self._rays.shape[:2], np.bool_)
         draw_mask(
-            self._vertices, self._meshes.faces[mine], self._windows[mine], self._rays, self._near_m,
+            self._vertices, self.meshes.faces[mine], self._windows[mine], self._rays, self._near_m,
             mask,
         )  # fmt: skip
         return mask
@@ -58,7 +62,7 @@ class SurfaceArtist:
     def _prepare(self, frame: int) -> None:
         if frame == self._frame:
             return
-        world = self._meshes.posed(self._trajectory, frame)
+        world = self.meshes.posed(self._trajectory, frame)
         self._vertices = np.ascontiguousarray(to_camera(self._camera, frame, world))
-        self._windows = face_windows(self._camera, self._vertices, self._meshes.faces, self._near_m)
+        self._windows = face_windows(self._camera, self._vertices, self.meshes.faces, self._near_m)
         self._frame = frame

@@ -10,6 +10,7 @@ from simvid.rendering.ground import Backdrop, Background, pyramid
 from simvid.rendering.ground_texture import ground_texture
 from simvid.rendering.lighting import Lighting
 from simvid.rendering.shadows import Casters
+from simvid.rendering.sight import sight_of
 from simvid.rendering.threads import Workers
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, Scene, Sky, Sun
 
@@ -34,9 +35,9 @@ def light_of(environment: Environment, *, shadows: bool = False) -> Lighting:
 
 def drawn(world: Scene, pose: np.ndarray, light: Lighting | None = None, haze_m: float = 1e6) -> Backdrop:
     environment = environment_of(world)
-    made = Background(camera(pose), environment, ground_texture(world), haze_m=haze_m, far_m=500.0)
+    made = Background(environment, ground_texture(world), haze_m=haze_m, far_m=500.0)
     arrays = (light or light_of(environment)).arrays
-    return made.draw(0, arrays, np.zeros(SIZE[::-1], np.float32), Workers(1))
+    return made.draw(sight_of(camera(pose), pose), arrays, np.zeros(SIZE[::-1], np.float32), Workers(1))
 
 
 def test_depth_of_the_plane_is_exact() -> None:
@@ -88,8 +89,8 @@ def test_texture_is_averaged_far_away_and_sharp_nearby() -> None:
 
     def contrast(height: float) -> float:
         pose = look_at((0.1, 0.1, height), (0.1, 0.1, 0))
-        made = Background(camera(pose), environment, pyramid(image, 1.0), haze_m=1e6, far_m=500)
-        rgb = made.draw(0, light, none, Workers(1)).rgb[..., 0]
+        made = Background(environment, pyramid(image, 1.0), haze_m=1e6, far_m=500)
+        rgb = made.draw(sight_of(camera(pose), pose), light, none, Workers(1)).rgb[..., 0]
         return float(rgb.max() - rgb.min())
 
     assert contrast(0.5) > 0.4
@@ -118,10 +119,11 @@ def test_haze_brings_the_horizons_colour() -> None:
 def test_the_backdrop_follows_the_camera() -> None:
     environment = environment_of(scene(SUN))
     poses = (look_at((0, 0, 2), (0, 0, 0)), look_at((0, 0, 3), (0, 0, 0)))
-    made = Background(camera(*poses), environment, ground_texture(scene(SUN)), haze_m=10, far_m=500)
+    made = Background(environment, ground_texture(scene(SUN)), haze_m=10, far_m=500)
     light, none = light_of(environment).arrays, np.zeros(SIZE[::-1], np.float32)
-    assert made.draw(0, light, none, Workers(2)).depth[10, 10] == pytest.approx(2.0)
-    assert made.draw(1, light, none, Workers(2)).depth[10, 10] == pytest.approx(3.0)
+    for pose, depth in zip(poses, (2.0, 3.0), strict=True):
+        seen = made.draw(sight_of(camera(pose), pose), light, none, Workers(2))
+        assert seen.depth[10, 10] == pytest.approx(depth)
 
 
 def test_the_sun_is_seen_in_the_sky() -> None:
