@@ -19,6 +19,7 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
     "physics": {"newton": "simvid.physics.newton:NewtonPhysics"},
     "rendering": {
         "cpu": "simvid.rendering.cpu:CpuRasterizer",
+        "cuda": "simvid.rendering.cuda:CudaRasterizer",
         "reference": "simvid.rendering.reference:ReferenceRasterizer",
     },
     "refining": {"identity": "simvid.refining.identity:IdentityRefiner"},
