@@ -1,0 +1,4 @@
+# As Mitsuba, whose arrays it gives.
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...
