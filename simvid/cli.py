@@ -125,6 +125,13 @@ def _habits(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument("--debug", action="store_true", default=default, help="show Python tracebacks")
 
 
+def _positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
 def _scene_options(parser: Any, what: str = "scene") -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides",
@@ -232,6 +239,7 @@ def _view(commands: Any) -> None:
         "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on; 0.0.0.0 lets other machines in"
     )
     parser.add_argument("--port", type=int, metavar="N", help="default: the first free one from 8080 on")
+    parser.add_argument("--splats", type=_positive, metavar="N", help="Gaussians at most (default: 200000)")
     parser.add_argument("--no-browser", action="store_true", help="say the address and open nothing")
 
 

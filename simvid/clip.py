@@ -7,19 +7,21 @@ import html
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.clips.arrays import ArrayFile, read_named
+from simvid.clips.arrays import Array, ArrayFile, read_named
+from simvid.clips.camera_file import read_camera_file
 from simvid.clips.records import (
     CLIP_FILE,
     TRAJECTORY_FILE,
     CameraRecord,
+    CheckRecord,
     ClipRecord,
     RefinedRecord,
     content_faults,
@@ -30,6 +32,9 @@ from simvid.errors import ClipError
 from simvid.frames import CameraPath, Frame, Frames
 from simvid.scene import Scene
 from simvid.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from simvid.tracks import Tracks
 
 THUMBNAIL_PX = 560
 
@@ -90,6 +95,11 @@ class Clip:
         return self.record.content_hash
 
     @property
+    def failed_checks(self) -> tuple[CheckRecord, ...]:
+        """The self-checks that its labels did not pass; none for a sound clip."""
+        return tuple(check for check in self.record.checks if check.passed is False)
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """How it was made: seeds, sampled values, tools, stages, assets."""
         keys = ("input_hash", "content_hash", "seed", "sample_index", "sampled", "physics", "stages", "assets", "tools",
@@ -146,7 +156,7 @@ class Clip:
         path = self.cameras[camera]
         if indices is not None:
             self._check_indices(indices)
-            path = CameraPath(path.name, path.width, path.height, path.K, path.world_from_camera[list(indices)])
+            path = replace(path, world_from_camera=path.world_from_camera[list(indices)])
         arrays: dict[str, Any] = {
             name: ArrayFile(self._file(record, name)).stack(indices) for name in self._wanted(record, labels)
         }
@@ -171,6 +181,61 @@ class Clip:
         wanted = list(range(self.frame_count) if indices is None else indices)
         self._check_indices(wanted)
         return self._read_frames(record, names, wanted)
+
+    def flow(self, camera: str, i: int, j: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Where the surface seen at each pixel of frame i is in frame j, any two frames; exact, from depth and motion.
+
+        Returns:
+            Displacement (u right, v down) [px], float32 [H, W, 2], NaN where undefined; and whether the point is hidden
+            or outside the picture at frame j, bool [H, W].
+
+        Raises:
+            ClipError: no such camera, or it was made without ``depth`` or ``ids``.
+            IndexError: no such frame.
+        """
+        from simvid.motion import RigidMotion, flow_between, hidden
+
+        (depth, ids), (target_depth, target_ids) = self._depth_and_ids(camera, i), self._depth_and_ids(camera, j)
+        shift, z = flow_between(depth, ids, self.cameras[camera], RigidMotion(self.trajectory), (i, j))
+        return shift, hidden(shift, z, ids, target_depth, target_ids)
+
+    def tracks(self, camera: str, pixels: Array | None = None, frame: int = 0) -> Tracks:
+        """Surface points followed through the clip.
+
+        Args:
+            camera: its name.
+            pixels: (x, y) [px] of the points in one frame, [K, 2]; None takes those that the label ``tracks`` chose.
+            frame: the frame that ``pixels`` are in.
+
+        Raises:
+            ClipError: no such camera, or it was made without ``tracks`` (or ``depth`` and ``ids``, for ``pixels``).
+            IndexError: no such frame.
+            ValueError: a place outside the picture.
+        """
+        from simvid.tracks import Tracker, Tracks, pixel_queries
+
+        if pixels is None:
+            stored = self.extra(camera, "tracks")
+            return Tracks(**{f.name: stored[f.name] for f in fields(Tracks)})
+        path = self.cameras[self._camera(camera).name]
+        tracker = Tracker(
+            pixel_queries(pixels, frame, path, *self._depth_and_ids(camera, frame)), path, self.trajectory
+        )
+        for k in range(self.frame_count):
+            tracker.add(*self._depth_and_ids(camera, k))
+        return tracker.result()
+
+    def extra(self, camera: str, name: str) -> dict[str, Array]:
+        """The arrays of ``tracks.npz``, ``poses.npz`` or ``boxes_3d.npz`` of a camera, by name.
+
+        Raises:
+            ClipError: no such camera, or the label was not asked for when the clip was made.
+        """
+        place = f"{self._camera(camera).folder}/{name}.npz"
+        file = self.record.files.get(place)
+        if file is None or file.kind != "named":
+            raise ClipError(f"{self.path}: camera {camera!r} has no {name}; ask for the label when making the clip")
+        return read_named(self.path / place)
 
     def refined(self, name: str | None = None, camera: str | None = None) -> NDArray[np.uint8]:
         """Refined pictures of a camera, sRGB uint8 [T, H, W, 3].
@@ -229,8 +294,14 @@ class Clip:
         raise ClipError(f"{self.path}: no camera {name!r}; there are {names}")
 
     def _camera_path(self, record: CameraRecord) -> CameraPath:
-        stored = read_named(self.path / record.folder / "camera.npz")
-        return CameraPath(record.name, record.width, record.height, stored["K"], stored["world_from_camera"])
+        return read_camera_file(self.path / record.folder / "camera.npz", record.name)
+
+    def _depth_and_ids(self, camera: str, index: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        self._check_indices([index])
+        frame = next(self.stream(camera, labels=("depth", "ids"), indices=[index]))
+        assert frame.depth is not None, "it was asked for"
+        assert frame.ids is not None, "it was asked for"
+        return frame.depth, frame.ids
 
     def _file(self, record: CameraRecord, array: str) -> Path:
         return self.path / record.folder / f"{array}.npz"

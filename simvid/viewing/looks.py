@@ -1,0 +1,130 @@
+"""What parts look like in a viewer: their Gaussians, each part in its own frame, in plain daylight colours.
+
+Viewers draw fixed colours, so light is painted on once: suns and sky of the scene on the pose in the middle of the
+clip, without shadows. Captures keep the light that they were recorded in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.color import linear_to_srgb, srgb_to_linear
+from simvid.assets.prepare import prepare
+from simvid.clip import Clip
+from simvid.gaussians import SH_C0
+from simvid.rendering.appearance import Appearance, appearance_of
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.environment import Environment, environment_of
+from simvid.trajectory import pose_matrices
+
+Floats: TypeAlias = NDArray[np.float32]
+DOME = 48
+"""Directions of sky that light is gathered from."""
+
+
+@dataclass(frozen=True, eq=False)
+class PartLook:
+    """The Gaussians of one part in its own frame.
+
+    Attributes:
+        id: of the part.
+        means [m], quats (w, x, y, z), scales [m]: float32 [N, 3], [N, 4], [N, 3].
+        colors: display sRGB, uint8 [N, 3].
+        opacities: float32 [N].
+    """
+
+    id: int
+    means: Floats
+    quats: Floats
+    scales: Floats
+    colors: NDArray[np.uint8]
+    opacities: Floats
+
+    def covariances(self) -> Floats:
+        """Second moments [m^2], [N, 3, 3]."""
+        w, x, y, z = self.quats.T
+        rotation = np.stack(
+            [
+                1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+                2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+                2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+            ],
+            axis=-1,
+        ).reshape(-1, 3, 3)  # fmt: skip
+        root = rotation * self.scales[:, None, :]
+        return np.asarray(root @ np.swapaxes(root, 1, 2), np.float32)
+
+
+def part_looks(clip: Clip, most: int) -> list[PartLook]:
+    """Gaussians of every part that is seen.
+
+    Args:
+        clip: whose scene and motion to use.
+        most: Gaussians in all; meshes are covered more coarsely if they would need more.
+
+    Raises:
+        SimvidError: meshes, robots or captures that the scene names are no longer there.
+    """
+    assets = prepare(clip.scene)
+    cameras = list(clip.cameras.values())
+    look = appearance_of(assets, clip.trajectory, cameras, RenderSettings(max_gaussians=most))
+    colors = _lit(look, environment_of(clip.scene), clip.trajectory.poses[clip.frame_count // 2])
+    return list(_split(look, colors))
+
+
+def _split(look: Appearance, colors: NDArray[np.uint8]) -> Iterator[PartLook]:
+    splats = look.gaussians
+    for k in range(len(look.starts) - 1):
+        rows = slice(int(look.starts[k]), int(look.starts[k + 1]))
+        if rows.stop > rows.start:
+            yield PartLook(
+                k + 1, splats.means[rows], splats.quats[rows], splats.scales[rows], colors[rows], splats.opacities[rows]
+            )
+
+
+def _lit(look: Appearance, environment: Environment, poses: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Display colours of all Gaussians, uint8 [N, 3]."""
+    plain = np.clip(0.5 + SH_C0 * look.gaussians.sh[:, 0], 0, 1)
+    rotations = pose_matrices(poses)[:, :3, :3]
+    light = np.ones_like(plain)
+    for k in range(len(look.starts) - 1):
+        rows = slice(int(look.starts[k]), int(look.starts[k + 1]))
+        normals = look.normals[rows] @ rotations[k].T.astype(np.float32)
+        points = look.points[rows] @ rotations[k].T + poses[k, :3]
+        light[rows] = irradiance(environment, points, normals)
+    lit = linear_to_srgb(np.clip(srgb_to_linear(plain) * light * (environment.exposure / np.pi), 0, 1))
+    return np.asarray(np.rint(np.where(look.baked[:, None], plain, lit) * 255), np.uint8)
+
+
+def irradiance(environment: Environment, points: NDArray[np.floating], normals: Floats) -> Floats:
+    """Light on surfaces with nothing in the way, linear RGB, [N, 3].
+
+    Args:
+        environment: suns, lamps, sky, and the ground, which shines back up.
+        points: world [m], [N, 3].
+        normals: unit, world, [N, 3].
+    """
+    directions, radiance = environment.sky_dome(DOME)
+    light = np.maximum(normals @ directions.T, 0) @ radiance * (2 * np.pi / DOME)
+    bounce = environment.open_ground_irradiance() * environment.ground_albedo
+    light += (0.5 - 0.5 * normals[:, 2:]) * bounce
+    light += np.maximum(normals @ environment.sun_directions.T, 0) @ environment.sun_irradiance
+    for place, intensity in zip(environment.lamp_positions, environment.lamp_intensity, strict=True):
+        way = place - points
+        square = np.maximum((way * way).sum(axis=1, keepdims=True), 1e-6)
+        cosine = np.maximum((normals * way).sum(axis=1, keepdims=True), 0) / np.sqrt(square)
+        light += cosine / square * intensity
+    return np.asarray(light, np.float32)
+
+
+def ground_color(clip: Clip) -> tuple[int, int, int]:
+    """Display colour of the open ground."""
+    environment = environment_of(clip.scene)
+    light = environment.open_ground_irradiance() * environment.ground_albedo * (environment.exposure / np.pi)
+    red, green, blue = np.rint(linear_to_srgb(np.clip(light, 0, 1)) * 255).astype(int)
+    return int(red), int(green), int(blue)

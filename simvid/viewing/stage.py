@@ -1,0 +1,223 @@
+"""The 3-D half of the viewer: splats, boxes, cameras, contacts and paths as nodes of a viser scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.frames import CameraPath
+from simvid.lens import fov_y_rad, parallel
+from simvid.rotations import quat_from_matrix
+from simvid.viewing.content import Content, ShownPart, box_corners, box_segments
+from simvid.viewing.looks import PartLook
+
+if TYPE_CHECKING:
+    import viser
+
+    from simvid.clips.pictures import Picture
+
+Floats: TypeAlias = NDArray[np.float64]
+LAYERS = ("splats", "boxes", "names", "cameras", "contacts", "paths", "ground")
+"""What can be shown and hidden, in the order of the panel."""
+SHOWN_AT_FIRST = {"splats": True, "boxes": False, "names": False, "cameras": True, "contacts": True, "paths": False,
+                  "ground": True}  # fmt: skip
+CONTACT_COLOR, PICKED_COLOR = (255, 64, 160), (255, 255, 255)
+ASIDE = 0.25
+"""How far the scene starts left of the middle, where the panel does not hide it, in sizes of the scene."""
+FRUSTUM_COLOR = (240, 190, 60)
+FACES = np.array(
+    [
+        [0, 2, 3], [0, 3, 1], [4, 5, 7], [4, 7, 6], [0, 1, 5], [0, 5, 4],
+        [2, 6, 7], [2, 7, 3], [0, 4, 6], [0, 6, 2], [1, 3, 7], [1, 7, 5],
+    ]
+)  # fmt: skip
+"""Triangles of a box over the corners of ``box_corners``."""
+
+
+class Stage:
+    """Nodes of one viser scene. Only one thread may call it.
+
+    Every part is a frame ``/parts/ID`` that takes its pose; what belongs to the part hangs below it.
+    """
+
+    def __init__(self, server: viser.ViserServer, content: Content) -> None:
+        self._scene, self._content = server.scene, content
+        self._nodes: dict[str, list[Any]] = {name: [] for name in LAYERS}
+        self._visible = dict(SHOWN_AT_FIRST)
+        self._picked: Any = None
+        self._points: list[Any] = []
+        self._place_camera(server)
+        self._parts = [self._scene.add_frame(f"/parts/{part.id}", show_axes=False) for part in content.parts]
+        self._add_boxes()
+        self._add_paths()
+        self._add_contacts()
+        self._add_cameras()
+
+    def add_looks(self, looks: Iterable[PartLook]) -> None:
+        """Hang Gaussians below their parts."""
+        for look in looks:
+            # viser keeps covariances as half floats, so they are given in units of the usual Gaussian
+            unit = float(np.median(look.scales))
+            node = self._scene.add_gaussian_splats(
+                f"/parts/{look.id}/splats", look.means / unit, look.covariances() / unit**2, look.colors / 255,
+                look.opacities[:, None], scale=unit, visible=self._visible["splats"],
+            )  # fmt: skip
+            self._nodes["splats"].append(node)
+
+    def add_solid_boxes(self) -> None:
+        """Boxes instead of Gaussians, for clips whose meshes are no longer there."""
+        for part in self._boxed():
+            corners = box_corners(part.box_m).astype(np.float32)
+            node = self._scene.add_mesh_simple(
+                f"/parts/{part.id}/solid", corners, FACES.astype(np.uint32), color=_rgb(part.color), flat_shading=True,
+                visible=self._visible["splats"],
+            )  # fmt: skip
+            self._nodes["splats"].append(node)
+
+    def add_ground(self, color: tuple[int, int, int]) -> None:
+        """A plane with lines a tenth of the scene (a round length) apart."""
+        ground = next((part for part in self._content.parts if part.kind == "ground"), None)
+        if ground is None:
+            return
+        cell = 10.0 ** np.floor(np.log10(self._content.size_m)) / 2
+        position = self._content.trajectory.poses[0, ground.id - 1, :3]
+        line = (int(0.82 * color[0]), int(0.82 * color[1]), int(0.82 * color[2]))
+        node = self._scene.add_grid(
+            "/ground", infinite_grid=True, cell_size=cell, section_size=2 * cell, cell_color=line, section_color=line,
+            plane_color=color, plane_opacity=1.0, fade_distance=30 * self._content.size_m, position=position,
+            visible=self._visible["ground"],
+        )  # fmt: skip
+        self._nodes["ground"].append(node)
+
+    def show(self, frame: int) -> None:
+        """Move everything to a frame; pictures come by ``show_picture``."""
+        poses = self._content.trajectory.poses[frame]
+        for node, pose in zip(self._parts, poses, strict=True):
+            node.position, node.wxyz = pose[:3], pose[3:]
+        for name, node in self._frustums.items():
+            _place(node, self._content.cameras[name].world_from_camera[frame])
+        contacts = self._content.contacts(frame)
+        marks: tuple[tuple[Any, Floats], ...] = ((self._marks, contacts.points), (self._arrows, contacts.arrows))
+        for mark, points in marks:
+            mark.visible = bool(len(points)) and self._visible["contacts"]
+            if len(points):
+                mark.points = points.astype(np.float32)
+        for cloud, motion in zip(self._points, self._content.trajectory.particles, strict=True):
+            cloud.points = motion.positions[frame]
+
+    def show_picture(self, camera: str, picture: Picture) -> None:
+        """Put a picture on the far side of a camera's frustum."""
+        step = max(1, picture.shape[1] // 320)
+        self._frustums[camera].image = np.ascontiguousarray(picture[::step, ::step])
+
+    def set_visible(self, layer: str, visible: bool) -> None:
+        """Show or hide one of ``LAYERS``."""
+        self._visible[layer] = visible
+        for node in self._nodes[layer]:
+            node.visible = visible
+
+    def pick(self, part: ShownPart | None) -> None:
+        """Put a white box around one part."""
+        if self._picked is not None:
+            self._picked.remove()
+            self._picked = None
+        if part is not None and part.box_m is not None:
+            grown = part.box_m + np.array([[-1], [1]]) * 0.01 * np.ptp(part.box_m, axis=0)
+            self._picked = self._scene.add_line_segments(
+                f"/parts/{part.id}/picked", box_segments(grown).astype(np.float32), PICKED_COLOR, thickness=2.5,
+                thickness_units="screen",
+            )  # fmt: skip
+
+    def on_camera_click(self, call: Any) -> None:
+        """Call ``call(client, camera name)`` when a frustum is clicked."""
+        for name, node in self._frustums.items():
+            node.on_click(lambda event, name=name: call(event.client, name))
+
+    def _boxed(self) -> list[Any]:
+        return [part for part in self._content.parts if part.box_m is not None and part.kind != "ground"]
+
+    def _add_boxes(self) -> None:
+        for part in self._boxed():
+            lines = self._scene.add_line_segments(
+                f"/parts/{part.id}/box", box_segments(part.box_m).astype(np.float32), _rgb(part.color), thickness=1.5,
+                thickness_units="screen", visible=self._visible["boxes"],
+            )  # fmt: skip
+            top = np.array([*part.box_m.mean(axis=0)[:2], part.box_m[1, 2]])
+            text = self._scene.add_label(
+                f"/parts/{part.id}/name", f"{part.id} {part.name}", position=top, visible=self._visible["names"],
+                anchor="bottom-center", font_screen_scale=0.8,
+            )  # fmt: skip
+            self._nodes["boxes"].append(lines)
+            self._nodes["names"].append(text)
+
+    def _add_paths(self) -> None:
+        segments, colors = self._content.paths()
+        if len(segments):
+            ends = np.repeat(colors[:, None], 2, axis=1)
+            node = self._scene.add_line_segments(
+                "/paths", segments.astype(np.float32), ends, thickness=2.0, thickness_units="screen",
+                visible=self._visible["paths"],
+            )  # fmt: skip
+            self._nodes["paths"].append(node)
+
+    def _add_contacts(self) -> None:
+        size = self._content.size_m
+        nowhere = np.array([[[0, 0, 0], [0, 0, 1]]], np.float32)
+        self._marks = self._scene.add_point_cloud(
+            "/contacts/points", nowhere[0], CONTACT_COLOR, point_size=0.012 * size, point_shape="circle",
+            precision="float32", visible=False,
+        )  # fmt: skip
+        self._arrows = self._scene.add_arrows(
+            "/contacts/impulses", nowhere, CONTACT_COLOR, shaft_radius=0.004 * size, head_radius=0.01 * size,
+            head_length=0.025 * size, visible=False,
+        )  # fmt: skip
+        self._nodes["contacts"] += [self._marks, self._arrows]
+        for k, motion in enumerate(self._content.trajectory.particles):
+            node = self._scene.add_point_cloud(
+                f"/particles/{k}", motion.positions[0], (150, 200, 255), point_size=0.006 * size, precision="float32"
+            )
+            self._points.append(node)
+
+    def _add_cameras(self) -> None:
+        self._frustums: dict[str, Any] = {}
+        for name, camera in self._content.cameras.items():
+            fov = shown_fov_rad(camera)
+            node = self._scene.add_camera_frustum(
+                f"/cameras/{name}", fov, camera.width / camera.height, scale=0.08 * self._content.size_m,
+                color=FRUSTUM_COLOR, thickness=1.5, thickness_units="screen", format="jpeg", jpeg_quality=80,
+                cast_shadow=False, receive_shadow=False, visible=self._visible["cameras"],
+            )  # fmt: skip
+            self._frustums[name] = node
+            self._nodes["cameras"].append(node)
+
+    def _place_camera(self, server: viser.ViserServer) -> None:
+        """Start a little behind the first camera's place, looking at the middle of the scene."""
+        low, high = self._content.bounds_m
+        middle, size = (low + high) / 2, self._content.size_m
+        cameras = list(self._content.cameras.values())
+        way = cameras[0].world_from_camera[0, :3, 3] - middle if cameras else np.array([1.0, -1.2, 0.8])
+        way = way / max(float(np.linalg.norm(way)), 1e-9)
+        side = np.array([way[1], -way[0], 0.0])
+        way = way + 0.35 * side + np.array([0.0, 0.0, 0.25])
+        aside = np.array([-way[1], way[0], 0.0]) * (ASIDE / max(float(np.hypot(way[0], way[1])), 1e-9))
+        start = server.initial_camera
+        start.look_at = middle + size * aside
+        start.position = start.look_at + 1.7 * size * way / float(np.linalg.norm(way))
+        start.near, start.far = 0.01 * size, 1000 * size
+        start.fov = float(np.radians(50))
+
+
+def shown_fov_rad(camera: CameraPath) -> float:
+    """Vertical angle of a pinhole frustum that stands for a camera [rad]: 5 degrees for parallel rays, 120 at most."""
+    return float(np.clip(0.0 if parallel(camera) else fov_y_rad(camera), np.radians(5), np.radians(120)))
+
+
+def _place(node: Any, pose: Floats) -> None:
+    node.position, node.wxyz = pose[:3, 3], quat_from_matrix(pose[:3, :3])
+
+
+def _rgb(color: Picture) -> tuple[int, int, int]:
+    return int(color[0]), int(color[1]), int(color[2])
