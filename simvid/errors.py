@@ -77,6 +77,16 @@ class ClipError(SimvidError):
     exit_code = 6
 
 
+class CheckError(SimvidError):
+    """Labels of a clip failed their self-checks. The clip is there, and its record says which."""
+
+    exit_code = 8
+
+
+class CheckWarning(UserWarning):
+    """A self-check of a clip failed; ``Clip.failed_checks`` has them all."""
+
+
 class MissingExtraError(SimvidError, ImportError):
     """An optional package is not installed; the text names the extra that brings it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.clip import Clip
-from simvid.errors import ClipError, SceneError
+from simvid.errors import CheckWarning, ClipError, SceneError
 from simvid.frames import Frames
 from simvid.jobs.assembly import Results, existing_clip, write_clip
 from simvid.jobs.backends import engine_of, refiner_of, renderer_of
@@ -54,6 +55,9 @@ def run(
     Raises:
         SceneError: everything that is wrong with the scene, before any long work.
         SimvidError: a stage failed. Nothing half-written is left.
+
+    Warns:
+        CheckWarning: a self-check failed. The clip is there all the same, with the check in its record.
     """
     started = time.perf_counter()
     reporter.begin("assets", None)
@@ -70,7 +74,15 @@ def run(
         physics = job.simulate()
         rendered = {c.name: job.render(c, physics) for c in drawn.cameras} if until != "physics" else {}
     refined = {c.name: job.refine(c, rendered[c.name]) for c in drawn.cameras} if until == "refining" else {}
-    return write_clip(job, Results(physics, rendered, refined))
+    checked = {
+        c.name: job.check(c, physics, rendered[c.name], refined.get(c.name))
+        for c in drawn.cameras
+        if c.name in rendered
+    }
+    clip = write_clip(job, Results(physics, rendered, refined, checked))
+    for check in clip.failed_checks:
+        warnings.warn(CheckWarning(f"{clip.path}: {check.line()}"), stacklevel=2)
+    return clip
 
 
 def simulate(scene: Scene | str | Path, reporter: Reporter = SILENCE) -> Trajectory:

@@ -17,7 +17,18 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("optics", "camera_path"), 0),
     **dict.fromkeys(("scene", "dataset"), 1),
     **dict.fromkeys(
-        ("yaml_reading", "yaml_hints", "catalogue", "registry", "parsing", "randomize", "schema", "schema_page", "trajectory_io"), 2
+        (
+            "yaml_reading",
+            "yaml_hints",
+            "catalogue",
+            "registry",
+            "parsing",
+            "randomize",
+            "schema",
+            "schema_page",
+            "trajectory_io",
+        ),
+        2,
     ),
     **dict.fromkeys(("clip", "clips", "progress", "lens", "motion", "tracks"), 2),
     **dict.fromkeys(("assets", "surfaces"), 3),

@@ -101,6 +101,9 @@ class CameraRecord(Record):
     width: int
     height: int
     K: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    lens: str = "pinhole"
+    distortion: tuple[float, ...] = ()
+    """In OpenCV's order; empty without."""
     folder: str
     arrays: tuple[str, ...]
     """Names of the lossless arrays: ``folder/NAME.npz``."""
@@ -142,6 +145,40 @@ class AssetRecord(Record):
     """As the nearest licence file beside it begins, else as the metadata of its distribution say; None if neither."""
 
 
+class CheckRecord(Record):
+    """How one self-check of one camera went."""
+
+    name: str
+    """As in ``simvid.checking``."""
+    camera: str
+    passed: bool | None
+    """None where there was nothing to check; ``note`` says why."""
+    measured: dict[str, float] = Field(default_factory=dict)
+    """What was found, by name."""
+    limits: dict[str, float] = Field(default_factory=dict)
+    """The most that each may be."""
+    frames: tuple[int, ...] = ()
+    """The frames that were looked at."""
+    note: str = ""
+    """What is wrong, or why there was nothing to check."""
+
+    def line(self) -> str:
+        """For people."""
+        state = {True: "passed", False: "FAILED", None: "nothing to check"}[self.passed]
+        found = ", ".join(
+            f"{name} {value:.3g}" + (f" (at most {self.limits[name]:g})" if name in self.limits else "")
+            for name, value in self.measured.items()
+        )
+        return "; ".join(text for text in (f"{self.name} {self.camera}: {state}", found, self.note) if text)
+
+
+class CheckFile(Record):
+    """``checks.json``: the result of the stage ``checking``."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    checks: tuple[CheckRecord, ...]
+
+
 class ClipRecord(Record):
     """``clip.json``."""
 
@@ -177,6 +214,8 @@ class ClipRecord(Record):
     """UTC, ISO 8601."""
     units: dict[str, str] = Field(default_factory=lambda: dict(UNITS))
     conventions: dict[str, str] = Field(default_factory=lambda: dict(CONVENTIONS))
+    checks: tuple[CheckRecord, ...] = ()
+    """The self-checks of every camera."""
     files: dict[str, FileRecord]
     """Path in the clip -> what it is."""
 

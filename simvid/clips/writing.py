@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.clips.arrays import ArrayFile, ArrayWriter, write_named
+from simvid.clips.arrays import ArrayFile, ArrayWriter
+from simvid.clips.camera_file import write_camera_file
 from simvid.clips.contact_sheet import Colors, Row, columns, draw_sheet, label_rows, save_png, tile_size
 from simvid.clips.records import FileRecord, file_record
 from simvid.clips.video import VideoWriter
@@ -148,15 +149,7 @@ def write_camera(
     wanted = len(view.camera.world_from_camera)
     if count != wanted:
         raise RenderError(f"camera {view.camera.name!r}: expected {wanted} frames, got {count}")
-    path = view.camera
-    write_named(
-        folder / "camera.npz",
-        {
-            "K": path.K,
-            "world_from_camera": path.world_from_camera,
-            "resolution_px": np.array([path.width, path.height], np.int64),
-        },
-    )
+    write_camera_file(folder / "camera.npz", view.camera)
     for watcher in view.watchers:
         watcher.write(folder)
     write_label_pictures(folder, view)

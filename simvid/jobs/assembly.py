@@ -22,6 +22,8 @@ from simvid.clips.records import (
     CLIP_FILE,
     CameraRecord,
     CategoryRecord,
+    CheckFile,
+    CheckRecord,
     ClipRecord,
     FileRecord,
     PartRecord,
@@ -29,13 +31,14 @@ from simvid.clips.records import (
     changed_files,
     content_hash,
     file_record,
+    read_record,
     write_record,
 )
 from simvid.clips.stage_store import Stage
 from simvid.clips.writing import array_names
 from simvid.errors import ClipError
 from simvid.jobs.asset_records import asset_records, needs_its_folder
-from simvid.jobs.job import CONTACTS_FILE, Job
+from simvid.jobs.job import CHECKS_FILE, CONTACTS_FILE, Job
 from simvid.scene import Refine
 from simvid.surfaces.meshes import part_boxes_m
 from simvid.trajectory import Trajectory
@@ -48,11 +51,17 @@ SETTINGS_FILE = "settings.json"
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The stages of a clip: physics, and per camera the frames and the refined pictures."""
+    """The stages of a clip: physics, and per camera the frames, the refined pictures and the self-checks."""
 
     physics: Stage
     rendered: Mapping[str, Stage]
     refined: Mapping[str, Stage]
+    checked: Mapping[str, Stage]
+
+    def checks(self) -> tuple[CheckRecord, ...]:
+        """The self-checks of all cameras."""
+        files = [read_record(stage.path / CHECKS_FILE, CheckFile) for stage in self.checked.values()]
+        return tuple(check for file in files for check in file.checks)
 
 
 def clip_folder(job: Job) -> Path:
@@ -204,6 +213,7 @@ def _record(
         stages=tuple(job.done),
         assets=tuple(asset_records(scene)),
         tools=_tools(),
+        checks=results.checks(),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=files,
     )
@@ -218,6 +228,8 @@ def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> Camera
         width=path.width,
         height=path.height,
         K=(k[0], k[1], k[2]),  # type: ignore[arg-type]  # three rows of three
+        lens=path.lens.kind,
+        distortion=path.lens.distortion,
         folder=f"cameras/{name}",
         arrays=array_names(stage.record.files),
         renderer=job.renderer.record,

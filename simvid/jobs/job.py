@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 from simvid import trajectory_io
 from simvid.assets.parts import SceneAssets
-from simvid.clips.records import TRAJECTORY_FILE, StageRecord, file_record, hash_of
+from simvid.checking.base import Subject
+from simvid.checking.checks import self_checks
+from simvid.clips.records import TRAJECTORY_FILE, CheckFile, StageRecord, file_record, hash_of, write_record
 from simvid.clips.stage_store import Stage, StageStore, StageWork
 from simvid.clips.tables import CONTACT_COLUMNS, contact_rows, write_table
 from simvid.clips.writing import View, stored_frames, write_camera, write_refined
@@ -20,7 +22,7 @@ from simvid.errors import ClipError
 from simvid.frames import CameraPath
 from simvid.jobs.backends import ChosenRefiner, Engine, Renderer, engine_of, refiner_of, renderer_of
 from simvid.jobs.label_files import watchers_of
-from simvid.jobs.stage_inputs import Inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
+from simvid.jobs.stage_inputs import Inputs, check_inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
 from simvid.rendering.ahead import Compiling, compiling
 from simvid.rendering.camera import camera_path
@@ -29,7 +31,7 @@ from simvid.scene import Camera, Scene
 from simvid.trajectory import Trajectory
 
 Make: TypeAlias = Callable[[StageWork], None]
-CONTACTS_FILE = "contacts.csv"
+CONTACTS_FILE, CHECKS_FILE = "contacts.csv", "checks.json"
 
 
 @dataclass(eq=False)
@@ -172,6 +174,21 @@ class Job:
             )  # fmt: skip
 
         return self._stage(stage, "refined", refine_inputs(refiner.record, look, seed, digests), camera.name, make)
+
+    def check(self, camera: Camera, physics: Stage, rendered: Stage, refined: Stage | None) -> Stage:
+        """Frames and refined pictures -> how their self-checks went."""
+        key = None if refined is None else refined.record.key
+        inputs = check_inputs(camera.name, rendered.record.key, key)
+        videos = {} if refined is None else {"refined": refined.path / "rgb.mp4"}
+
+        def make(work: StageWork) -> None:
+            trajectory = self.trajectory(physics)
+            subject = Subject(camera.name, rendered.path, rendered.record.files, self.assets, trajectory, videos)
+            path = work.folder / CHECKS_FILE
+            write_record(path, CheckFile(checks=self_checks(subject)))
+            work.files[CHECKS_FILE] = file_record(path, "record")
+
+        return self._stage(f"checking {camera.name}", "checks", inputs, camera.name, make)
 
     def trajectory(self, physics: Stage) -> Trajectory:
         """The trajectory of a physics stage, read once."""

@@ -81,6 +81,17 @@ def refine_inputs(refiner: Backend, look: str, seed: int, arrays: Mapping[str, s
     }
 
 
+def check_inputs(camera: str, rendered: str, refined: str | None) -> Inputs:
+    """What the self-checks of a camera depend on: the keys of its frames and of its refined pictures."""
+    return {
+        "stage": "checking",
+        "simvid": code_version("checking"),
+        "camera": camera,
+        "rendered": rendered,
+        "refined": refined,
+    }
+
+
 def clip_inputs(scene: Scene, stages: Collection[Inputs], sampled: Mapping[str, Any]) -> Inputs:
     """What a whole clip depends on."""
     return {

@@ -1,0 +1,1 @@
+"""Self-checks of the labels of a clip: each compares what is stored with something that was computed otherwise."""

@@ -1,0 +1,87 @@
+"""Check (e): contact points against the masks of the things that touch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simvid.checking.base import Array, Mask, Subject
+from simvid.clips.records import CheckRecord
+from simvid.motion import RigidMotion, seen_at
+from simvid.trajectory import EVENTS
+
+REACH_PX = 2.0
+MOST_FRAMES = 8
+OUTSIDE_SHARE = 0.02
+
+
+def contacts_touch(subject: Subject) -> CheckRecord:
+    """(e) Contact points lie on one of the two things that touch, as the camera sees them.
+
+    A row of frame i stands for the time since frame i - 1. So its point may lie off the mask of a body at frame i by
+    2 px and by as much as the body moved in the picture meanwhile. A mask is that of the part's surface drawn alone
+    (amodal), or for captures the visible pixels. The ground does not count as a thing: its mask is everywhere.
+    Contacts are looked at in up to 8 frames that have some; those outside the picture, or of bodies of which no pixel
+    is seen, are left out.
+    """
+    contacts = subject.trajectory.contacts
+    if not subject.has("ids"):
+        return subject.record("contacts_touch", None, note=subject.missing("ids"))
+    alive = contacts.event != EVENTS.index("end")
+    frames = np.unique(contacts.frame[alive])
+    frames = frames[np.unique(np.linspace(0, len(frames) - 1, MOST_FRAMES).round().astype(int))] if len(frames) else []
+    seen, outside, worst_px, worst = 0, 0, 0.0, ""
+    for i, ids in zip(frames, subject.read("ids", [int(f) for f in frames]), strict=True):
+        masks: dict[int, Mask] = {}
+        for row in np.flatnonzero(alive & (contacts.frame == i)):
+            off = _off(subject, int(i), int(row), ids, masks)
+            if off is None:
+                continue
+            seen += 1
+            outside += off > REACH_PX
+            if off > worst_px:
+                names = [subject.trajectory.parts[k - 1].name for k in (contacts.id_a[row], contacts.id_b[row])]
+                worst_px, worst = off, f"frame {i}, {names[0]!r} and {names[1]!r}"
+    if not seen:
+        return subject.record("contacts_touch", None, frames=tuple(int(f) for f in frames), note="no contact is seen")
+    found = {"outside_share": outside / seen, "farthest_px": worst_px, "contacts": float(seen)}
+    return subject.judged(
+        "contacts_touch", found, {"outside_share": OUTSIDE_SHARE}, [int(f) for f in frames], f"farthest {worst}"
+    )
+
+
+def _off(subject: Subject, frame: int, row: int, ids: Array, masks: dict[int, Mask]) -> float | None:
+    """How far [px] a contact's point is from the nearer mask, less what the body moved; None where it is not seen."""
+    contacts, camera = subject.trajectory.contacts, subject.camera
+    point = contacts.point_m[row]
+    uv, _ = seen_at(camera, frame, point)
+    if not ((uv >= 0) & (uv < [camera.width, camera.height])).all():
+        return None
+    best: float | None = None
+    for k in (int(contacts.id_a[row]), int(contacts.id_b[row])):
+        if subject.trajectory.parts[k - 1].kind == "ground" or not (ids == k).any():
+            continue
+        if k not in masks:
+            known = subject.artist.meshes.has_surface()[k] and not subject.artist.meshes.captured[k]
+            masks[k] = subject.artist.mask(frame, [k]) if known else np.asarray(ids == k)
+        off = max(0.0, _distance(masks[k], uv) - _moved(subject, frame, point, k))
+        best = off if best is None else min(best, off)
+    return best
+
+
+def _moved(subject: Subject, frame: int, point: Array, part: int) -> float:
+    """How far a point of a part came in the picture since the frame before [px]."""
+    if frame == 0:
+        return 0.0
+    old = RigidMotion(subject.trajectory)(point, np.array(part, np.int32), frame, frame - 1)
+    (uv, _), (there, _) = seen_at(subject.camera, frame, point), seen_at(subject.camera, frame, old)
+    return float(np.nan_to_num(np.linalg.norm(uv - there)))
+
+
+def _distance(mask: Mask, uv: Array) -> float:
+    """From a place to the nearest pixel of a mask [px]; 0 inside it, infinite for an empty mask."""
+    v, u = np.nonzero(mask)
+    if not len(u):
+        return float("inf")
+    du = np.maximum(np.abs(u + 0.5 - uv[0]) - 0.5, 0)
+    dv = np.maximum(np.abs(v + 0.5 - uv[1]) - 0.5, 0)
+    return float(np.sqrt((du * du + dv * dv).min()))

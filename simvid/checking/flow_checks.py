@@ -1,0 +1,98 @@
+"""Checks (a) and (b): flow against depth and pose, and forward flow against backward flow."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.checking.base import Array, Mask, Subject, spread, worst_median
+from simvid.clips.records import CheckRecord
+from simvid.lens import pixel_centers
+from simvid.motion import RigidMotion, seen_at, surface_points
+
+WARP_PX = 0.1
+ROUND_TRIP_PX = 0.2
+STILL_M = 1e-9
+
+
+def flow_follows_pose(subject: Subject) -> CheckRecord:
+    """(a) Each pixel's point, from depth and camera, seen from the next frame, is where the flow says.
+
+    Judged part by part, by the median over its pixels: parts that stand still (for them depth and camera alone say it
+    all), and parts that move (with their poses). A pixel where only one of the two is defined counts as infinitely
+    wrong.
+    """
+    needed = ("depth", "ids", "flow_forward")
+    if not subject.has(*needed):
+        return subject.record("flow_follows_pose", None, note=subject.missing(*needed))
+    frames = spread(subject.count - 1)
+    motion, camera = RigidMotion(subject.trajectory), subject.camera
+    found = {"static_median_px": np.nan, "moving_median_px": np.nan}
+    worst = ""
+    for i, depth, ids, flow in zip(frames, *(subject.read(n, frames) for n in needed), strict=True):
+        uv, _ = seen_at(camera, i + 1, motion(surface_points(camera, i, depth), ids, i, i + 1))
+        errors = _lengths(uv - pixel_centers(camera) - flow)
+        errors[np.isnan(uv[..., 0]) & np.isnan(flow[..., 0])] = np.nan
+        still = _still(subject, i)[ids]
+        for name, where in (("static_median_px", still), ("moving_median_px", ~still)):
+            value, owner = worst_median(errors, ids, where & ~np.isnan(errors))
+            if not value <= found[name] and not np.isnan(value):
+                found[name] = value
+                worst = f"frame {i}, part {_part(subject, owner)}" if value > WARP_PX else worst
+    return subject.judged("flow_follows_pose", found, dict.fromkeys(found, WARP_PX), frames, worst)
+
+
+def flow_returns(subject: Subject) -> CheckRecord:
+    """(b) Forward flow and then the backward flow found there lead back, for points that are not hidden.
+
+    The backward flow is read bilinearly where all four pixels around belong to the point's part.
+    """
+    needed = ("ids", "flow_forward", "flow_backward", "occluded_forward")
+    if not subject.has(*needed):
+        return subject.record("flow_returns", None, note=subject.missing(*needed))
+    frames = spread(subject.count - 1)
+    after = [i + 1 for i in frames]
+    found, worst = {"median_px": np.nan}, ""
+    streams = (*(subject.read(n, frames) for n in ("ids", "flow_forward", "occluded_forward")),
+               *(subject.read(n, after) for n in ("ids", "flow_backward")))  # fmt: skip
+    for i, ids, flow, hidden, next_ids, back in zip(frames, *streams, strict=True):
+        there, whole = _bilinear(back, next_ids, pixel_centers(subject.camera) + flow, ids)
+        value, owner = worst_median(_lengths(flow + there), ids, whole & ~hidden)
+        if not value <= found["median_px"] and not np.isnan(value):
+            found["median_px"] = value
+            worst = f"frame {i}, part {_part(subject, owner)}" if value > ROUND_TRIP_PX else worst
+    return subject.judged("flow_returns", found, {"median_px": ROUND_TRIP_PX}, frames, worst)
+
+
+def _lengths(vectors: Array) -> Array:
+    """Lengths [H, W]; where a vector is undefined, infinite."""
+    return np.asarray(np.nan_to_num(np.linalg.norm(vectors, axis=-1), nan=np.inf))
+
+
+def _still(subject: Subject, i: int) -> Mask:
+    """Parts that do not move from frame i to the next, by id; scenery among them."""
+    poses = subject.trajectory.poses
+    return np.concatenate([[True], np.abs(poses[i] - poses[i + 1]).max(axis=-1, initial=0) < STILL_M])
+
+
+def _part(subject: Subject, owner: int) -> str:
+    return repr(subject.trajectory.parts[owner - 1].name) if owner else "scenery"
+
+
+def _bilinear(
+    picture: NDArray[np.float32], ids: NDArray[np.int32], at: Array, wanted: NDArray[np.int32]
+) -> tuple[Array, Mask]:
+    """Values at places [H, W, 2], and where all four pixels around have the id wanted and a value."""
+    height, width = ids.shape
+    x, y = np.nan_to_num(at[..., 0], nan=-9) - 0.5, np.nan_to_num(at[..., 1], nan=-9) - 0.5
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    whole = (left >= 0) & (left < width - 1) & (top >= 0) & (top < height - 1)
+    left, top = np.clip(left, 0, max(width - 2, 0)), np.clip(top, 0, max(height - 2, 0))
+    total = np.zeros((*at.shape[:2], 2))
+    for dx in range(min(2, width)):
+        for dy in range(min(2, height)):
+            share = np.abs(1 - dx - (x - left)) * np.abs(1 - dy - (y - top))
+            value = picture[top + dy, left + dx]
+            whole &= (ids[top + dy, left + dx] == wanted) & np.isfinite(value).all(axis=-1)
+            total += share[..., None] * np.nan_to_num(value)
+    return total, whole
