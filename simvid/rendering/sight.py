@@ -53,8 +53,10 @@ class Sight:
     @property
     def viewpoint(self) -> Array:
         """From where light is seen to come: the camera, or a place far behind it where all rays are parallel."""
-        behind_m = 1e4 if parallel(self.camera) else 0.0
-        return np.asarray(self.eye - behind_m * self.forward)
+        place = np.array(self.eye, np.float64)
+        if parallel(self.camera):
+            place -= 1e4 * self.forward
+        return place
 
     @property
     def camera_from_world(self) -> Array:
