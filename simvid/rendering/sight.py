@@ -55,7 +55,7 @@ class Sight:
         """From where light is seen to come: the camera, or a place far behind it where all rays are parallel."""
         place = np.array(self.eye, np.float64)
         if parallel(self.camera):
-            place -= 1e4 * self.forward
+            np.subtract(place, 1e4 * self.forward, out=place)
         return place
 
     @property
