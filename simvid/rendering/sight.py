@@ -53,15 +53,12 @@ class Sight:
     @property
     def viewpoint(self) -> Array:
         """From where light is seen to come: the camera, or a place far behind it where all rays are parallel."""
-        place = np.array(self.eye, np.float64)
-        if parallel(self.camera):
-            np.subtract(place, 1e4 * self.forward, out=place)
-        return place
+        return np.asarray(self.eye - 1e4 * self.forward) if parallel(self.camera) else self.eye
 
     @property
     def camera_from_world(self) -> Array:
         """Inverse of the pose, [4, 4]."""
-        return np.asarray(np.linalg.inv(self.pose))
+        return np.linalg.inv(self.pose).astype(np.float64, copy=False)
 
 
 def sight_of(camera: CameraPath, pose: Array) -> Sight:
