@@ -92,7 +92,7 @@ def test_load_of_nothing() -> None:
         match=r"scenes: expected a name on the shelf, got 'domino_rwo'\n  hint: did you mean 'domino_row'\? known: ",
     ):
         load_scene("domino_rwo")
-    with pytest.raises(SceneError, match=r"scenes: expected a file, got 'none/here.yaml': nothing there"):
+    with pytest.raises(SceneError, match=r"^expected a file, got 'none/here.yaml': nothing there"):
         load_scene("none/here.yaml")
 
 

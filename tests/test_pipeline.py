@@ -59,7 +59,9 @@ def out(flying_clip: Clip, tmp_path: Path) -> Path:
     return Path(shutil.copytree(flying_clip.path.parent, tmp_path / "out", copy_function=shutil.copy2))
 
 
-STAGES = ["physics", "rendering front", "rendering side", "refining front", "refining side"]
+STAGES = [
+    "physics", "rendering front", "rendering side", "refining front", "refining side", "checking front", "checking side"
+]  # fmt: skip
 
 
 def test_an_unchanged_scene_is_found_at_once(flying_file: Path, out: Path, flying_clip: Clip) -> None:
@@ -72,12 +74,12 @@ def test_an_unchanged_scene_is_found_at_once(flying_file: Path, out: Path, flyin
 @pytest.mark.parametrize(
     ("change", "ran"),
     [
-        ({"cameras.front.fov_y_deg": 50}, ["rendering front", "refining front"]),
-        ({"cameras.side.orbit.height_m": 0.5}, ["rendering side", "refining side"]),
+        ({"cameras.front.fov_y_deg": 50}, ["rendering front", "refining front", "checking front"]),
+        ({"cameras.side.orbit.height_m": 0.5}, ["rendering side", "refining side", "checking side"]),
         ({"lights": [{"sun": {"direction": [0, 0.2, -1]}}]}, STAGES[1:]),
         ({"materials.red.look.base_color": [0.1, 0.9, 0.2]}, STAGES[1:]),
         ({"ground.look": {"texture": "tiles"}}, STAGES[1:]),
-        ({"labels": ["depth"]}, [*STAGES[1:3]]),
+        ({"labels": ["depth"]}, [*STAGES[1:3], *STAGES[5:]]),
         ({"bodies.ball.velocity_m_s": [0.4, 0, 1]}, STAGES),
         ({"physics.gravity_m_s2": [0, 0, -1.6]}, STAGES),
         ({"materials.red.friction": 0.9}, ["physics"]),

@@ -101,6 +101,7 @@ def write_clip(job: Job, results: Results) -> Clip:
         _link(results.physics, folder, files, "", skip=tables)
         for camera, stage in results.rendered.items():
             _link(stage, folder, files, f"cameras/{camera}/")
+            _link(results.checked[camera], folder, files, f"cameras/{camera}/")
         refined = _link_refined(job, results, folder, files)
         if results.rendered:
             _draw_overview(job, results, trajectory, folder / SHEET_FILE)
