@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+
+class NotHereError(Exception):
+    """A rival or a device that this machine does not have; the text says which, and how to get it."""
+
+
+def package(module: str, requirement: str) -> Any:
+    """A rival's module.
+
+    Raises:
+        NotHereError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise NotHereError(
+            f"{requirement.partition('=')[0]}: skipped, not installed (pip install {requirement})"
+        ) from error
 
 
 def machine() -> dict[str, Any]:
@@ -44,7 +63,10 @@ def main(
     parser.add_argument("--quick", action="store_true", help="a small case, to see that it works")
     parser.add_argument("--json", type=Path, help="write machine and figures here")
     arguments = parser.parse_args()
-    result = run(quick=arguments.quick)
+    try:
+        result = run(quick=arguments.quick)
+    except NotHereError as missing:
+        raise SystemExit(str(missing)) from missing
     show(f"{machine()['cpu']}, {machine()['cores']} cores", header, rows(result))
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": machine(), "result": result}, indent=1) + "\n")

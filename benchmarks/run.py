@@ -1,6 +1,6 @@
 """All benchmarks in one run: tables on the screen, figures and the machine's name in benchmarks/results/.
 
-python benchmarks/run.py [--quick] [--out DIR] [--only main_job|physics|renderer]
+python benchmarks/run.py [--quick] [--out DIR] [--only NAME]
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import importlib
 import json
 from pathlib import Path
 
-from benchmarks_table import machine, show
+from benchmarks_table import NotHereError, machine, show
 
-BENCHMARKS = ("main_job", "physics", "renderer")
+BENCHMARKS = ("main_job", "physics", "renderer", "cuda")
 
 
 def main() -> None:
@@ -26,7 +26,11 @@ def main() -> None:
     print(f"{machine()['cpu']}, {machine()['cores']} cores")
     for name in arguments.only or BENCHMARKS:
         bench = importlib.import_module(f"bench_{name}")
-        result = bench.run(quick=arguments.quick)
+        try:
+            result = bench.run(quick=arguments.quick)
+        except NotHereError as missing:
+            print(missing)
+            continue
         show(name.replace("_", " "), bench.HEADER, bench.rows(result))
         figures = {"machine": machine(), "quick": arguments.quick, "result": result}
         (arguments.out / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")

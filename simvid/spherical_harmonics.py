@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +16,16 @@ def basis(directions: Array, coefficients: int) -> Array:
     Condon-Shortley signs as in Sloan, "Efficient Spherical Harmonic Evaluation" (2013); colour = 0.5 + basis @ sh.
     """
     x, y, z = np.moveaxis(directions, -1, 0)
-    one = np.ones_like(x)
-    bands = [0.28209479177387814 * one]
+    return np.stack(bands(x, y, z, coefficients, np.ones_like(x)), axis=-1)
+
+
+def bands(x: Any, y: Any, z: Any, coefficients: int, one: Any) -> list[Any]:
+    """The harmonics one by one, for arrays of any library; ``one`` is an array of ones like them."""
+    found = [0.28209479177387814 * one]
     if coefficients > 1:
-        bands += [-0.48860251190292 * y, 0.48860251190292 * z, -0.48860251190292 * x]
+        found += [-0.48860251190292 * y, 0.48860251190292 * z, -0.48860251190292 * x]
     if coefficients > 4:
-        bands += [
+        found += [
             1.0925484305920792 * x * y,
             -1.0925484305920792 * y * z,
             0.31539156525252005 * (2 * z * z - x * x - y * y),
@@ -27,7 +33,7 @@ def basis(directions: Array, coefficients: int) -> Array:
             0.5462742152960396 * (x * x - y * y),
         ]
     if coefficients > 9:
-        bands += [
+        found += [
             -0.5900435899266435 * y * (3 * x * x - y * y),
             2.890611442640554 * x * y * z,
             -0.4570457994644658 * y * (4 * z * z - x * x - y * y),
@@ -36,7 +42,7 @@ def basis(directions: Array, coefficients: int) -> Array:
             1.445305721320277 * z * (x * x - y * y),
             -0.5900435899266435 * x * (x * x - 3 * y * y),
         ]
-    return np.stack(bands, axis=-1)
+    return found
 
 
 def rotation_matrix(rotation: Array, coefficients: int) -> Array:

@@ -1,12 +1,14 @@
 """CudaRasterizer: gsplat on an NVIDIA GPU behind the same ``rasterize``, with the same conventions and labels.
 
 gsplat (Ye et al. 2024, arXiv:2409.06765) blends colours, features and expected depth; harmonics are looked up here
-first, because gsplat takes either harmonics or features in one call. It knows no median depth and no ids: one small
+first, because gsplat 1.5 takes either harmonics or features in one call. It knows no median depth and no ids: one small
 kernel (``cuda_labels``) walks its tile lists once more for those.
 """
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
 from typing import Any
 
 import gsplat  # noqa: TID253  this module is the backend, loaded when the renderer is asked for
@@ -18,29 +20,43 @@ from simvid.errors import RenderError
 from simvid.optics import Lens
 from simvid.rendering.cuda_labels import Lists, walk
 from simvid.rendering.raster import ALPHA_MIN, PLAIN, Raster, RasterJob, checked_job
-from simvid.spherical_harmonics import basis
+from simvid.spherical_harmonics import bands
 
 TILE = 16
-CAMERA_MODELS = {"pinhole": "pinhole", "fisheye": "fisheye", "orthographic": "ortho"}
-"""Kind of lens -> gsplat's name."""
+CAMERA_MODELS = {"pinhole": "pinhole", "orthographic": "ortho"}
+"""Kind of lens -> gsplat's name. Its fisheye does not go on straight outside of the picture (see ``raster``)."""
+LARGEST = 1e12
+"""Places and sizes [m] beyond this are left out: their squares would leave the range of float32 in gsplat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Gaussians on the GPU, as gsplat takes them: float32 tensors means [N, 3], quats [N, 4], scales [N, 3],
+    opacities [N], channels [N, D].
+    """
+
+    means: Any
+    quats: Any
+    scales: Any
+    opacities: Any
+    channels: Any
 
 
 class CudaRasterizer:
     """Rasterizer on an NVIDIA GPU; see ``Rasterizer`` for the arguments and ``raster`` for the rules.
 
+    Gaussians with NaN, infinite or absurdly large values are left out.
+
     Args:
         device: a torch device.
 
     Raises:
-        RenderError: there is no such GPU.
+        RenderError: there is no such GPU, or gsplat has no kernels for it.
     """
 
     def __init__(self, device: str = "cuda") -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise RenderError(
-                "the renderer 'cuda' needs an NVIDIA GPU and a CUDA build of torch; torch "
-                f"{torch.__version__} sees none. Use the renderer 'cpu', which gives the same pictures and labels"
-            )
+        if device.startswith("cuda"):
+            _require_gpu()
         self._device = device
 
     def rasterize(  # noqa: PLR0913  the arguments of gsplat's rasterization(), under its names
@@ -67,44 +83,66 @@ class CudaRasterizer:
         """As ``Rasterizer.rasterize``.
 
         Raises:
-            RenderError: also for lenses with distortion or an aperture, which gsplat splats by another rule.
+            RenderError: also for fisheye lenses, distortion and apertures, which gsplat splats by another rule.
         """
         job = checked_job(
             means=means, quats=quats, scales=scales, opacities=opacities, features=features, viewmat=viewmat, K=K,
             width=width, height=height, sh=sh, sh_rotations=sh_rotations, owner=owner, near_m=near_m, far_m=far_m,
             eps2d=eps2d, want=want, lens=lens,
         )  # fmt: skip
-        if any(lens.distortion) or lens.shift != (0.0, 0.0):
-            raise RenderError(
-                f"the renderer 'cuda' draws {', '.join(CAMERA_MODELS)} lenses without distortion and without an "
-                f"aperture, got {lens}; use the renderer 'cpu'"
-            )
+        _check_lens(job.lens)
         if not len(job):
             return _nothing(job)
-        channels = np.concatenate([_colours(job), job.features], axis=1)
-        drawn, alpha, meta = self._call(job, channels)
-        labels: dict[str, Any] = {}
-        if want & {"median_depth", "ids"}:
-            owners = self._tensor(np.zeros(len(job), np.int32) if job.owner is None else job.owner)
-            depth, ids = walk(_lists(meta), owners, job.width, job.height)
-            found = {"median_depth": depth, "ids": ids.where(alpha >= 0.5, 0)}
-            labels = {name: value.cpu().numpy() for name, value in found.items() if name in want}
-        if "expected_depth" in want:
-            labels["expected_depth"] = drawn[..., -1].where(alpha >= ALPHA_MIN, torch.inf).cpu().numpy()
-        return Raster(
-            np.ascontiguousarray(drawn[..., : channels.shape[1]].cpu().numpy()), alpha.cpu().numpy(), **labels
+        with torch.no_grad():
+            return self.draw(job, self.upload(job))
+
+    def upload(self, job: RasterJob) -> Cloud:
+        """The job's Gaussians on the GPU, their harmonics looked up."""
+        means, quats, scales, opacities, features = (
+            self._tensor(a) for a in (job.means, job.quats, job.scales, job.opacities, job.features)
+        )
+        largest = quats.abs().amax(1, keepdim=True)
+        sound = ((means.abs() <= LARGEST) & (scales.abs() <= LARGEST)).all(1) & (opacities.abs() <= LARGEST)
+        sound &= (largest[:, 0] > 0) & torch.isfinite(quats).all(1)
+        channels = features if job.sh is None else torch.cat([self._colours(job, means), features], dim=1)
+        return Cloud(
+            means.where(sound[:, None], 0),
+            (quats / largest).where(sound[:, None], 1),
+            scales.where(sound[:, None], 1),
+            opacities.where(sound, 0),  # gsplat leaves out what is fainter than ALPHA_MIN
+            channels,
         )
 
-    def _call(self, job: RasterJob, channels: NDArray[np.float32]) -> tuple[Any, Any, dict[str, Any]]:
-        """Blended channels with the expected depth as the last one [H, W, D + 1], alpha [H, W], and gsplat's lists."""
-        mode = "RGB+ED" if channels.shape[1] else "ED"
-        opaque = np.ones((len(job), 1), np.float32)  # gsplat wants a channel even where only depth is drawn
+    def draw(self, job: RasterJob, cloud: Cloud) -> Raster:
+        """One picture of Gaussians that lie on the GPU."""
+        drawn, alpha, meta = self.blend(job, cloud)
+        labels: dict[str, Any] = {}
+        if job.want & {"median_depth", "ids"}:
+            owners = self._tensor(np.zeros(len(job), np.int32) if job.owner is None else job.owner)
+            depth, ids = walk(_lists(meta), owners, job.width, job.height)
+            labels = {"median_depth": depth, "ids": ids.where(alpha >= 0.5, 0)}
+        if "expected_depth" in job.want:
+            labels["expected_depth"] = drawn[..., -1].where(alpha >= ALPHA_MIN, torch.inf)
+        return Raster(
+            drawn[..., : job.channels].contiguous().cpu().numpy(),
+            alpha.cpu().numpy(),
+            **{name: value.cpu().numpy() for name, value in labels.items() if name in job.want},
+        )
+
+    def blend(self, job: RasterJob, cloud: Cloud) -> tuple[Any, Any, dict[str, Any]]:
+        """Blended channels [H, W, D or D + 1], alpha [H, W], and gsplat's lists.
+
+        The expected depth is the last channel, if it is wanted.
+        """
+        depth = "expected_depth" in job.want
+        mode = ("RGB+ED" if depth else "RGB") if job.channels else "ED"
+        opaque = torch.ones_like(cloud.opacities)[:, None]  # gsplat wants a channel even where only depth is drawn
         drawn, alpha, meta = gsplat.rasterization(
-            means=self._tensor(job.means),
-            quats=self._tensor(job.quats),
-            scales=self._tensor(job.scales),
-            opacities=self._tensor(job.opacities),
-            colors=self._tensor(channels if channels.shape[1] else opaque),
+            means=cloud.means,
+            quats=cloud.quats,
+            scales=cloud.scales,
+            opacities=cloud.opacities,
+            colors=cloud.channels if job.channels else opaque,
             viewmats=self._tensor(job.viewmat.astype(np.float32))[None],
             Ks=self._tensor(job.K.astype(np.float32))[None],
             width=job.width,
@@ -112,15 +150,56 @@ class CudaRasterizer:
             near_plane=job.near_m,
             far_plane=job.far_m,
             eps2d=job.eps2d,
-            packed=False,
+            packed=False,  # so that flatten_ids are rows of the Gaussians
             tile_size=TILE,
             render_mode=mode,
             camera_model=CAMERA_MODELS[job.lens.kind],
         )
         return drawn[0], alpha[0, ..., 0], meta
 
-    def _tensor(self, array: NDArray[Any]) -> Any:
+    def _colours(self, job: RasterJob, means: Any) -> Any:
+        """Red, green, blue of every Gaussian [N, 3]."""
+        sh = self._tensor(job.sh)
+        centre = -job.viewmat[:3, :3].T @ job.viewmat[:3, 3]
+        directions = means - self._tensor(centre.astype(np.float32))
+        if job.sh_rotations is not None:
+            rotations = self._tensor(job.sh_rotations.astype(np.float32))
+            owners = self._tensor(np.zeros(len(job), np.int32) if job.owner is None else job.owner)
+            directions = torch.einsum("nij,ni->nj", rotations[owners.long()], directions)
+        x, y, z = (directions / directions.norm(dim=1, keepdim=True).clamp(min=1e-30)).unbind(1)
+        total = torch.full_like(directions, 0.5)
+        for k, value in enumerate(bands(x, y, z, sh.shape[1], torch.ones_like(x))):
+            total += value[:, None] * sh[:, k]
+        return total.clamp(min=0)
+
+    def _tensor(self, array: Any) -> Any:
         return torch.as_tensor(np.ascontiguousarray(array), device=self._device)
+
+
+def _require_gpu() -> None:
+    if not torch.cuda.is_available():
+        raise RenderError(
+            "the renderer 'cuda' needs an NVIDIA GPU and a CUDA build of torch; torch "
+            f"{torch.__version__} sees none. Use the renderer 'cpu', which gives the same pictures and labels"
+        )
+    try:  # gsplat builds its kernels the first time, if they did not come with it
+        kernels = importlib.import_module("gsplat.cuda._backend")._C
+    except (ImportError, OSError, RuntimeError) as error:
+        raise RenderError(f"the renderer 'cuda': gsplat cannot build or load its kernels: {error}") from error
+    if kernels is None:
+        raise RenderError(
+            f"the renderer 'cuda' needs gsplat's kernels: gsplat {gsplat.__version__} came without them and builds "
+            "them on first use with nvcc, which is not installed. Install the CUDA toolkit of torch's version "
+            f"({torch.version.cuda}), or use the renderer 'cpu'"
+        )
+
+
+def _check_lens(lens: Lens) -> None:
+    if lens.kind not in CAMERA_MODELS or any(lens.distortion) or lens.shift != (0.0, 0.0):
+        raise RenderError(
+            f"the renderer 'cuda' draws {' and '.join(CAMERA_MODELS)} lenses without distortion and without an "
+            f"aperture, got {lens}; use the renderer 'cpu'"
+        )
 
 
 def _lists(meta: dict[str, Any]) -> Lists:
@@ -135,20 +214,6 @@ def _lists(meta: dict[str, Any]) -> Lists:
         columns=int(meta["tile_width"]),
         tile=int(meta["tile_size"]),
     )
-
-
-def _colours(job: RasterJob) -> NDArray[np.float32]:
-    """Red, green, blue of every Gaussian [N, 3], or [N, 0] without harmonics."""
-    if job.sh is None:
-        return np.zeros((len(job), 0), np.float32)
-    centre = -job.viewmat[:3, :3].T @ job.viewmat[:3, 3]
-    directions = job.means.astype(np.float64) - centre
-    if job.sh_rotations is not None:
-        owners = np.zeros(len(job), np.int32) if job.owner is None else job.owner
-        directions = np.einsum("nij,ni->nj", job.sh_rotations[owners], directions)
-    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-30)
-    values = basis(directions, job.sh.shape[1]).astype(np.float32)
-    return np.asarray(np.maximum(0.5 + np.einsum("nk,nkc->nc", values, job.sh), 0), np.float32)
 
 
 def _nothing(job: RasterJob) -> Raster:

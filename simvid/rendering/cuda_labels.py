@@ -73,7 +73,9 @@ def walk(lists: Lists, owners: Any, width: int, height: int) -> tuple[Any, Any]:
         lists.columns,
         lists.tile,
     ]
-    wp.launch(_walk, (height, width), inputs, [wp.from_torch(depth), wp.from_torch(ids)], device=device)
+    stream = wp.stream_from_torch(owners.device) if owners.is_cuda else None  # after gsplat's work, in one queue
+    outputs = [wp.from_torch(depth), wp.from_torch(ids)]
+    wp.launch(_walk, (height, width), inputs, outputs, device=device, stream=stream)
     return depth, ids
 
 
@@ -92,7 +94,7 @@ def _walk(  # noqa: PLR0913, PLR0917  kernels take arrays
     ids: wp.array2d(dtype=wp.int32),
 ) -> None:
     row, column = wp.tid()
-    place = (row / tile) * columns + column / tile
+    place = (row // tile) * columns + column // tile
     last = order.shape[0]
     if place + 1 < starts.shape[0]:
         last = starts[place + 1]
