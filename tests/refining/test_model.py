@@ -1,0 +1,283 @@
+"""The network: shapes, causality, clip = stream, saving, number formats. The bridge: closed forms. The pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from simvid.errors import SimvidError
+from simvid.refining.blocks import shrink_motion, warp
+from simvid.refining.conditions import CHANNELS, OPTIONAL, Conditions
+from simvid.refining.model import HISTORY, LIGHT, RefinerUNet
+from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
+from simvid.refining.scheduler import BridgeScheduler
+from simvid.testing.refiners import random_conditions, tiny_unet
+
+B, T, H, W = 2, 5, 32, 48
+
+
+def inputs(height: int = H, width: int = W, seed: int = 0) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    return {
+        "sample": torch.randn(B, T, 3, height, width),
+        "timestep": torch.rand(B, T),
+        "conditions": torch.rand(B, T, CHANNELS, height, width),
+        "flow": 2 * torch.randn(B, T, 2, height, width),
+        "visible": (torch.rand(B, T, 1, height, width) < 0.9).float(),
+        "history": torch.rand(B, T, HISTORY, height, width),
+        "look": torch.tensor([0, 1]),
+        "light": torch.randn(B, LIGHT),
+        "present": (torch.rand(B, len(OPTIONAL)) < 0.5).float(),
+    }
+
+
+@pytest.fixture(scope="module")
+def unet() -> Any:
+    return tiny_unet(looks=("sunset",))
+
+
+def run(unet: Any, given: dict[str, Any], **more: Any) -> Any:
+    with torch.no_grad():
+        return unet(**given, **more)
+
+
+def test_shapes_of_any_size(unet: Any) -> None:
+    for height, width in ((32, 48), (30, 41), (17, 16)):
+        given = inputs(height, width)
+        out, _ = run(unet, given)
+        assert out.shape == given["sample"].shape
+        assert bool(torch.isfinite(out).all())
+
+
+def test_a_new_network_changes_nothing() -> None:
+    given = inputs()
+    out, _ = run(RefinerUNet(looks=("sunset",)), given)
+    assert torch.equal(out, given["conditions"][:, :, :3])
+
+
+@pytest.mark.parametrize("name", ["sample", "timestep", "conditions", "flow", "visible", "history"])
+def test_no_frame_sees_a_later_one(unet: Any, name: str) -> None:
+    given, frame = inputs(), 2
+    before, _ = run(unet, given)
+    changed = given[name].clone()
+    changed[:, frame] = 1 - changed[:, frame]
+    after, _ = run(unet, {**given, name: changed})
+    assert torch.equal(before[:, :frame], after[:, :frame])
+    assert not torch.allclose(before[:, frame], after[:, frame], atol=1e-4)
+    if name not in ("timestep", "flow", "visible"):
+        assert not torch.allclose(before[:, frame + 1], after[:, frame + 1], atol=1e-4), "but later ones see it"
+
+
+@pytest.mark.parametrize("name", ["look", "light", "present"])
+def test_the_embedding_reaches_the_picture(unet: Any, name: str) -> None:
+    given = inputs()
+    changed = {"look": torch.tensor([1, 0])}.get(name, 1 - given[name])
+    assert not torch.allclose(run(unet, given)[0], run(unet, {**given, name: changed})[0], atol=1e-4)
+
+
+def test_frame_by_frame_equals_all_at_once(unet: Any) -> None:
+    given = inputs()
+    whole, _ = run(unet, given)
+    state, parts = None, []
+    for start, stop in ((0, 1), (1, 2), (2, 4), (4, 5)):
+        part = {k: v[:, start:stop] if k not in ("look", "light", "present") else v for k, v in given.items()}
+        out, state = run(unet, part, state=state)
+        parts.append(out)
+    assert torch.allclose(torch.cat(parts, dim=1), whole, atol=2e-5)
+
+
+def test_the_state_does_not_grow() -> None:
+    unet, given = tiny_unet(), {k: v for k, v in inputs().items() if k != "look"}
+    _, once = run(unet, given)
+    _, twice = run(unet, given, state=once)
+    sizes = [sum(t.numel() for m in s.memory.values() for t in m) for s in (once, twice)]
+    assert sizes[0] == sizes[1] > 0
+
+
+def test_bfloat16_is_near_float32(unet: Any) -> None:
+    given = inputs()
+    whole, _ = run(unet, given)
+    with torch.autocast("cpu", torch.bfloat16):
+        half, _ = run(unet, given)
+    change = (whole - given["conditions"][:, :, :3]).std()
+    assert half.dtype == torch.float32
+    assert 0 < (half - whole).abs().mean() < 0.03 * change
+
+
+def test_warp_moves_by_whole_pixels() -> None:
+    picture = torch.rand(1, 2, 6, 8)
+    flow = torch.zeros(1, 2, 6, 8)
+    flow[:, 0], flow[:, 1] = 2, -1
+    moved = warp(picture, flow)
+    assert torch.allclose(moved[..., 1:, :6], picture[..., :5, 2:], atol=1e-6)
+    assert bool((moved[..., 7] == 0).all())
+
+
+def test_shrunk_motion_is_the_mean_over_what_is_seen() -> None:
+    flow, visible = torch.full((1, 2, 4, 4), 6.0), torch.ones(1, 1, 4, 4)
+    flow[..., 0, 0], visible[..., 0, 0] = 1000.0, 0.0
+    mean, share = shrink_motion(flow, visible, 2)
+    assert torch.allclose(mean, torch.full((1, 2, 2, 2), 3.0))
+    assert share[0, 0].tolist() == [[0.75, 1.0], [1.0, 1.0]]
+
+
+def test_weights_of_other_conditions_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 channels"):
+        RefinerUNet(conditions=7)
+
+
+# The bridge
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "spread"),
+    [("noised_source", 0.4 * 0.2 + 0.6 * -0.5, 0.3 * 0.6), ("brownian", 0.4 * 0.2 + 0.6 * -0.5, 0.3 * 0.24**0.5),
+     ("flow", 0.4 * 0.2, 0.6)],
+)  # fmt: skip
+def test_marginals(kind: Any, mean: float, spread: float) -> None:
+    bridge = BridgeScheduler(kind=kind, noise=0.3)
+    noise = torch.randn(1, 2, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    target, coarse = torch.full_like(noise, 0.2), torch.full_like(noise, -0.5)
+    x = bridge.add_noise(target, coarse, noise, torch.full((1, 2), 0.6))
+    assert float(x.mean()) == pytest.approx(mean, abs=4 * spread / x.numel() ** 0.5)
+    assert float(x.std()) == pytest.approx(spread, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", ["noised_source", "flow"])
+def test_a_step_with_the_true_target_stays_on_the_line(kind: Any) -> None:
+    bridge = BridgeScheduler(kind=kind)
+    target, coarse, noise = torch.rand(3, 1, 2, 3, 8, 8).unbind()
+    t = torch.tensor([[0.9, 0.4]])
+    x = bridge.add_noise(target, coarse, noise, t)
+    for share in (0.5, 0.0):
+        expected = bridge.add_noise(target, coarse, noise, share * t)
+        assert torch.allclose(bridge.step(target, t, x, share * t).prev_sample, expected, atol=1e-6)
+
+
+def test_a_brownian_step_has_the_bridge_s_marginal() -> None:
+    bridge = BridgeScheduler(kind="brownian", noise=0.5)
+    draw = torch.Generator().manual_seed(3)
+    first, second = (torch.randn(1, 1, 3, 200, 200, generator=draw) for _ in range(2))
+    target, coarse, t = torch.zeros_like(first), torch.ones_like(first), torch.tensor([[0.8]])
+    x = bridge.step(target, t, bridge.add_noise(target, coarse, first, t), 0.3, second).prev_sample
+    assert float(x.mean()) == pytest.approx(0.3, abs=0.005)
+    assert float(x.std()) == pytest.approx(0.5 * (0.3 * 0.7) ** 0.5, rel=0.01)
+    with pytest.raises(ValueError, match="needs noise"):
+        bridge.step(target, t, x, 0.3)
+
+
+def test_times() -> None:
+    bridge = BridgeScheduler()
+    bridge.set_timesteps(4, strength=0.8)
+    assert bridge.timesteps.tolist() == pytest.approx([0.8, 0.6, 0.4, 0.2])
+    assert [bridge.next_time(i) for i in range(4)] == pytest.approx([0.6, 0.4, 0.2, 0.0])
+    shifted = BridgeScheduler(shift=3.0)
+    shifted.set_timesteps(2)
+    assert shifted.timesteps.tolist() == pytest.approx([1.0, 0.75])
+    for wrong in ({"num_inference_steps": 0}, {"num_inference_steps": 1, "strength": 0.0}):
+        with pytest.raises(ValueError, match="expected one step"):
+            bridge.set_timesteps(**wrong)
+    with pytest.raises(ValueError, match="noised_source, brownian, flow"):
+        BridgeScheduler(**{"kind": "bridge"})
+
+
+# The pipeline
+
+
+def pipeline(**bridge: Any) -> VideoRefinerPipeline:
+    return VideoRefinerPipeline(tiny_unet(looks=("sunset",)), BridgeScheduler(**bridge))
+
+
+def seeded() -> Any:
+    return torch.Generator().manual_seed(5)
+
+
+def test_save_and_load_give_the_same_bits(tmp_path: Path) -> None:
+    saved = pipeline(noise=0.4)
+    saved.save_pretrained(tmp_path)
+    loaded = VideoRefinerPipeline.from_pretrained(tmp_path)
+    index = (tmp_path / "model_index.json").read_text()
+    for name in ("simvid.refining.model", "simvid.refining.scheduler", "RefinerUNet", "BridgeScheduler"):
+        assert f'"{name}"' in index, "public paths are frozen: saved folders name them"
+    assert list(tmp_path.rglob("*.safetensors"))
+    assert loaded.scheduler.config.noise == 0.4
+    for (name, one), (_, two) in zip(saved.unet.state_dict().items(), loaded.unet.state_dict().items(), strict=True):
+        assert torch.equal(one, two), name
+    controls = random_conditions(3)
+    pictures = [p(controls, look="sunset", generator=seeded()).frames for p in (saved, loaded)]
+    assert np.array_equal(*pictures)
+
+
+@pytest.mark.parametrize("kind", ["noised_source", "brownian"])
+@pytest.mark.parametrize("history", [False, True])
+def test_a_stream_gives_the_clip_s_pictures(kind: Any, history: bool) -> None:
+    pipe, controls = pipeline(kind=kind), random_conditions(5)
+    if kind == "brownian" and not history:
+        sampling = Sampling(steps=1, history=False, chunk=2)
+    else:
+        sampling = Sampling(steps=2, history=history, chunk=2)
+    clip = pipe(controls, sampling=sampling, generator=seeded()).frames
+    frames = (controls.part(i, i + 1) for i in range(5))
+    stream = np.stack(list(pipe.stream(frames, sampling=sampling, generator=seeded())))
+    assert clip.shape == (5, H, W, 3)
+    assert clip.dtype == np.uint8
+    assert np.abs(clip.astype(int) - stream).max() <= 1, "they agree to rounding"
+    assert clip[3].std() > 5
+
+
+def test_the_chunk_does_not_matter_but_the_past_does() -> None:
+    pipe, controls = pipeline(), random_conditions(5)
+    noise = torch.randn(5, 3, H, W, generator=seeded())
+    run = lambda **s: pipe(controls, sampling=Sampling(**s), noise=noise).frames.astype(int)  # noqa: E731
+    assert np.abs(run(history=False, chunk=2) - run(history=False, chunk=5)).max() <= 1
+    assert np.abs(run(history=False)[1:] - run(history=True)[1:]).max() > 3
+    assert np.abs(run(history=False, strength=0.2) - run(history=False)).max() > 3
+    assert np.abs(run(history=False, steps=2) - run(history=False)).max() > 3
+
+
+def test_history_is_cut_where_nothing_was_seen() -> None:
+    refined, flow, visible = torch.rand(1, 3, 4, 4), torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4)
+    visible[..., 0, 0] = 0
+    moved = follow(refined, flow, visible)
+    assert torch.allclose(moved[:, :3, 1:], refined[:, :, 1:], atol=1e-6)
+    assert moved[0, :, 0, 0].tolist() == [0, 0, 0, 0]
+
+
+def test_the_callback_may_change_the_sample() -> None:
+    pipe, seen = pipeline(), []
+
+    def hold(_: Any, step: int, time: float, given: dict[str, Any]) -> dict[str, Any]:
+        seen.append((step, round(time, 3)))
+        return {"sample": torch.zeros_like(given["sample"])}
+
+    video = pipe(random_conditions(2), sampling=Sampling(steps=2, history=False), callback_on_step_end=hold)
+    assert seen == [(0, 1.0), (1, 0.5)]
+    assert set(np.unique(video.frames)) == {128}
+
+
+def test_what_is_wrong_is_said() -> None:
+    pipe, controls = pipeline(), random_conditions(2)
+    with pytest.raises(SimvidError, match="as_rendered, sunset, got 'noir'"):
+        pipe(controls, look="noir")
+    with pytest.raises(SimvidError, match="as_rendered, sunset"):
+        pipe.stream(iter(()), look="noir")
+    with pytest.raises(SimvidError, match=r"noise: expected \[2, 3, 32, 48\]"):
+        pipe(controls, noise=torch.zeros(2, 3, 8, 8))
+    with pytest.raises(SimvidError, match="light: expected 11"):
+        pipe(controls, light=np.zeros(3, np.float32))
+    other = random_conditions(1, 16, 16)
+    with pytest.raises(SimvidError, match="differ from those of frame 0"):
+        list(pipe.stream([controls.part(0, 1), other]))
+    with pytest.raises(ValueError, match=r"Conditions\.flow"):
+        replace(controls, flow=controls.visible)
+
+
+def test_conditions_hold_the_frames_of_a_part() -> None:
+    part: Conditions = random_conditions(4).part(1, 3)
+    assert len(part) == 2
+    assert np.array_equal(part.channels, random_conditions(4).channels[1:3])
