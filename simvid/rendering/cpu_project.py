@@ -25,7 +25,7 @@ from simvid.rendering.cpu_layout import (
 )
 from simvid.rendering.cpu_lens import LensNumbers, through
 from simvid.rendering.jit import inlined, kernel
-from simvid.rendering.raster import ALPHA_MIN
+from simvid.rendering.raster import ALPHA_MIN, LEAST_DETERMINANT_PX4, MOST_COLOUR, MOST_PX2, QUAT_NORMS
 from simvid.rendering.simd import (
     Lanes,
     as_bits,
@@ -65,6 +65,8 @@ _SQUARED_PER_LOG2 = float(2 * np.log(2))  # alpha = 2**-t at squared distance 2 
 _FACTOR = float(np.sqrt(0.5 / np.log(2) / LOG2_SCALE))  # exp(-d^2 / 2) = 2**(-LOG2_SCALE (FACTOR d)^2)
 _MARGIN_PX = 1e-3
 _TILE_BITS = TILE.bit_length() - 1
+_NOWHERE = 1 | 1 << 16
+"""A rectangle of tiles from column 1, row 1 back to column 0, row 0."""
 
 
 @inlined
@@ -101,7 +103,9 @@ def _along_axes(cloud: Cloud, i: int, jx: Lanes, jy: Lanes, jz: Lanes) -> Any:
     w, x, y, z = load_columns(cloud.quats, 4 * i, 4)
     sx, sy, sz = load_columns(cloud.scales, 3 * i, 3)
     one, two = splat(f32(1)), splat(f32(2))
-    s = two / fma(w, w, fma(x, x, fma(y, y, z * z)))
+    norm = fma(w, w, fma(x, x, fma(y, y, z * z)))
+    sound = (norm >= splat(f32(QUAT_NORMS[0]))) & (norm <= splat(f32(QUAT_NORMS[1])))
+    s = two / select(sound, norm, splat(f32(np.nan)))  # no rotation, and no covariance
     xs, ys, zs = x * s, y * s, z * s
     wx, wy, wz = w * xs, w * ys, w * zs
     xx, xy, xz, yy, yz, zz = x * xs, x * ys, x * zs, y * ys, y * zs, z * zs
@@ -244,12 +248,16 @@ def _colour(cloud: Cloud, coefficients: int, i: int, lane: int, stage: F32) -> A
 
 
 @inlined
-def _fill_channels(cloud: Cloud, counts: Counts, i: int, lane: int, r: int, records: Any, stage: Any) -> None:
-    """Write a record's channels: colour from the harmonics, if there are any, then the features."""
-    channel = r + CHANNELS
+def _fill_channels(cloud: Cloud, counts: Counts, i: int, lane: int, r: int, records: Any, stage: Any) -> bool:
+    """Write a record's channels: colour from the harmonics, if there are any, then the features.
+
+    Says whether the colour can be drawn; NaN cannot.
+    """
+    channel, drawable = r + CHANNELS, True
     if counts.coefficients > 0:
         red, green, blue = _colour(cloud, counts.coefficients, i, lane, stage)
-        half, zero = f32(0.5), f32(0)
+        half, zero, most = f32(0.5), f32(0), f32(MOST_COLOUR)
+        drawable = red <= most and green <= most and blue <= most
         put(records, channel, max(zero, half + red))
         put(records, channel + 1, max(zero, half + green))
         put(records, channel + 2, max(zero, half + blue))
@@ -257,6 +265,7 @@ def _fill_channels(cloud: Cloud, counts: Counts, i: int, lane: int, r: int, reco
     start = counts.features * (i + lane)
     for k in range(counts.features):
         put(records, channel + k, at(cloud.features, start + k))
+    return drawable
 
 
 @inlined
@@ -286,9 +295,10 @@ def _geometry(cloud: Cloud, camera: Camera, lens: LensNumbers | None, i: int, x:
     margin = splat(f32(_MARGIN_PX))
     x0, x1 = _first_and_last(mean_x, sqrt(reach * xx) + margin, camera.width)
     y0, y1 = _first_and_last(mean_y, sqrt(reach * yy) + margin, camera.height)
-    finite = splat(f32(3e38))
-    seen = (opacity >= splat(f32(ALPHA_MIN))) & (x0 <= x1) & (y0 <= y1)
-    seen = seen & (determinant > splat(f32(0))) & (determinant < finite) & (xx < finite) & (yy < finite)
+    most = splat(f32(MOST_PX2))
+    seen = (opacity >= splat(f32(ALPHA_MIN))) & (opacity < splat(f32(np.inf))) & (x0 <= x1) & (y0 <= y1)
+    seen = seen & (determinant >= splat(f32(LEAST_DETERMINANT_PX4))) & (determinant <= most)
+    seen = seen & (xx <= most) & (yy <= most)
     factor = splat(f32(_FACTOR))
     v_y = factor / sqrt(yy)
     u_x = factor * sqrt(yy / determinant)
@@ -353,9 +363,11 @@ def _project_group(  # noqa: PLR0913, PLR0917  parts of one kernel
         rest &= rest - 1
         first, last = np.int64(at(stage.ints, LANES + lane)), np.int64(at(stage.ints, 2 * LANES + lane))
         put(out.keys, n, at(stage.ints, lane))
-        put(out.rects, n, first | (last << 32))
-        _count_tiles(starts, counts.columns, first, last)
-        _fill_channels(cloud, counts, i, lane, n * counts.stride, out.records, stage.basis)
+        if _fill_channels(cloud, counts, i, lane, n * counts.stride, out.records, stage.basis):
+            put(out.rects, n, first | (last << 32))
+            _count_tiles(starts, counts.columns, first, last)
+        else:
+            put(out.rects, n, _NOWHERE)
         n += 1
     return n
 

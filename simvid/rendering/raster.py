@@ -6,6 +6,10 @@ to the diagonal of the 2-D covariance, blending front to back by the depth of th
 
 Other lenses splat in the same way, with the Jacobian of the lens at each mean (gsplat's ``camera_model``). Beyond the
 largest slope of the picture, widened by 30 %, or of the lens, it goes on straight, so that nothing folds back.
+
+A Gaussian is left out if its mean, quaternion, scales or opacity hold NaN or infinity, if its colour does, if its
+quaternion is as good as zero, or if its covariance on the picture is as good as singular or infinite (limits below).
+Opacities above one are opaque: no alpha exceeds ALPHA_MAX.
 """
 
 from __future__ import annotations
@@ -29,11 +33,25 @@ ALPHA_MAX = 0.999
 STOP_TRANSMITTANCE = 1e-4
 """The Gaussian that would bring the transmittance to this or below is left out, with all behind it."""
 
+LEAST_DETERMINANT_PX4 = 1e-30
+"""A Gaussian whose 2-D covariance has a determinant below this is left out: only without ``eps2d`` can that be."""
+
+MOST_PX2 = 1e38
+"""A Gaussian is left out if a variance [px^2] or the determinant [px^4] of its 2-D covariance exceeds this."""
+
+QUAT_NORMS = (1e-30, 1e30)
+"""A Gaussian whose quaternion's squared norm is not between these is left out."""
+
+MOST_COLOUR = 1e30
+"""A Gaussian with a colour above this is left out."""
+
 LABELS = frozenset({"expected_depth", "median_depth", "ids"})
 """What ``want`` may hold."""
 
 PLAIN = Lens()
 MAX_SIDE_PX = 16384
+FOCAL_PX = (1e-6, 1e9)
+"""Focal lengths that are taken for such: pixels, or pixels per metre under an orthographic lens."""
 MAX_OWNER = (1 << 20) - 1
 
 
@@ -88,7 +106,7 @@ class Rasterizer(Protocol):
             means: centres in the world [m], [N, 3].
             quats: orientations (w, x, y, z), of any length but zero, [N, 4].
             scales: standard deviations [m], [N, 3].
-            opacities: [N], 0 to 1.
+            opacities: 0 to 1, [N].
             features: channels to blend as they are, [N, D] with any D, or None.
             viewmat: camera_from_world, rigid, [4, 4]. Camera axes: +x right, +y down, +z forward.
             K: intrinsics [px], [3, 3], without skew. Pixel centres lie at +0.5.
@@ -161,10 +179,11 @@ def checked_job(**given: Any) -> RasterJob:
     Raises:
         RenderError: naming the argument, what it is and what is allowed.
     """
+    given["means"] = _array("means", given["means"], np.float32, (None, 3))
     n = len(given["means"])
     if given["features"] is None:
         given["features"] = np.zeros((n, 0), np.float32)
-    for name, width in {"means": 3, "quats": 4, "scales": 3}.items():
+    for name, width in {"quats": 4, "scales": 3}.items():
         given[name] = _array(name, given[name], np.float32, (n, width))
     given["opacities"] = _array("opacities", given["opacities"], np.float32, (n,))
     given["features"] = _array("features", given["features"], np.float32, (n, None))
@@ -178,14 +197,21 @@ def checked_job(**given: Any) -> RasterJob:
     for name, dtype, shape in optional:
         if given[name] is not None:
             given[name] = _array(name, given[name], dtype, shape)
-    job = RasterJob(**given)
+    job = RasterJob(**{**given, "want": frozenset(given["want"])})
     _check_camera(job)
     _check_values(job)
     return job
 
 
 def _array(name: str, value: Any, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    array = np.ascontiguousarray(value, dtype=dtype)
+    raw = np.asarray(value)
+    if raw.dtype.kind not in ("iu" if dtype is np.int32 else "iuf"):
+        wanted = "integers" if dtype is np.int32 else "real numbers"
+        raise RenderError(f"rasterize: {name}: expected an array of {wanted}, got {raw.dtype}")
+    if dtype is np.int32 and raw.dtype in (np.int64, np.uint64, np.uint32):
+        raw = np.clip(raw, -1, 2**31 - 1)  # beyond int32 they must not wrap around to what is allowed
+    with np.errstate(over="ignore"):  # too large for float32: infinite, and treated as that
+        array = np.ascontiguousarray(raw, dtype=dtype)
     if array.ndim != len(shape) or any(w is not None and g != w for g, w in zip(array.shape, shape, strict=True)):
         wanted = "(" + ", ".join("any" if w is None else str(w) for w in shape) + ")"
         raise RenderError(f"rasterize: {name}: expected shape {wanted}, got {array.shape}")
@@ -195,12 +221,9 @@ def _array(name: str, value: Any, dtype: Any, shape: tuple[int | None, ...]) -> 
 def _check_camera(job: RasterJob) -> None:
     for name in ("width", "height"):
         side = getattr(job, name)
-        if not 1 <= side <= MAX_SIDE_PX:
-            raise RenderError(f"rasterize: {name}: expected 1 to {MAX_SIDE_PX} px, got {side}")
-    if not (np.isfinite(job.K).all() and job.K[0, 0] > 0 and job.K[1, 1] > 0):
-        raise RenderError(f"rasterize: K: focal lengths must be finite and > 0 px, got {job.K.tolist()}")
-    if job.K[0, 1] != 0:
-        raise RenderError(f"rasterize: K: skew (K[0, 1]) must be 0, got {job.K[0, 1]}")
+        if not isinstance(side, int | np.integer) or not 1 <= side <= MAX_SIDE_PX:
+            raise RenderError(f"rasterize: {name}: expected a whole number from 1 to {MAX_SIDE_PX} px, got {side}")
+    _check_intrinsics(job.K)
     try:
         check_picture(job.lens, job.K, job.width, job.height)
     except ValueError as error:
@@ -218,6 +241,19 @@ def _check_camera(job: RasterJob) -> None:
         raise RenderError(f"rasterize: eps2d: expected >= 0 px^2, got {job.eps2d}")
 
 
+def _check_intrinsics(K: NDArray[np.float64]) -> None:
+    least, most = FOCAL_PX
+    for focal in (K[0, 0], K[1, 1]):
+        if not least <= focal <= most:
+            raise RenderError(f"rasterize: K: focal lengths must lie in {least:g} to {most:g} px, got {K.tolist()}")
+    if not np.abs(K[:2, 2]).max() <= most:
+        raise RenderError(f"rasterize: K: the principal point must lie within {most:g} px of 0, got {K.tolist()}")
+    if K[0, 1] != 0:
+        raise RenderError(f"rasterize: K: skew (K[0, 1]) must be 0, got {K[0, 1]}")
+    if K[1, 0] != 0 or K[2].tolist() != [0, 0, 1]:
+        raise RenderError(f"rasterize: K: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {K.tolist()}")
+
+
 def _check_values(job: RasterJob) -> None:
     unknown = job.want - LABELS
     if unknown:
@@ -228,6 +264,8 @@ def _check_values(job: RasterJob) -> None:
         suspicious = not np.isfinite(job.features.sum())
     if suspicious and not np.isfinite(job.features).all():
         raise RenderError("rasterize: features: contain NaN or infinite values; drop those Gaussians first")
+    if job.sh_rotations is not None and not np.isfinite(job.sh_rotations).all():
+        raise RenderError("rasterize: sh_rotations: contain NaN or infinite values; expected rotations")
     if job.owner is None or not len(job):
         return
     least, most = int(job.owner.min()), int(job.owner.max())

@@ -8,7 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.optics import Lens, bend
-from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, PLAIN, STOP_TRANSMITTANCE, Raster, RasterJob, checked_job
+from simvid.rendering.raster import (
+    ALPHA_MAX,
+    ALPHA_MIN,
+    LEAST_DETERMINANT_PX4,
+    MOST_COLOUR,
+    MOST_PX2,
+    PLAIN,
+    QUAT_NORMS,
+    STOP_TRANSMITTANCE,
+    Raster,
+    RasterJob,
+    checked_job,
+)
 from simvid.spherical_harmonics import basis
 
 Array = NDArray[np.float64]
@@ -45,10 +57,12 @@ class ReferenceRasterizer:
             eps2d=eps2d, want=want, lens=lens,
         )  # fmt: skip
         splats = project(job)
-        channels = np.concatenate([_colours(job), job.features.astype(np.float64)], axis=1)
+        colours = _colours(job)
+        drawable = np.all(colours <= MOST_COLOUR, axis=1)
+        channels = np.concatenate([colours, job.features.astype(np.float64)], axis=1)
         owners = np.zeros(len(job), np.int32) if job.owner is None else job.owner
         canvas = Canvas(job, [int(o) for o in np.unique(owners)] if "ids" in job.want else [])
-        for i in splats.order:
+        for i in splats.order[drawable[splats.order]]:
             canvas.blend(splats, int(i), channels[i], int(owners[i]))
         return canvas.raster(job.want)
 
@@ -86,7 +100,8 @@ def project(job: RasterJob) -> Splats:
         high = np.floor(np.clip(means + extents - 0.5, -1, last - 1))
         determinants = np.linalg.det(covariances)
         visible = (depths >= job.near_m) & (depths <= job.far_m) & (opacities >= ALPHA_MIN)
-        visible &= (determinants > 0) & np.isfinite(determinants) & (low <= high).all(axis=1)
+        visible &= (determinants >= LEAST_DETERMINANT_PX4) & (determinants <= MOST_PX2)
+        visible &= (covariances <= MOST_PX2).all(axis=(1, 2)) & (low <= high).all(axis=1) & _sound(job)
     conics = np.zeros_like(covariances)
     conics[visible] = np.linalg.inv(covariances[visible])
     boxes = np.zeros((len(job), 4), np.int64)
@@ -94,6 +109,13 @@ def project(job: RasterJob) -> Splats:
     seen = np.flatnonzero(visible)
     order = seen[np.argsort(depths[seen].astype(np.float32), kind="stable")]
     return Splats(means, conics, depths, opacities, boxes, order)
+
+
+def _sound(job: RasterJob) -> NDArray[np.bool_]:
+    """Which Gaussians have finite numbers and a quaternion of some length."""
+    numbers = np.concatenate([job.means, job.quats, job.scales, job.opacities[:, None]], axis=1)
+    norms = (job.quats.astype(np.float64) ** 2).sum(axis=1)
+    return np.asarray(np.isfinite(numbers).all(axis=1) & (norms >= QUAT_NORMS[0]) & (norms <= QUAT_NORMS[1]))
 
 
 def pinhole(job: RasterJob, points: Array) -> tuple[Array, Array]:
@@ -156,10 +178,10 @@ def _colours(job: RasterJob) -> Array:
     if job.sh_rotations is not None:
         owners = np.zeros(len(job), np.int32) if job.owner is None else job.owner
         directions = np.einsum("nij,ni->nj", job.sh_rotations[owners], directions)
-    with np.errstate(all="ignore"):  # a Gaussian at the camera centre has no direction; it is never visible
+    with np.errstate(all="ignore"):  # at the camera centre there is no direction; and numbers may be infinite
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    values = basis(directions, job.sh.shape[1])
-    return np.asarray(np.maximum(0.5 + np.einsum("nk,nkc->nc", values, job.sh.astype(np.float64)), 0))
+        values = basis(directions, job.sh.shape[1])
+        return np.asarray(np.maximum(0.5 + np.einsum("nk,nkc->nc", values, job.sh.astype(np.float64)), 0))
 
 
 class Canvas:

@@ -1,6 +1,6 @@
 """``rasterize`` for torch: pictures of Gaussians that gradients flow back through, on the processor.
 
-This is the only file of the package's renderers that loads torch; it comes with the extra "torch".
+Torch comes with the extras "refine" and "cuda".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from simvid.rendering.raster import Raster, RasterJob, checked_job
 try:
     import torch
 except ImportError as error:
-    raise MissingExtraError("torch", "torch", "simvid.rendering.torch_raster") from error
+    raise MissingExtraError("torch", "refine", "simvid.rendering.torch_raster") from error
 
 Tensor = Any
 """A torch tensor, to a type checker: torch is optional."""

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +16,7 @@ from simvid.rendering import cpu, jit
 from simvid.rendering.cpu import CpuRasterizer
 from simvid.rendering.raster import Raster
 from simvid.rendering.reference import ReferenceRasterizer
-from simvid.testing.clouds import assert_equivalent, look_at, psnr_db, random_cloud
+from simvid.testing.clouds import assert_equivalent, look_at, random_cloud
 
 FAST = CpuRasterizer(threads=1)
 ORACLE = ReferenceRasterizer()
@@ -184,44 +179,3 @@ def test_all_kernel_sources_count_for_the_cache() -> None:
     folder = Path(jit.__file__).parent
     kernels = {p.name for pattern in ("cpu_*.py", "simd*.py", "jit.py", "raster.py") for p in folder.glob(pattern)}
     assert kernels == set(jit.SOURCES)
-
-
-PROGRAM = """
-import json, sys
-import numpy as np
-from simvid.rendering import cpu_blend, cpu_project, cpu_tiles
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.testing.clouds import random_cloud
-arguments = random_cloud(13, 1500, degree=3, owners=4, width=90, height=70)
-raster = CpuRasterizer(threads=1).rasterize(**arguments)
-np.savez(sys.argv[1], features=raster.features, ids=raster.ids)
-kernels = (cpu_blend.blend, cpu_project.project, cpu_tiles.sort_by_depth, cpu_tiles.start_tiles, cpu_tiles.fill_tiles)
-hits, misses = (sum(sum(getattr(k.stats, name).values()) for k in kernels) for name in ("cache_hits", "cache_misses"))
-print(json.dumps({"hits": hits, "misses": misses}))
-"""
-
-
-def run_elsewhere(tmp_path: Path, processor: str, features: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Rasterize in a new process for another processor, with its own cache."""
-    environment = {
-        **os.environ, "NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": features,
-        "NUMBA_CACHE_DIR": str(tmp_path / "kernels"),
-    }  # fmt: skip
-    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path / "raster.npz")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
-    return dict(np.load(tmp_path / "raster.npz")), json.loads(done.stdout)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names x86 processors")
-@pytest.mark.parametrize(("processor", "features"), [("haswell", "+avx2,+fma,+bmi,+bmi2,+lzcnt"), ("x86-64", "+sse2")])
-def test_lesser_processors_draw_the_same_and_compile_once(tmp_path: Path, processor: str, features: str) -> None:
-    oracle = ORACLE.rasterize(**random_cloud(13, 1500, degree=3, owners=4, width=90, height=70))
-    first, count = run_elsewhere(tmp_path, processor, features)
-    assert psnr_db(first["features"], oracle.features) >= 80
-    assert oracle.ids is not None
-    assert np.mean(first["ids"] == oracle.ids) >= 0.999
-    assert count["misses"] >= 5
-    again, count = run_elsewhere(tmp_path, processor, features)
-    assert count == {"hits": 5, "misses": 0}
-    np.testing.assert_array_equal(again["features"], first["features"])
