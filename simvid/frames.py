@@ -11,6 +11,18 @@ from numpy.typing import NDArray
 
 from simvid.camera_path import CameraPath as CameraPath  # noqa: PLC0414  told to type checkers as a public name
 
+BUFFERS: dict[str, tuple[int, ...]] = {
+    "albedo": (3,),
+    "roughness": (),
+    "metallic": (),
+    "light_diffuse": (3,),
+    "light_specular": (3,),
+    "light_ambient": (3,),
+    "light_reflected": (3,),
+    "light_emitted": (3,),
+    "ambient_occlusion": (),
+}
+"""Material and light buffers -> the trailing shape of their arrays."""
 LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
     "alpha": ("alpha",),
     "depth": ("depth", "depth_expected"),
@@ -27,10 +39,14 @@ LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
     "boxes_3d": (),
     "poses": (),
     "contacts": (),
+    **{name: (name, "buffers_valid") for name in BUFFERS},
+    "buffers": (*BUFFERS, "buffers_valid"),
 }
 """What a scene may ask for under ``labels`` -> the arrays of ``Frame`` that it brings."""
 LABELS = tuple(LABEL_ARRAYS)
 """Names a scene may ask for under ``labels``."""
+BUFFER_LABELS = frozenset({*BUFFERS, "buffers"})
+"""Those that ``all`` does not stand for: they say how a picture was made up, not what is in it."""
 
 
 def arrays_of(labels: Iterable[str]) -> frozenset[str]:
@@ -61,6 +77,18 @@ class Frame:
             undefined, float32 [H, W, 3].
         scene_flow: displacement [m] of the surface point to the next frame in the world, along the axes of this
             frame's camera, NaN where undefined, float32 [H, W, 3].
+        albedo: base colour, linear RGB, float16 [H, W, 3]. Buffers are those of the surface that owns the pixel.
+        roughness: of the microfacets (Burley 2012), 0 to 1, float16 [H, W].
+        metallic: 0 to 1, float16 [H, W].
+        light_diffuse: light of suns and lamps on the surface with hard shadows, irradiance over pi, linear RGB, float16
+            [H, W, 3]. All light is in linear RGB, on the scale of the picture: with the renderer's exposure.
+        light_specular: radiance that suns and lamps have in the surface's gloss, shadows as above, float16 [H, W, 3].
+        light_ambient: light of sky and surroundings on the surface, irradiance over pi, float16 [H, W, 3].
+        light_reflected: radiance of sky and surroundings in the surface's gloss, float16 [H, W, 3].
+        light_emitted: radiance that no material reflects: the sky, and haze over far ground, float16 [H, W, 3].
+        ambient_occlusion: share of the sky's light that reaches the surface, 0 to 1, float16 [H, W].
+        buffers_valid: False where buffers do not come from a material: the sky, and captures, whose albedo is their
+            colour and whose light_diffuse is 1, bool [H, W].
     """
 
     rgb: NDArray[np.uint8]
@@ -77,6 +105,16 @@ class Frame:
     amodal: NDArray[np.uint8] | None = None
     object_coords: NDArray[np.float32] | None = None
     scene_flow: NDArray[np.float32] | None = None
+    albedo: NDArray[np.float16] | None = None
+    roughness: NDArray[np.float16] | None = None
+    metallic: NDArray[np.float16] | None = None
+    light_diffuse: NDArray[np.float16] | None = None
+    light_specular: NDArray[np.float16] | None = None
+    light_ambient: NDArray[np.float16] | None = None
+    light_reflected: NDArray[np.float16] | None = None
+    light_emitted: NDArray[np.float16] | None = None
+    ambient_occlusion: NDArray[np.float16] | None = None
+    buffers_valid: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=())
@@ -118,6 +156,16 @@ class Frames:
     amodal: NDArray[np.uint8] | None = None
     object_coords: NDArray[np.float32] | None = None
     scene_flow: NDArray[np.float32] | None = None
+    albedo: NDArray[np.float16] | None = None
+    roughness: NDArray[np.float16] | None = None
+    metallic: NDArray[np.float16] | None = None
+    light_diffuse: NDArray[np.float16] | None = None
+    light_specular: NDArray[np.float16] | None = None
+    light_ambient: NDArray[np.float16] | None = None
+    light_reflected: NDArray[np.float16] | None = None
+    light_emitted: NDArray[np.float16] | None = None
+    ambient_occlusion: NDArray[np.float16] | None = None
+    buffers_valid: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=(len(self.rgb),))
@@ -162,6 +210,8 @@ _TRAILING: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "depth_surface": ((), np.float32),
     "object_coords": ((3,), np.float32),
     "scene_flow": ((3,), np.float32),
+    **{name: (trail, np.float16) for name, trail in BUFFERS.items()},
+    "buffers_valid": ((), np.bool_),
 }
 
 

@@ -22,12 +22,13 @@ from simvid.clips.pictures import (
     flow_wheel,
     id_colors,
     ids_picture,
+    light_picture,
     normals_ball,
     normals_picture,
     occlusion_picture,
     turbo,
 )
-from simvid.frames import Frame
+from simvid.frames import BUFFERS, Frame
 from simvid.trajectory import Part
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ class Colors:
             found["occlusion"] = occlusion_picture(frame.rgb, frame.occluded_forward, frame.occluded_backward)
         if frame.alpha is not None:
             found["alpha"] = alpha_picture(frame.alpha)
+        for name in BUFFERS:
+            if (values := getattr(frame, name)) is not None:
+                found[name] = light_picture(values)
         return found
 
 
@@ -112,6 +116,15 @@ NOTES = {
     "flow": "to the next frame",
     "occlusion": "hidden in",
     "alpha": "covered by parts",
+    "albedo": "base colour",
+    "roughness": "white is rough",
+    "metallic": "white is metal",
+    "light_diffuse": "suns and lamps",
+    "light_specular": "their gleam",
+    "light_ambient": "sky and around",
+    "light_reflected": "mirrored sky",
+    "light_emitted": "sky and haze",
+    "ambient_occlusion": "share of the sky",
 }
 
 
@@ -129,7 +142,8 @@ def label_rows(frames: Sequence[Frame], colors: Colors, tile: tuple[int, int]) -
         ),
         "alpha": lambda: alpha_legend(tile[1]),
     }
-    return [Row(name, NOTES[name], tuple(p[name] for p in pictures), legends[name]()) for name in pictures[0]]
+    made = {name: legends[name]() if name in legends else None for name in pictures[0]}
+    return [Row(name, NOTES[name], tuple(p[name] for p in pictures), legend) for name, legend in made.items()]
 
 
 def tile_size(width: int, height: int) -> tuple[int, int]:

@@ -221,3 +221,12 @@ def occlusion_picture(rgb: Picture, forward: NDArray[np.bool_], backward: NDArra
 def alpha_picture(alpha: Floats) -> Picture:
     """Coverage [H, W], black to white."""
     return np.repeat(np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def light_picture(values: Floats) -> Picture:
+    """Linear light or a share as it would look on a screen: [H, W, 3] in colour, [H, W] in grey; white from 1 on."""
+    x = np.clip(np.asarray(values, np.float32), 0, 1)
+    if x.ndim == 2:
+        return np.asarray(np.rint(np.repeat(x[..., None], 3, axis=2) * 255), np.uint8)
+    srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(srgb * 255), np.uint8)

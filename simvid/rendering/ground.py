@@ -81,6 +81,16 @@ class Backdrop(NamedTuple):
     """z [m] of the ground, +inf for the sky, [H, W]."""
 
 
+class GroundSeen(NamedTuple):
+    """The ground of the picture drawn last, without its light; undefined where there is none."""
+
+    rays: Rays
+    albedo: Floats
+    """Linear RGB, [H, W, 3]."""
+    open_sky: Floats
+    """Share of the sky that it sees, [H, W]."""
+
+
 class _Air(NamedTuple):
     """Sky and haze."""
 
@@ -106,6 +116,7 @@ class Background:
         self._haze_m, self._table = np.float32(haze_m), srgb_table()
         self._ground_m = np.nan if ground is None else float(ground)
         self._drawn: Sight | None = None
+        self._last: tuple[Rays, _Air] | None = None
         self._make_room(0, 0)
 
     def _make_room(self, height: int, width: int) -> None:
@@ -143,7 +154,26 @@ class Background:
         )  # fmt: skip
         behind = (covered, self._albedo, self._light)
         workers.run(lambda i, j: _color_rows(rays, air, *behind, out, i, j), height, least=8)
+        self._last = rays, air
         return out
+
+    def seen(self, workers: Workers) -> GroundSeen:
+        """The ground of the picture drawn last."""
+        assert self._last is not None, "draw a picture first"
+        share = np.empty_like(self._backdrop.depth)
+        workers.run(lambda i, j: _share_rows(self._nodes, share, i, j), len(share), least=16)
+        return GroundSeen(self._last[0], self._albedo, share)
+
+    def emitted(self, workers: Workers) -> tuple[Floats, Floats]:
+        """Of the picture drawn last: radiance of sky and haze with exposure, and the share of light from the ground
+        that comes through the haze; [H, W, 3] and [H, W].
+        """
+        assert self._last is not None, "draw a picture first"
+        rays, air = self._last
+        radiance, through = np.empty_like(self._backdrop.rgb), np.empty_like(self._backdrop.depth)
+        depth = self._backdrop.depth
+        workers.run(lambda i, j: _emit_rows(rays, air, depth, radiance, through, i, j), len(depth), least=16)
+        return radiance, through
 
     def _light_ground(self, rays: Rays, nodes: Rays, light: LightArrays, covered: Floats, workers: Workers) -> None:
         """Irradiance at each pixel of the ground that is seen."""
@@ -325,8 +355,7 @@ def _color_rows(
             if t == np.inf:
                 r, g, b = _sky((np.float32(dx / length), np.float32(dy / length), np.float32(dz / length)), air)
             else:
-                away = np.float32(t * length) / air.haze
-                fog = ONE - np.exp(-away * away)
+                fog = _fog(t * length, air)
                 r = albedo[row, col, 0] * light[row, col, 0] / PI
                 g = albedo[row, col, 1] * light[row, col, 1] / PI
                 b = albedo[row, col, 2] * light[row, col, 2] / PI
@@ -335,6 +364,41 @@ def _color_rows(
             out.rgb[row, col, 0] = encoded(r, air.table)
             out.rgb[row, col, 1] = encoded(g, air.table)
             out.rgb[row, col, 2] = encoded(b, air.table)
+
+
+@inlined
+def _fog(distance: float, air: _Air) -> Real:
+    """How much of the colour of the horizon the ground has taken on."""
+    away = np.float32(distance) / air.haze
+    return ONE - np.exp(-away * away)
+
+
+@kernel
+def _share_rows(nodes: Floats, out: Floats, start: int, stop: int) -> None:
+    for row in range(start, stop):
+        for col in range(out.shape[1]):
+            out[row, col] = _between(nodes, row, col)
+
+
+@kernel
+def _emit_rows(rays: Rays, air: _Air, depth: Floats, out: Floats, through: Floats, start: int, stop: int) -> None:
+    """Radiance of sky and haze, and what the haze lets through."""
+    s0, s1, s2 = sky_radiance(ZERO, air.colors, air.falloff)
+    for row in range(start, stop):
+        for col in range(depth.shape[1]):
+            dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
+            length = np.sqrt(dx * dx + dy * dy + dz * dz)
+            t = np.float64(depth[row, col])
+            r, g, b, clear = ZERO, ZERO, ZERO, ONE
+            if np.isnan(length):  # outside the image circle of a fisheye
+                clear = ONE
+            elif t == np.inf:
+                r, g, b = _sky((np.float32(dx / length), np.float32(dy / length), np.float32(dz / length)), air)
+            else:
+                fog = _fog(t * length, air)
+                r, g, b, clear = s0 * fog, s1 * fog, s2 * fog, ONE - fog
+            out[row, col, 0], out[row, col, 1], out[row, col, 2] = r * air.exposure, g * air.exposure, b * air.exposure
+            through[row, col] = clear
 
 
 @inlined

@@ -21,7 +21,7 @@ from pydantic import Field
 from simvid import __version__
 from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError, SceneError
-from simvid.frames import LABEL_ARRAYS, CameraPath, Frame, arrays_of
+from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath, Frame, arrays_of
 from simvid.rendering import surface_labels
 from simvid.rendering.environment import environment_of
 from simvid.rendering.motion import flow, occluded
@@ -108,6 +108,12 @@ class PathTracer:
         unknown = sorted(set(labels) - set(LABEL_ARRAYS))
         if unknown:
             raise RenderError(f"labels: the renderer 'pathtrace' does not know {', '.join(unknown)}")
+        buffers = sorted(set(labels) & BUFFER_LABELS)
+        if buffers:
+            raise RenderError(
+                f"labels: the renderer 'pathtrace' makes no buffers ({', '.join(buffers)}): light is not split up on "
+                "its paths; leave them out, or take them from 'cpu', whose pictures have the same pixels"
+            )
         self.variant.activate()
         painter = _Painter(assets, trajectory, camera, frozenset(labels), self._settings, self.variant)
         return _with_motion(painter, camera, trajectory, frozenset(labels))

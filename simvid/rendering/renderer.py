@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError
-from simvid.frames import LABEL_ARRAYS, CameraPath, Frame, arrays_of
+from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath, Frame, arrays_of
 from simvid.gaussians import SH_C0
 from simvid.rendering import surface_labels
 from simvid.rendering.appearance import Appearance, appearance_of
 from simvid.rendering.base import RenderSettings
+from simvid.rendering.buffers import CHANNELS, Buffers
 from simvid.rendering.compositing import Surfaces, composite_labels, composite_rgb, sink
-from simvid.rendering.environment import environment_of
+from simvid.rendering.environment import environment_of, ground_look
 from simvid.rendering.ground import Backdrop, Background
 from simvid.rendering.ground_texture import ground_texture
 from simvid.rendering.lighting import Lighting
@@ -162,6 +163,10 @@ class _Painter:
         poses = job.trajectory.poses
         self._still = np.asarray((poses == poses[:1]).all(axis=(0, 2)))
         self._drawn_still = False
+        self._buffers: Buffers | None = None
+        if job.labels & BUFFER_LABELS:
+            lit = self._lighting.arrays
+            self._buffers = Buffers(lit, self._background, ground_look(scene), environment.exposure)
         self._more: SurfaceLabels | None = None
         if job.labels & surface_labels.NAMES:
             self._more = SurfaceLabels(job.assets, job.trajectory, camera, job.labels, self._near_m)
@@ -177,6 +182,8 @@ class _Painter:
         rgb = composite_rgb(surfaces.features, surfaces.alpha, backdrop, self._workers)
         ground = (backdrop.depth, self._ground_id)
         labels = composite_labels(surfaces, ground, self._baked_parts, sight, self._workers)
+        if self._buffers is not None:
+            labels |= self._buffers.make(surfaces, labels, self._baked_parts, sight, self._workers)
         if self._more is not None:
             alone = partial(self._alone, visible, sight)
             labels |= self._more.make(frame, Seen(labels["depth"], labels["ids"], backdrop.depth, alone))
@@ -196,7 +203,8 @@ class _Painter:
             self._lighting.draw_still(*self._casters(self._still), workers)
             self._drawn_still = True
         self._lighting.update(*self._casters(~self._still), workers)
-        visible = self._selector.select(sight, posed.arrays, workers, surfaces=labelled)
+        more = CHANNELS if labelled and self._buffers is not None else 0
+        visible = self._selector.select(sight, posed.arrays, workers, surfaces=labelled, more=more)
         self._color(visible, sight)
         raster = self._rasterize(visible, sight, labelled=labelled)
         return visible, raster, self._background.draw(sight, self._lighting.arrays, raster.alpha, workers)
@@ -229,7 +237,10 @@ class _Painter:
 
     def _color(self, visible: Visible, sight: Sight) -> None:
         """Fill the colour features: light on the albedo of meshes, the constant colour of captures."""
-        self._shader.shade(visible, self._posed.arrays, sight.viewpoint.astype(np.float32), self._workers)
+        eye = sight.viewpoint.astype(np.float32)
+        shares = self._shader.shade(visible, self._posed.arrays, eye, self._workers)
+        if self._buffers is not None:
+            self._buffers.fill(visible, self._posed.arrays, shares, eye, self._workers)
         baked = self._appearance.baked[visible.rows]
         if baked.any():
             constant = self._appearance.gaussians.sh[visible.rows[baked], 0]

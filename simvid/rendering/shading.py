@@ -71,7 +71,7 @@ class Shader:
     def __init__(self, light: LightArrays, exposure: float) -> None:
         self._light, self._exposure, self._table = light, np.float32(exposure), srgb_table()
 
-    def shade(self, visible: Visible, splats: SplatArrays, eye: Floats, workers: Workers) -> None:
+    def shade(self, visible: Visible, splats: SplatArrays, eye: Floats, workers: Workers) -> Floats:
         """Write display colours of mesh-made Gaussians into the first three features; leave captures alone.
 
         Args:
@@ -79,6 +79,9 @@ class Shader:
             splats: all Gaussians in the world.
             eye: camera centre [m], [3].
             workers: threads.
+
+        Returns:
+            The share of its sky that each sees in its own set of directions, not ``smoothed`` yet, [V].
         """
         suns, sky, lamps = self._light
         rows, n = visible.rows, len(visible.rows)
@@ -91,6 +94,7 @@ class Shader:
             workers.run(lambda i, j: _add_lamps(rows, splats, eye, lamps, radiance, i, j), n, least=2048)
         develop = (splats.baked, self._exposure, self._table, visible.features)
         workers.run(lambda i, j: _develop(rows, radiance, *develop, i, j), n, least=2048)
+        return share
 
 
 @kernel
@@ -186,10 +190,18 @@ def surface_point(i: int, splats: SplatArrays, eye: Floats) -> tuple[Vec, Vec, V
 def surface_of(i: int, splats: SplatArrays, eye: Floats) -> Surface:
     """The surface above a Gaussian."""
     p, n, v, nv = surface_point(i, splats, eye)
-    a0, a1, a2, metallic = splats.albedo[i, 0], splats.albedo[i, 1], splats.albedo[i, 2], splats.gloss[i, 1]
+    albedo = (splats.albedo[i, 0], splats.albedo[i, 1], splats.albedo[i, 2])
+    s: Surface = made_of(p, n, v, nv, albedo, splats.gloss[i, 0], splats.gloss[i, 1])
+    return s
+
+
+@inlined
+def made_of(p: Vec, n: Vec, v: Vec, nv: Real, albedo: Vec, roughness: Real, metallic: Real) -> Surface:
+    """A surface of a material; the first four are as in ``Surface``."""
+    a0, a1, a2 = albedo
     d, f = (ONE - metallic) / PI, np.float32(0.04) * (ONE - metallic)
     f0 = (f + a0 * metallic, f + a1 * metallic, f + a2 * metallic)
-    return Surface(p, n, v, nv, (a0 * d, a1 * d, a2 * d), f0, splats.gloss[i, 0])
+    return Surface(p, n, v, nv, (a0 * d, a1 * d, a2 * d), f0, roughness)
 
 
 @inlined
@@ -226,6 +238,13 @@ def many_bounces(share: Real, albedo: Real) -> Real:
 @inlined
 def from_sky(s: Surface, share: Real, sky: SkyArrays) -> Vec:
     """Radiance from sky and ground, diffuse and mirrored; ``share`` is the share of its sky that the point sees."""
+    e, m = around(s, share, sky)
+    return s.matte[0] * PI * e[0] + m[0], s.matte[1] * PI * e[1] + m[1], s.matte[2] * PI * e[2] + m[2]
+
+
+@inlined
+def around(s: Surface, share: Real, sky: SkyArrays) -> tuple[Vec, Vec]:
+    """Light from sky and ground on a surface, irradiance over pi, and the radiance of what its gloss mirrors."""
     bounce = bounce_share(s.p[2] - sky.ground_height, s.n[2], share)
     e0, e1, e2 = open_sky(s.n[2], sky)
     e0 = e0 * many_bounces(share, s.matte[0] * PI) + sky.colors[BOUNCE, 0] * bounce
@@ -235,16 +254,24 @@ def from_sky(s: Surface, share: Real, sky: SkyArrays) -> Vec:
     blur = min(s.roughness * np.float32(1.2), ONE)
     dim = share + (ONE - share) * np.float32(0.25) * (ONE - s.roughness)
     scale, bias = environment_brdf(s.nv, s.roughness)
-    return (
-        s.matte[0] * e0 + (m0 + (e0 / PI - m0) * blur) * dim * (s.f0[0] * scale + bias),
-        s.matte[1] * e1 + (m1 + (e1 / PI - m1) * blur) * dim * (s.f0[1] * scale + bias),
-        s.matte[2] * e2 + (m2 + (e2 / PI - m2) * blur) * dim * (s.f0[2] * scale + bias),
+    e0, e1, e2 = e0 / PI, e1 / PI, e2 / PI
+    return (e0, e1, e2), (
+        (m0 + (e0 - m0) * blur) * dim * (s.f0[0] * scale + bias),
+        (m1 + (e1 - m1) * blur) * dim * (s.f0[1] * scale + bias),
+        (m2 + (e2 - m2) * blur) * dim * (s.f0[2] * scale + bias),
     )
 
 
 @inlined
 def reflected(s: Surface, d: Vec, cosine: Real) -> Vec:
-    """Reflectance for light from direction ``d``: Lambert, and GGX with Smith and Schlick (Karis 2013, eqs. 3 to 5)."""
+    """Reflectance for light from direction ``d``: Lambert's, and the gloss."""
+    r, g, b = gloss(s, d, cosine)
+    return s.matte[0] + r, s.matte[1] + g, s.matte[2] + b
+
+
+@inlined
+def gloss(s: Surface, d: Vec, cosine: Real) -> Vec:
+    """Reflectance of the microfacets: GGX with Smith and Schlick (Karis 2013, eqs. 3 to 5)."""
     hx, hy, hz = d[0] + s.v[0], d[1] + s.v[1], d[2] + s.v[2]
     norm = ONE / np.sqrt(max(hx * hx + hy * hy + hz * hz, np.float32(1e-12)))
     nh = max((s.n[0] * hx + s.n[1] * hy + s.n[2] * hz) * norm, ZERO)
@@ -258,9 +285,9 @@ def reflected(s: Surface, d: Vec, cosine: Real) -> Vec:
     square = slant * slant
     edge = square * square * slant
     return (
-        s.matte[0] + gleam * (s.f0[0] + (ONE - s.f0[0]) * edge),
-        s.matte[1] + gleam * (s.f0[1] + (ONE - s.f0[1]) * edge),
-        s.matte[2] + gleam * (s.f0[2] + (ONE - s.f0[2]) * edge),
+        gleam * (s.f0[0] + (ONE - s.f0[0]) * edge),
+        gleam * (s.f0[1] + (ONE - s.f0[1]) * edge),
+        gleam * (s.f0[2] + (ONE - s.f0[2]) * edge),
     )
 
 

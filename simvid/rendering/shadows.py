@@ -206,6 +206,18 @@ def soft_share(m: int, maps: MapArrays, spread: Real, taps: Floats, p: Vec, n: V
     return lit / np.float32(len(taps))
 
 
+@inlined
+def sees(m: int, maps: MapArrays, p: Vec, n: Vec) -> bool:
+    """Whether a surface point with a normal that faces a light sees its middle: a hard shadow."""
+    size, texel = maps.grid.shape[1], maps.texel
+    if size == 0:
+        return True
+    off = texel * (np.float32(2.2) - np.float32(1.4) * along(maps.frames, m, 2, n))
+    x, y, h = in_map(maps, m, (p[0] + n[0] * off, p[1] + n[1] * off, p[2] + n[2] * off))
+    lit: bool = lit_share(maps.grid, m, x, y, h + np.float32(0.6) * texel) >= HALF
+    return lit
+
+
 def disc_taps(count: int) -> Floats:
     """Evenly spread points of the unit disc (Vogel 1979), float32 [K, 2]."""
     k = np.arange(count) + 0.5

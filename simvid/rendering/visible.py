@@ -30,7 +30,8 @@ class Visible(NamedTuple):
     owner: Ints
     features: Floats
     """[V, D]: three for colour, not yet filled; where surfaces are asked for, four for the plane of the
-    surface above the Gaussian: world normal n turned to the camera, and n (x - eye) for its points x [m]."""
+    surface above the Gaussian: world normal n turned to the camera, and n (x - eye) for its points x [m]; then what
+    else was asked for, not filled."""
 
 
 class _View(NamedTuple):
@@ -56,8 +57,11 @@ class Selector:
         self._ground_m = NO_GROUND if ground_m is None else ground_m
         self._picked = np.empty(count, np.int32)
 
-    def select(self, sight: Sight, splats: SplatArrays, workers: Workers, *, surfaces: bool) -> Visible:
-        """Gaussians in front of the camera, inside its picture, above the ground and not turned away."""
+    def select(self, sight: Sight, splats: SplatArrays, workers: Workers, *, surfaces: bool, more: int = 0) -> Visible:
+        """Gaussians in front of the camera, inside its picture, above the ground and not turned away.
+
+        ``more`` channels are kept free behind those of the surfaces.
+        """
         camera, f = sight.camera, np.float32
         view = _View(
             sight.camera_from_world.astype(f),
@@ -84,7 +88,7 @@ class Selector:
             np.empty((n, 3), f),
             np.empty(n, f),
             np.empty(n, np.int32),
-            np.empty((n, 3 + SURFACE_CHANNELS if surfaces else 3), f),
+            np.empty((n, 3 + SURFACE_CHANNELS + more if surfaces else 3), f),
         )
 
         def gather(start: int, stop: int) -> None:

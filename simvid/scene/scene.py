@@ -20,13 +20,20 @@ MAX_STEPS_PER_FRAME = 100_000
 Label = Literal[
     "alpha", "depth", "depth_surface", "ids", "amodal", "normals", "object_coords", "flow", "scene_flow", "occlusion",
     "tracks", "boxes", "boxes_3d", "poses", "contacts",
+    "albedo", "roughness", "metallic", "light_diffuse", "light_specular", "light_ambient", "light_reflected",
+    "light_emitted", "ambient_occlusion", "buffers",
 ]  # fmt: skip
 """As ``simvid.frames.LABELS``."""
+FIRST_BUFFER = get_args(Label).index("albedo")
 
 
 def _all_labels(value: object) -> object:
-    """``all`` stands for every label."""
-    return get_args(Label) if value in ("all", ["all"]) else as_tuple(value)
+    """``all`` stands for every label but material and light buffers, alone or in a list."""
+    given = [value] if value == "all" else value
+    if not isinstance(given, list | tuple) or "all" not in given:
+        return as_tuple(value)
+    every = get_args(Label)[:FIRST_BUFFER]
+    return (*every, *(label for label in given if label != "all" and label not in every))
 
 
 class Physics(Model):
@@ -174,7 +181,7 @@ class Scene(Model):
     refine: Refine = Refine()
     labels: Annotated[
         tuple[Label, ...],
-        BeforeValidator(_all_labels, json_schema_input_type=Literal["all"] | tuple[Label, ...]),
+        BeforeValidator(_all_labels, json_schema_input_type=Literal["all"] | tuple[Label | Literal["all"], ...]),
     ] = (
         "alpha",
         "depth",
