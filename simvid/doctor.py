@@ -50,6 +50,8 @@ def findings(*, test: bool) -> Iterator[Finding]:
     yield from _packages()
     yield from _machine()
     yield _encoder()
+    if find_spec("mitsuba") is not None:
+        yield _path_tracer()
     yield _cache()
     if test:
         yield self_test()
@@ -151,6 +153,17 @@ def _encoder() -> Finding:
     if CODEC not in av.codecs_available:
         return Finding("machine", "video", f"PyAV {av.__version__} has no {CODEC}", False, advice)
     return Finding("machine", "video", f"H.264 by {CODEC}, PyAV {av.__version__}")
+
+
+def _path_tracer() -> Finding:
+    """What traces paths here; a variant that is not known yet is tried in a process of its own."""
+    from simvid.rendering.pathtrace_variant import chosen
+
+    variant = chosen()
+    value = f"Mitsuba's {variant.name}" + (f", {variant.library}" if variant.library else "")
+    slow = not variant.vectorised
+    advice = "install LLVM 16 or newer for about ten times the speed, such as  apt-get install libllvm19"
+    return Finding("machine", "path tracer", value, None if slow else True, advice * slow)
 
 
 def _cache() -> Finding:

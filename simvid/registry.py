@@ -20,6 +20,7 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
     "rendering": {
         "cpu": "simvid.rendering.cpu:CpuRasterizer",
         "cuda": "simvid.rendering.cuda:CudaRasterizer",
+        "pathtrace": "simvid.rendering.pathtrace:PathTracer",
         "reference": "simvid.rendering.reference:ReferenceRasterizer",
     },
     "refining": {"identity": "simvid.refining.identity:IdentityRefiner"},

@@ -25,7 +25,7 @@ from simvid import registry
 registry.BUILT_IN["physics"]["free_fall"] = "simvid.testing.free_fall:FreeFall"
 import simvid.jobs.stage_inputs
 simvid.jobs.stage_inputs.code_version = lambda stage: "the same"
-from simvid.jobs.backends import Renderer
+from simvid.jobs.backends import ChosenRenderer
 from simvid.testing.refining import sample_frames
 import simvid, simvid.jobs.assembly, simvid.clips.folders, simvid.jobs.job
 from simvid.progress import Silence
@@ -33,7 +33,7 @@ from simvid.progress import Silence
 def frames(self, assets, trajectory, camera):  # quick pictures in place of real ones: what is killed is the writing
     for frame in sample_frames(trajectory.frame_count, camera.width, camera.height):
         yield frame
-Renderer.frames = frames
+ChosenRenderer.frames = frames
 
 where, marker = sys.argv[3], Path(sys.argv[4])
 def stop():

@@ -64,7 +64,7 @@ def test_unknown_name_lists_what_is_there(plugins: Plant) -> None:
         registry.load("rendering", "cup")
     assert str(caught.value) == (
         "expected a registered renderer backend, got 'cup'\n"
-        "  hint: did you mean 'cpu'? registered: cpu, cuda, reference"
+        "  hint: did you mean 'cpu'? registered: cpu, cuda, pathtrace, reference"
     )
     assert not registry.known("rendering", "cup")
     assert registry.known("rendering", "cpu")
@@ -73,14 +73,14 @@ def test_unknown_name_lists_what_is_there(plugins: Plant) -> None:
 def test_a_plug_in_is_found_and_loaded_on_first_use(plugins: Plant, tmp_path: Path) -> None:
     (tmp_path / "my_renderer.py").write_text("class Mine: ...\n")
     plugins([("mine", "my_renderer:Mine", "my-package"), ("late", "not_there:X", "other")])
-    assert registry.names("rendering") == ("cpu", "cuda", "late", "mine", "reference")
+    assert registry.names("rendering") == ("cpu", "cuda", "late", "mine", "pathtrace", "reference")
     assert registry.load("rendering", "mine").__name__ == "Mine"
     assert registry.names("refining") == ("identity",)
 
 
 def test_an_installed_simvid_does_not_clash_with_itself(plugins: Plant) -> None:
     plugins([("cpu", registry.BUILT_IN["rendering"]["cpu"], "simvid")])
-    assert registry.names("rendering") == ("cpu", "cuda", "reference")
+    assert registry.names("rendering") == ("cpu", "cuda", "pathtrace", "reference")
     assert registry._collected("rendering")["cpu"] == [
         registry._Source(registry.BUILT_IN["rendering"]["cpu"], "simvid")
     ]

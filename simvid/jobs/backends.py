@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from simvid import __version__, catalogue, registry
+from simvid import catalogue, registry
 from simvid.assets.parts import SceneAssets
 from simvid.clips.records import Backend
+from simvid.errors import SimvidError
 from simvid.frames import CameraPath, Frame
 from simvid.physics.base import PhysicsEngine
 from simvid.refining.base import Refiner
-from simvid.rendering.base import RenderSettings
+from simvid.rendering.base import Renderer
+from simvid.rendering.splat_renderer import SplatRenderer
 from simvid.scene import Scene
 from simvid.trajectory import Trajectory
 
@@ -29,20 +28,20 @@ class Engine:
 
 
 @dataclass(frozen=True, eq=False)
-class Renderer:
-    """A rasterizer's class, which is called with ``threads`` if it takes that, and the settings of its entry."""
+class ChosenRenderer:
+    """A renderer with the settings of its entry."""
 
-    kind: type[Any]
-    settings: RenderSettings
+    use: Renderer
     record: Backend
+
+    @property
+    def compiles(self) -> bool:
+        """Whether its kernels can be compiled before anything is known of the scene."""
+        return isinstance(self.use, SplatRenderer)
 
     def frames(self, assets: SceneAssets, trajectory: Trajectory, camera: CameraPath) -> Iterator[Frame]:
         """Draw every frame, with the labels that the scene asks for."""
-        from simvid.rendering.renderer import render_frames
-
-        threaded = "threads" in inspect.signature(self.kind).parameters
-        rasterizer = self.kind(threads=self.settings.threads) if threaded else self.kind()
-        return render_frames(assets, trajectory, camera, rasterizer, assets.scene.labels, self.settings)
+        return self.use.frames(assets, trajectory, camera, assets.scene.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,19 +63,29 @@ def engine_of(scene: Scene) -> Engine:
     return Engine(engine, Backend(backend=name, version=engine.version()))
 
 
-def renderer_of(scene: Scene) -> Renderer:
+def renderer_of(scene: Scene) -> ChosenRenderer:
     """The renderer of a scene.
 
     Raises:
         SceneError: no such entry, or faults in its settings.
-        SimvidError: no such backend, or a package it needs is missing.
+        SimvidError: no such backend, it does not work on this machine, or a package it needs is missing.
     """
     entry = catalogue.load_entry("renderers", scene.render, Path(scene._base))
     kind = registry.load("rendering", entry.backend)
-    settings = entry.settings_as(RenderSettings)
-    dump = settings.model_dump(mode="json", exclude={"threads"})  # any number gives the same bits
-    record = Backend(entry=entry.name, backend=entry.backend, version=version_of(kind), settings=dump)
-    return Renderer(kind, settings, record)
+    renderer: Renderer
+    if hasattr(kind, "rasterize"):
+        renderer = SplatRenderer(kind, entry.settings_as(SplatRenderer.Settings))
+    elif hasattr(kind, "frames") and hasattr(kind, "Settings"):
+        renderer = kind(entry.settings_as(kind.Settings))
+    else:
+        raise SimvidError(
+            f"renderer backend {entry.backend!r}: expected a rasterizer, which has rasterize, or a renderer, which has "
+            f"frames and Settings, got {kind.__module__}.{kind.__qualname__}"
+        )
+    record = Backend(
+        entry=entry.name, backend=entry.backend, version=renderer.version(), settings=dict(renderer.settings())
+    )
+    return ChosenRenderer(renderer, record)
 
 
 def refiner_of(name: str, base: Path) -> ChosenRefiner:
@@ -93,12 +102,3 @@ def refiner_of(name: str, base: Path) -> ChosenRefiner:
         entry=entry.name, backend=entry.backend, version=refiner.version(), settings=dict(refiner.settings())
     )
     return ChosenRefiner(refiner, record)
-
-
-def version_of(kind: type[Any]) -> str:
-    """Name and version of the package that a class comes from."""
-    package = kind.__module__.partition(".")[0]
-    if package == "simvid":
-        return f"simvid {__version__}"
-    owners = metadata.packages_distributions().get(package, [])
-    return f"{owners[0]} {metadata.version(owners[0])}" if owners else f"{package} (not installed)"

@@ -20,7 +20,7 @@ from simvid.clips.tables import CONTACT_COLUMNS, contact_rows, write_table
 from simvid.clips.writing import View, stored_frames, write_camera, write_refined
 from simvid.errors import ClipError
 from simvid.frames import CameraPath
-from simvid.jobs.backends import ChosenRefiner, Engine, Renderer, engine_of, refiner_of, renderer_of
+from simvid.jobs.backends import ChosenRefiner, ChosenRenderer, Engine, engine_of, refiner_of, renderer_of
 from simvid.jobs.label_files import watchers_of
 from simvid.jobs.stage_inputs import Inputs, check_inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
@@ -77,7 +77,7 @@ class Job:
         return engine_of(self.scene)
 
     @cached_property
-    def renderer(self) -> Renderer | None:
+    def renderer(self) -> ChosenRenderer | None:
         """The renderer, if the job goes so far."""
         return renderer_of(self.scene) if self.until != "physics" else None
 
@@ -110,7 +110,7 @@ class Job:
     def compiling_ahead(self) -> Iterator[None]:
         """Compile the renderer's code on another core while physics runs, if both are still to be done."""
         simulated = self.given is not None or self.store.find("physics", self.physics_inputs, "") is not None
-        if self.renderer is None or (simulated and not self.force):
+        if self.renderer is None or not self.renderer.compiles or (simulated and not self.force):
             yield
             return
         with compiling(self.renderer.record.backend) as self._compiling:

@@ -27,7 +27,7 @@ def prepared(scene: Scene) -> SceneAssets:
         SceneError: every fault found, a line each.
     """
     assets = prepare(scene)
-    faults = [*_robot_faults(assets), *_camera_faults(assets), *_backend_faults(scene)]
+    faults = [*_robot_faults(assets), *_camera_faults(assets), *_backend_faults(assets)]
     if faults:
         raise SceneError("\n".join(faults))
     return assets
@@ -74,11 +74,11 @@ def at_start(assets: SceneAssets, frames: int) -> Trajectory:
     )
 
 
-def _backend_faults(scene: Scene) -> list[str]:
-    """Renderer and refiner settings, and a look that the refiner does not know."""
-    faults = []
+def _backend_faults(assets: SceneAssets) -> list[str]:
+    """Renderer and refiner settings, what the renderer cannot draw, and a look that the refiner does not know."""
+    faults, scene = [], assets.scene
     try:
-        renderer_of(scene)
+        faults += [f"{scene.where('render')}: {text}" for text in renderer_of(scene).use.faults(assets)]
     except SimvidError as error:
         faults.append(str(error))
     try:

@@ -1,12 +1,42 @@
-"""What a rendering backend is called with, and the glue from an entry of the renderers/ shelf to a renderer."""
+"""What a rendering backend is: a rasterizer of Gaussians, or a renderer that draws frames in its own way."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
+from simvid.assets.parts import SceneAssets
+from simvid.frames import CameraPath, Frame
 from simvid.scene.base import Model, Positive
+from simvid.trajectory import Trajectory
+
+
+class Renderer(Protocol):
+    """Draws the frames of a camera with their labels.
+
+    A backend that is no rasterizer is a class like this with a class attribute ``Settings``, the model of its shelf
+    entry's ``settings:``; it is called with one. Rasterizers become one in ``SplatRenderer``.
+    """
+
+    def version(self) -> str:
+        """Names and versions of all that decides about the pictures."""
+        ...
+
+    def settings(self) -> Mapping[str, Any]:
+        """Those that decide about the pictures, as they are recorded."""
+        ...
+
+    def faults(self, assets: SceneAssets) -> list[str]:
+        """What of a scene cannot be drawn, a line each with the way out; asked before any long work."""
+        ...
+
+    def frames(
+        self, assets: SceneAssets, trajectory: Trajectory, camera: CameraPath, labels: Collection[str]
+    ) -> Iterator[Frame]:
+        """Every frame in order, with the arrays that the labels bring; see ``renderer.render_frames``."""
+        ...
 
 
 class RenderSettings(Model):

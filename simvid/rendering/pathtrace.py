@@ -198,8 +198,9 @@ class _Painter:
         horizon = self._environment.sky[1]
         unit = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
         sky = np.where(np.isfinite(ground)[..., None], horizon, seen_sky(self._environment, unit))
-        away = np.where(surfaces.ids == self._ground_id, ground, 0) * np.linalg.norm(rays, axis=-1)
-        fog = np.where(np.isfinite(away), 1 - np.exp(-((np.nan_to_num(away) / self._haze_m) ** 2)), 0)
+        bare = np.isfinite(ground) & (surfaces.ids == self._ground_id)
+        away = np.where(bare, ground, 0) * np.linalg.norm(rays, axis=-1)
+        fog = 1 - np.exp(-((away / self._haze_m) ** 2))
         light = completed(light, sky.astype(np.float32), fog.astype(np.float32), horizon.astype(np.float32))
         radiance = denoised(light) if settings.denoise else light.radiance
         rgb = developed(radiance, settings.exposure)

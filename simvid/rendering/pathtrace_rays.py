@@ -53,9 +53,7 @@ def _at_once(scene: Any, origin: Array, directions: Array) -> Hits:
     owners[list(ids)] = list(ids.values())
     x, y, z = np.ascontiguousarray(directions.T, np.float32)
     found = scene.ray_intersect(mi.Ray3f(mi.Point3f(*map(float, origin)), mi.Vector3f(x, y, z)))
-    instances, shapes = _number(found.instance), _number(found.shape)
-    mine = np.where(instances > 0, instances, shapes)
-    met = owners[np.where(mine < len(owners), mine, 0)]
+    met = owners[_number(found.shape)]
     normals = np.array(found.sh_frame.n, np.float64).T
     return Hits(np.array(found.t, np.float64), met, normals)
 

@@ -66,8 +66,7 @@ class Shot:
             **emitters(environment),
         }
         self._integrator: Any = mi.load_dict(_integrator(max_depth))
-        instanced = variant.vectorised
-        self._staged = StagedScene(assets, described, instanced=instanced, center=ground[0], reach_m=ground[1])
+        self._staged = StagedScene(assets, described, center=ground[0], reach_m=ground[1])
         self._slopes = np.concatenate(
             [rays(camera, pixel_centers(camera))[1], np.ones((camera.height, camera.width, 1))], axis=-1
         )

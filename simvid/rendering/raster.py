@@ -15,7 +15,7 @@ Opacities above one are opaque: no alpha exceeds ALPHA_MAX.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,7 @@ class Raster:
     ids: NDArray[np.int32] | None = None
 
 
+@runtime_checkable
 class Rasterizer(Protocol):
     """Anything that turns Gaussians into a picture by the rules above."""
 

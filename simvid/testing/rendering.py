@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the names of the tests say what they hold
-"""What every renderer must do: inherit ``RendererContract`` in a test and give it your rasterizer.
+"""What every renderer must do: inherit ``RendererContract`` in a test and give it your rasterizer or renderer.
 
     class TestMyRenderer(RendererContract):
         @pytest.fixture(scope="class")
@@ -21,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 
 from simvid.frames import CameraPath, Frame
-from simvid.rendering.base import RenderSettings
+from simvid.rendering.base import Renderer, RenderSettings
 from simvid.rendering.camera import camera_path, project, unproject
 from simvid.rendering.raster import Rasterizer
 from simvid.rendering.renderer import render_frames
@@ -45,7 +45,7 @@ class Shot:
 
 
 def shoot(
-    rasterizer: Rasterizer,
+    rasterizer: Rasterizer | Renderer,
     props: Sequence[Prop],
     camera: Camera,
     *,
@@ -56,8 +56,11 @@ def shoot(
     """Render a hand-made scene."""
     assets, trajectory = staged(props, [camera], frames=frames, ground=ground)
     path = camera_path(camera, assets.scene, trajectory)
-    settings = RenderSettings(threads=1)
-    return Shot(list(render_frames(assets, trajectory, path, rasterizer, labels, settings)), path, trajectory)
+    if isinstance(rasterizer, Rasterizer):
+        drawn = render_frames(assets, trajectory, path, rasterizer, labels, RenderSettings(threads=1))
+    else:
+        drawn = rasterizer.frames(assets, trajectory, path, labels)
+    return Shot(list(drawn), path, trajectory)
 
 
 def above(height_m: float = 1.0, fov_y_deg: float = 40.0) -> Camera:
@@ -98,13 +101,13 @@ class RendererContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def rasterizer(cls) -> Rasterizer:
-        """The rasterizer to test."""
+    def rasterizer(cls) -> Rasterizer | Renderer:
+        """The rasterizer, or the renderer that is none, to test."""
         raise NotImplementedError("give a fixture 'rasterizer' that returns yours")
 
     @pytest.fixture(scope="class")
     @classmethod
-    def slide(cls, rasterizer: Rasterizer) -> Shot:
+    def slide(cls, rasterizer: Rasterizer | Renderer) -> Shot:
         """A textured box that slides 4 px to the right and 2 px up under a fixed camera, over a ground."""
         focal = SIZE[1] / 2 / np.tan(np.radians(20))
         step = 0.9 / focal  # metres per pixel at the top of the box, 0.9 m under the camera
@@ -115,7 +118,7 @@ class RendererContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def orbit(cls, rasterizer: Rasterizer) -> Shot:
+    def orbit(cls, rasterizer: Rasterizer | Renderer) -> Shot:
         """A turning textured box and a ball, seen by a camera that orbits them."""
         poses = np.tile([0.05, 0, 0.06, 1.0, 0, 0, 0], (4, 1))
         poses[:, 3:] = [quat_from_euler_deg((0, 0, 8.0 * i)) for i in range(4)]
@@ -125,7 +128,7 @@ class RendererContract:
         camera = Camera(name="c", resolution_px=SIZE, fov_y_deg=35, orbit=way)
         return shoot(rasterizer, [box, ball], camera, frames=4, ground=Ground())
 
-    def test_equal_input_gives_equal_bits(self, rasterizer: Rasterizer, slide: Shot) -> None:
+    def test_equal_input_gives_equal_bits(self, rasterizer: Rasterizer | Renderer, slide: Shot) -> None:
         again = shoot(rasterizer, _props_of(slide), above(), frames=3, ground=Ground())
         for one, two in zip(slide.frames, again.frames, strict=True):
             np.testing.assert_array_equal(one.rgb, two.rgb)
@@ -133,7 +136,7 @@ class RendererContract:
             for name, array in one.labels.items():
                 np.testing.assert_array_equal(array, two.labels[name], err_msg=name)
 
-    def test_only_asked_labels_are_made(self, rasterizer: Rasterizer, slide: Shot) -> None:
+    def test_only_asked_labels_are_made(self, rasterizer: Rasterizer | Renderer, slide: Shot) -> None:
         plain = shoot(rasterizer, _props_of(slide), above(), frames=3, ground=Ground(), labels=())
         assert plain.frames[0].labels == {}
         np.testing.assert_array_equal(plain.frames[1].rgb, slide.frames[1].rgb)
@@ -159,7 +162,7 @@ class RendererContract:
         np.testing.assert_allclose(frame.depth_expected[top], 0.9, rtol=5e-3)
         np.testing.assert_allclose(frame.depth[inner(frame.ids == 1)], 1.0, rtol=1e-6)  # also in the corners: not range
 
-    def test_depth_of_a_tilted_plane(self, rasterizer: Rasterizer) -> None:
+    def test_depth_of_a_tilted_plane(self, rasterizer: Rasterizer | Renderer) -> None:
         tilt = np.radians(35)
         pose = np.array([0, 0, 0, *quat_from_euler_deg((35, 0, 0))])
         shot = shoot(rasterizer, [Prop("slab", (matte(box_mesh((0.5, 0.4, 0.002))),), pose)], above())
@@ -175,7 +178,7 @@ class RendererContract:
         assert np.median(error) < 1e-5
         assert np.percentile(error, 98) < 1e-3
 
-    def test_depth_and_normals_of_a_sphere(self, rasterizer: Rasterizer) -> None:
+    def test_depth_and_normals_of_a_sphere(self, rasterizer: Rasterizer | Renderer) -> None:
         radius = 0.2
         shot = shoot(rasterizer, [Prop("ball", (matte(sphere_mesh(radius)),))], above())
         frame, K = shot.frames[0], shot.camera.K
@@ -202,7 +205,7 @@ class RendererContract:
         top = frame.normals[inner(frame.ids == 2)]
         np.testing.assert_allclose(top, np.broadcast_to([0, 0, -1], top.shape), atol=1e-3)
 
-    def test_alpha_and_sky(self, rasterizer: Rasterizer) -> None:
+    def test_alpha_and_sky(self, rasterizer: Rasterizer | Renderer) -> None:
         shot = shoot(rasterizer, [Prop("box", (matte(box_mesh((0.3, 0.24, 0.1))),))], above())
         frame = shot.frames[0]
         assert frame.alpha is not None
@@ -285,7 +288,7 @@ class RendererContract:
         assert np.median(error) < 0.1
         assert error.max() < 0.1
 
-    def test_what_carries_the_camera_stands_still_in_the_picture(self, rasterizer: Rasterizer) -> None:
+    def test_what_carries_the_camera_stands_still_in_the_picture(self, rasterizer: Rasterizer | Renderer) -> None:
         poses = np.tile([0.0, 0, 0.05, 1, 0, 0, 0], (2, 1))
         poses[1, :2] = 0.05, 0.02
         poses[1, 3:] = quat_from_euler_deg((0, 0, 10))
