@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.optics import Lens, check_picture
+from simvid.rotations import pose_matrix, pose_vector, poses_between
 
 Direction: TypeAlias = Literal["down", "up", "right", "left"]
 
@@ -21,6 +22,7 @@ class RollingShutter:
         readout_s: from the first line's reading to the last line's [s].
         direction: the way that the reading goes over the picture; down reads rows from the top.
         lines: rows (or columns) that are taken to be read at once.
+        fps: frames per second.
 
     Raises:
         ValueError: a readout that is not positive, or fewer than one line.
@@ -29,10 +31,11 @@ class RollingShutter:
     readout_s: float
     direction: Direction = "down"
     lines: int = 8
+    fps: float = 24.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.readout_s < np.inf or self.lines < 1:
-            raise ValueError(f"RollingShutter: expected readout_s > 0 and lines >= 1, got {self}")
+        if not 0 < self.readout_s < np.inf or self.lines < 1 or not 0 < self.fps < np.inf:
+            raise ValueError(f"RollingShutter: expected readout_s > 0, lines >= 1 and fps > 0, got {self}")
 
     @property
     def by_rows(self) -> bool:
@@ -40,20 +43,15 @@ class RollingShutter:
         return self.direction in ("down", "up")
 
     def bands(self, width: int, height: int) -> list[tuple[int, int, float]]:
-        """First line, line after the last, and time from the frame's time [s] of all bands, in the picture's order."""
+        """First line, line after the last, and time from the frame's time [frames] of all bands, in picture order."""
         size = height if self.by_rows else width
         found = []
         for first in range(0, size, self.lines):
             last = min(first + self.lines, size)
             share = ((first + last) / 2) / size - 0.5
             sign = 1.0 if self.direction in ("down", "right") else -1.0
-            found.append((first, last, sign * share * self.readout_s))
+            found.append((first, last, sign * share * self.readout_s * self.fps))
         return found
-
-    def line_offsets_s(self, width: int, height: int) -> NDArray[np.float64]:
-        """When each row (or column) is read, from the frame's time [s], [H] or [W]."""
-        bands = self.bands(width, height)
-        return np.concatenate([np.full(last - first, offset) for first, last, offset in bands])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +87,22 @@ class CameraPath:
             check_picture(self.lens, self.K, self.width, self.height)
         except ValueError as error:
             raise ValueError(f"CameraPath {self.name!r}: {error}") from error
+
+    def poses_at(self, frame: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """world_from_camera between frames, [..., 4, 4]; see ``simvid.rotations.poses_between``."""
+        at = np.asarray(frame, np.float64)
+        poses = self.world_from_camera
+        whole = np.clip(np.rint(at).astype(int), 0, len(poses) - 1)
+        found = np.array(poses[whole])
+        between = (at != whole) & ~(poses == poses[:1]).all()
+        if between.any():
+            times = np.unique(at[between])
+            first = int(np.clip(np.floor(times[0]), 0, max(len(poses) - 2, 0)))
+            last = int(np.clip(np.floor(times[-1]) + 2, first + 1, len(poses)))
+            vectors = poses_between(np.stack([pose_vector(p) for p in poses[first:last]]), times - first)
+            matrices = np.stack([pose_matrix(v[:3], v[3:]) for v in vectors])
+            found[between] = matrices[np.searchsorted(times, at[between])]
+        return found
 
     @property
     def camera_from_world(self) -> NDArray[np.float64]:

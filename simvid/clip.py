@@ -212,6 +212,7 @@ class Clip:
             IndexError: no such frame.
             ValueError: a place outside the picture.
         """
+        from simvid.motion import RigidMotion
         from simvid.tracks import Tracker, Tracks, pixel_queries
 
         if pixels is None:
@@ -219,7 +220,9 @@ class Clip:
             return Tracks(**{f.name: stored[f.name] for f in fields(Tracks)})
         path = self.cameras[self._camera(camera).name]
         tracker = Tracker(
-            pixel_queries(pixels, frame, path, *self._depth_and_ids(camera, frame)), path, self.trajectory
+            pixel_queries(pixels, frame, path, *self._depth_and_ids(camera, frame), RigidMotion(self.trajectory)),
+            path,
+            self.trajectory,
         )
         for k in range(self.frame_count):
             tracker.add(*self._depth_and_ids(camera, k))

@@ -27,6 +27,7 @@ LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
     "alpha": ("alpha",),
     "depth": ("depth", "depth_expected"),
     "depth_surface": ("depth_surface",),
+    "depth_sensor": ("depth_sensor",),
     "ids": ("ids",),
     "amodal": ("amodal", "ids"),
     "normals": ("normals",),
@@ -65,6 +66,8 @@ class Frame:
         depth_expected: weighted mean z [m], +inf where alpha < 1/255, float32 [H, W].
         depth_surface: z [m] of the nearest surface under the pixel's centre: visual meshes, colliders of captures, the
             ground; +inf where there is none, float32 [H, W].
+        depth_sensor: z [m] as a depth sensor would measure it, with noise; NaN where it measures nothing, float32
+            [H, W].
         ids: part id that dominates the pixel, 0 = scenery or alpha < 0.5, int32 [H, W].
         normals: unit, camera frame (facing the camera: z < 0), 0 where ids or depth are invalid, float32 [H, W, 3].
         flow_forward: (u right, v down) [px] from this frame to the next, NaN where undefined, float32 [H, W, 2].
@@ -102,6 +105,7 @@ class Frame:
     occluded_forward: NDArray[np.bool_] | None = None
     occluded_backward: NDArray[np.bool_] | None = None
     depth_surface: NDArray[np.float32] | None = None
+    depth_sensor: NDArray[np.float32] | None = None
     amodal: NDArray[np.uint8] | None = None
     object_coords: NDArray[np.float32] | None = None
     scene_flow: NDArray[np.float32] | None = None
@@ -153,6 +157,7 @@ class Frames:
     occluded_forward: NDArray[np.bool_] | None = None
     occluded_backward: NDArray[np.bool_] | None = None
     depth_surface: NDArray[np.float32] | None = None
+    depth_sensor: NDArray[np.float32] | None = None
     amodal: NDArray[np.uint8] | None = None
     object_coords: NDArray[np.float32] | None = None
     scene_flow: NDArray[np.float32] | None = None
@@ -208,6 +213,7 @@ _TRAILING: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "occluded_forward": ((), np.bool_),
     "occluded_backward": ((), np.bool_),
     "depth_surface": ((), np.float32),
+    "depth_sensor": ((), np.float32),
     "object_coords": ((3,), np.float32),
     "scene_flow": ((3,), np.float32),
     **{name: (trail, np.float16) for name, trail in BUFFERS.items()},

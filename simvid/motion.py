@@ -6,6 +6,9 @@ depth (scenery) stand still in the world. Pixels without a surface (sky) have no
 move under a turning camera, but no label of this library speaks of points that no part owns, and readers of flow files
 treat the sky as invalid.
 
+Frames may be read line by line (a rolling shutter): then each pixel speaks of its own line's time, and a point is
+looked for at the line that sees it (``simvid.shutter``). Between frames things move as ``poses_between`` says.
+
 This is plain numpy for any lens; renderers have faster ways for pinhole cameras.
 """
 
@@ -19,10 +22,13 @@ from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
 from simvid.lens import pixel_centers, project, unproject_picture
+from simvid.shutter import Places, pixel_times, seen_when_read
 from simvid.trajectory import Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int32]
+When: TypeAlias = float | Array
+"""A frame, a time between frames, or one of each point, [...]."""
 NEARER = 0.99
 """A pixel whose depth is under this share of a point's own z hides it (nearer by more than 1 %)."""
 LEAST = 0.02
@@ -32,13 +38,13 @@ LEAST = 0.02
 class SurfaceMotion(Protocol):
     """What moves surfaces: rigid parts here; particles of deformable bodies can be plugged in the same way."""
 
-    def __call__(self, points: Array, ids: Ids, i: int, j: int) -> Array:
+    def __call__(self, points: Array, ids: Ids, i: When, j: When) -> Array:
         """Where surface points of frame i are at frame j.
 
         Args:
             points: in the world [m], [..., 3]; may be NaN.
             ids: the part that each belongs to, 0 for what stands still, [...].
-            i, j: frames.
+            i, j: frames, or times between them.
 
         Returns:
             In the world [m], [..., 3].
@@ -52,11 +58,26 @@ class RigidMotion:
 
     trajectory: Trajectory
 
-    def __call__(self, points: Array, ids: Ids, i: int, j: int) -> Array:
+    def __call__(self, points: Array, ids: Ids, i: When, j: When) -> Array:
         """See ``SurfaceMotion``."""
+        if not (isinstance(i, int) and isinstance(j, int)):
+            (turn, place), (turn_j, place_j) = (part_poses(self.trajectory, ids, at) for at in (i, j))
+            local = np.einsum("...ba,...b->...a", turn, points - place)
+            return np.asarray(np.einsum("...ab,...b->...a", turn_j, local) + place_j)
         maps = part_maps(self.trajectory, i, j)[ids]
         moved = np.einsum("...ab,...b->...a", maps[..., :3], points)
         return np.asarray(moved + maps[..., 3])
+
+
+def part_poses(trajectory: Trajectory, ids: Ids, at: When) -> tuple[Array, Array]:
+    """Turn [..., 3, 3] and place [m] [..., 3] of the part of each point at its time; those of the world for id 0."""
+    if np.ndim(at) == 0:
+        poses = np.concatenate([np.eye(4)[None], pose_matrices(trajectory.poses_at(at))])[ids]
+        return poses[..., :3, :3], poses[..., :3, 3]
+    times, which = np.unique(np.broadcast_to(np.asarray(at, np.float64), ids.shape), return_inverse=True)
+    still = np.broadcast_to(np.eye(4), (len(times), 1, 4, 4))
+    poses = np.concatenate([still, pose_matrices(trajectory.poses_at(times))], axis=1)[which.reshape(ids.shape), ids]
+    return poses[..., :3, :3], poses[..., :3, 3]
 
 
 def part_maps(trajectory: Trajectory, i: int, j: int) -> Array:
@@ -78,31 +99,61 @@ def rigid_inverse(matrices: Array) -> Array:
     return inverse
 
 
-def to_world(camera: CameraPath, frame: int, points: Array) -> Array:
+def to_world(camera: CameraPath, frame: When, points: Array) -> Array:
     """Points of a camera's frame [..., 3] in the world [m]."""
+    if not isinstance(frame, int):
+        poses = camera.poses_at(frame)
+        return np.asarray(np.einsum("...ab,...b->...a", poses[..., :3, :3], points) + poses[..., :3, 3])
     pose = camera.world_from_camera[frame]
     return np.asarray(points @ pose[:3, :3].T + pose[:3, 3])
 
 
-def to_camera(camera: CameraPath, frame: int, points: Array) -> Array:
+def to_camera(camera: CameraPath, frame: When, points: Array) -> Array:
     """World points [..., 3] in a camera's frame [m]."""
+    if not isinstance(frame, int):
+        poses = camera.poses_at(frame)
+        return np.asarray(np.einsum("...ba,...b->...a", poses[..., :3, :3], points - poses[..., :3, 3]))
     pose = camera.world_from_camera[frame]
     return np.asarray((points - pose[:3, 3]) @ pose[:3, :3])
 
 
+def picture_to_world(camera: CameraPath, frame: int, points: Array) -> Array:
+    """What each pixel sees, [H, W, 3] in the camera's frame [m], in the world at the time when its line is read."""
+    return to_world(camera, frame if camera.shutter is None else pixel_times(camera, frame), points)
+
+
 def surface_points(camera: CameraPath, frame: int, depth: NDArray[np.float32]) -> Array:
-    """World points [m] of what each pixel sees, [H, W, 3]; NaN without a depth."""
-    return to_world(camera, frame, unproject_picture(camera, depth))
+    """World points [m] of what each pixel sees, when its line is read, [H, W, 3]; NaN without a depth."""
+    return picture_to_world(camera, frame, unproject_picture(camera, depth))
 
 
-def seen_at(camera: CameraPath, frame: int, points: Array) -> tuple[Array, Array]:
+def seen_at(camera: CameraPath, frame: int, points: Array | Places) -> tuple[Array, Array]:
     """Where world points are in a frame's picture.
+
+    Args:
+        camera: with its lens and shutter.
+        frame: whose picture.
+        points: in the world [m], [..., 3]; or a function that says where they are at times [...] between frames.
 
     Returns:
         (u, v) [px], [..., 2], NaN where the lens cannot see them; and z [m], [...].
     """
-    local = to_camera(camera, frame, points)
+    if camera.shutter is not None:
+        return seen_when_read(camera, frame, points if callable(points) else lambda _: np.asarray(points))
+    local = to_camera(camera, frame, points(np.asarray(float(frame))) if callable(points) else points)
     return project(camera, local), local[..., 2]
+
+
+def carried(
+    camera: CameraPath, depth: NDArray[np.float32], ids: Ids, motion: SurfaceMotion, frames: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Where what each pixel of frame i sees is in frame j, as ``seen_at``; [H, W, 2] and [H, W]."""
+    i, j = frames
+    points = surface_points(camera, i, depth)
+    if camera.shutter is None:
+        return seen_at(camera, j, motion(points, ids, i, j))
+    start = pixel_times(camera, i)
+    return seen_at(camera, j, lambda when: motion(points, ids, start, when))
 
 
 def flow_between(
@@ -121,8 +172,7 @@ def flow_between(
         Displacement (u right, v down) [px], float32 [H, W, 2], NaN without a surface or where the lens cannot see the
         point from frame j; and z [m] of the point in camera j, float32 [H, W], NaN without a surface.
     """
-    i, j = frames
-    uv, z = seen_at(camera, j, motion(surface_points(camera, i, depth), ids, i, j))
+    uv, z = carried(camera, depth, ids, motion, frames)
     return (uv - pixel_centers(camera)).astype(np.float32), z.astype(np.float32)
 
 
@@ -181,13 +231,19 @@ def scene_flow(
 ) -> NDArray[np.float32]:
     """Displacement [m] of the surface seen at each pixel from frame i to j, along the axes of camera i.
 
-    It is motion in the world: a moving camera adds nothing to it. Arguments as ``flow_between``; float32 [H, W, 3], NaN
+    It is motion in the world: a moving camera adds nothing to it. Under a rolling shutter it is from the time when the
+    pixel's line is read to j - i frames later. Arguments as ``flow_between``; float32 [H, W, 3], NaN
     without a surface.
     """
     i, j = frames
     points = surface_points(camera, i, depth)
-    moved = motion(points, ids, i, j) - points
-    return (moved @ camera.world_from_camera[i, :3, :3]).astype(np.float32)
+    if camera.shutter is None:
+        moved = motion(points, ids, i, j) - points
+        return (moved @ camera.world_from_camera[i, :3, :3]).astype(np.float32)
+    start = pixel_times(camera, i)
+    moved = motion(points, ids, start, start + (j - i)) - points
+    turned = np.einsum("...ba,...b->...a", camera.poses_at(start)[..., :3, :3], moved)
+    return np.asarray(turned, np.float32)
 
 
 def distance(camera: CameraPath, depth: NDArray[np.float32]) -> NDArray[np.float32]:

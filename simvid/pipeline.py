@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,10 @@ from simvid.progress import SILENCE, Reporter
 from simvid.randomize import sample
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
-from simvid.scene import Camera, Scene
+from simvid.scene import Mount, Scene
 from simvid.trajectory import Trajectory
 
+MountT = TypeVar("MountT", bound=Mount)
 Until: TypeAlias = Literal["physics", "rendering", "refining"]
 
 
@@ -72,12 +73,10 @@ def run(
         return clip
     with job.compiling_ahead():
         physics = job.simulate()
-        rendered = {c.name: job.render(c, physics) for c in drawn.cameras} if until != "physics" else {}
-    refined = {c.name: job.refine(c, rendered[c.name]) for c in drawn.cameras} if until == "refining" else {}
+        rendered = {c.name: job.render(c, physics) for c in drawn.views} if until != "physics" else {}
+    refined = {c.name: job.refine(c, rendered[c.name]) for c in drawn.views} if until == "refining" else {}
     checked = {
-        c.name: job.check(c, physics, rendered[c.name], refined.get(c.name))
-        for c in drawn.cameras
-        if c.name in rendered
+        c.name: job.check(c, physics, rendered[c.name], refined.get(c.name)) for c in drawn.views if c.name in rendered
     }
     clip = write_clip(job, Results(physics, rendered, refined, checked))
     for check in clip.failed_checks:
@@ -105,9 +104,9 @@ def render(scene: Scene | str | Path, trajectory: Trajectory, camera: str) -> Fr
         SceneError: no such camera, or it gets into something solid.
     """
     drawn, _ = sample(_scene(scene), 0)
-    view = next((c for c in drawn.cameras if c.name == camera), None)
+    view = drawn.view(camera)
     if view is None:
-        raise SceneError(f"camera: expected one of {', '.join(c.name for c in drawn.cameras)}, got {camera!r}")
+        raise SceneError(f"camera: expected one of {', '.join(c.name for c in drawn.views)}, got {camera!r}")
     assets = prepared(drawn)
     path = camera_path(view, drawn, trajectory)
     check_camera(path, assets, trajectory)
@@ -142,11 +141,13 @@ def first_frames(scene: Scene, count: int | None) -> Scene:
     if not 2 <= count <= scene.frame_count:
         raise SceneError(f"frames: expected 2 to {scene.frame_count}, all that the scene has, got {count}")
     duration_s = (count - 1) / scene.fps
-    cameras = tuple(_shorter(camera, duration_s / scene.duration_s) for camera in scene.cameras)
-    return scene.model_copy(update={"duration_s": duration_s, "cameras": cameras})
+    share = duration_s / scene.duration_s
+    cameras = tuple(_shorter(camera, share) for camera in scene.cameras)
+    rigs = tuple(_shorter(rig, share) for rig in scene.rigs)
+    return scene.model_copy(update={"duration_s": duration_s, "cameras": cameras, "rigs": rigs})
 
 
-def _shorter(camera: Camera, share: float) -> Camera:
+def _shorter(camera: MountT, share: float) -> MountT:
     """The camera on a share of the clip: an orbit turns by as much less."""
     if camera.orbit is None:
         return camera

@@ -94,3 +94,33 @@ def slerp(a: Array, b: Array, t: float) -> Array:
         return np.asarray(mixed / np.linalg.norm(mixed))
     angle = np.arccos(dot)
     return np.asarray((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle))
+
+
+def poses_between(poses: Array, at: Array | float) -> Array:
+    """Rigid poses between given ones: places along straight lines, turns by slerp (Shoemake 1985).
+
+    Args:
+        poses: position and unit quaternion (w, x, y, z) at 0, 1, ..., T - 1, [T, ..., 7].
+        at: when, of any shape [*S]; before the first and after the last pose motion goes on as it was.
+
+    Returns:
+        [*S, ..., 7]; those given where ``at`` is whole, and bit for bit what does not move.
+    """
+    at = np.asarray(at, np.float64)
+    last = max(len(poses) - 2, 0)
+    first = np.clip(np.floor(at).astype(int), 0, last)
+    a, b = poses[first], poses[np.minimum(first + 1, len(poses) - 1)]
+    share = (at - first).reshape(at.shape + (1,) * (poses.ndim - 1))
+    qa, qb = a[..., 3:], b[..., 3:]
+    dot = (qa * qb).sum(axis=-1, keepdims=True)
+    qb = np.where(dot < 0, -qb, qb)
+    angle = np.arccos(np.minimum(np.abs(dot), 1.0))
+    small = angle < 1e-5
+    sine = np.where(small, 1.0, np.sin(angle))
+    wa = np.where(small, 1 - share, np.sin((1 - share) * angle) / sine)
+    wb = np.where(small, share, np.sin(share * angle) / sine)
+    quats = wa * qa + wb * qb
+    quats /= np.linalg.norm(quats, axis=-1, keepdims=True)
+    mixed = np.concatenate([(1 - share) * a[..., :3] + share * b[..., :3], quats], axis=-1)
+    same = (a == b).all(axis=-1, keepdims=True) | (share == 0)
+    return np.where(same, a, np.where(share == 1, b, mixed))

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
-from simvid.lens import project, unproject
-from simvid.motion import RigidMotion, SurfaceMotion, shown, to_camera, to_world
+from simvid.lens import unproject
+from simvid.motion import RigidMotion, SurfaceMotion, seen_at, shown, to_camera, to_world
+from simvid.shutter import pixel_times
 from simvid.trajectory import Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
@@ -96,20 +97,21 @@ class Tracker:
         """See the next frame: median z [m] and part ids, [H, W]."""
         frame, queries, camera = len(self._rows), self._queries, self._camera
         points = self._at(queries.point_m, frame)
-        local = to_camera(camera, frame, points)
-        uv, z = project(camera, local), local[..., 2]
+        uv, z = seen_at(camera, frame, lambda when: self._at(queries.point_m, when))
         visible = shown(uv, z, queries.part_id, depth, ids)
+        local = to_camera(camera, frame, points)
         tips = to_camera(camera, frame, self._at(queries.point_m + ALONG_M * queries.normal, frame))
         sight = unproject(camera, uv, z + 1) - unproject(camera, uv, z)
         away = ((tips - local) * sight).sum(axis=-1) > 0  # NaN, for points without a normal, is not away
         self._rows.append((points, uv, z, visible & ~away))
 
-    def _at(self, points: Array, frame: int) -> Array:
-        """The queries' points at a frame."""
+    def _at(self, points: Array, when: int | Array) -> Array:
+        """The queries' points at a frame, or at times between frames, [K]."""
         moved = np.empty_like(points)
         for start in np.unique(self._queries.frame):
             mine = self._queries.frame == start
-            moved[mine] = self._motion(points[mine], self._queries.part_id[mine], int(start), frame)
+            at = when if isinstance(when, int) or when.ndim == 0 else when[mine]
+            moved[mine] = self._motion(points[mine], self._queries.part_id[mine], int(start), at)
         return moved
 
     def result(self) -> Tracks:
@@ -134,6 +136,7 @@ def pixel_queries(
     camera: CameraPath,
     depth: NDArray[np.float32],
     ids: NDArray[np.int32],
+    motion: SurfaceMotion,
 ) -> Queries:
     """The surface points seen at places of one picture.
 
@@ -143,6 +146,7 @@ def pixel_queries(
         camera: that took it.
         depth: median z [m], [H, W].
         ids: part ids, [H, W].
+        motion: how surfaces move, for pictures that are read line by line.
 
     Raises:
         ValueError: a place outside the picture.
@@ -153,6 +157,11 @@ def pixel_queries(
         bad = at[np.flatnonzero(~inside)[0]].tolist()
         raise ValueError(f"pixels: expected places in a picture of {camera.width} x {camera.height} px, got {bad}")
     column, row = at.astype(int).T
-    points = to_world(camera, frame, unproject(camera, at, depth[row, column].astype(np.float64)))
+    local = unproject(camera, at, depth[row, column].astype(np.float64))
+    if camera.shutter is None:
+        points = to_world(camera, frame, local)
+    else:
+        when = pixel_times(camera, frame)[row, column]
+        points = motion(to_world(camera, when, local), ids[row, column], when, frame)
     count = len(at)
     return Queries(ids[row, column], np.full(count, frame, np.int32), points, np.full((count, 3), np.nan))

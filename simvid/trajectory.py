@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.rotations import poses_between
+
 PartKind: TypeAlias = Literal["ground", "body", "link"]
 EVENTS = ("begin", "persist", "end")
 """Names of the codes in ``Contacts.event``."""
@@ -174,6 +176,10 @@ class Trajectory:
     def time_s(self, frame: int) -> float:
         """Time of a frame [s]."""
         return frame / self.fps
+
+    def poses_at(self, frame: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Poses of all parts between frames, [..., B, 7]; see ``simvid.rotations.poses_between``."""
+        return poses_between(self.poses, frame)
 
     def part_index(self, name: str) -> int:
         """Index (id - 1) of the part with this name; KeyError with the known names otherwise."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from simvid.camera_path import CameraPath, RollingShutter
 from simvid.lens import fov_y_rad, parallel, pixel_centers, pixel_size_m, project, rays, unproject
 from simvid.optics import Lens, bend, folds, reach, unbend, widest_slope
+from simvid.shutter import pixel_times
 
 K = np.array([[60.0, 0, 33.1], [0, 55.0, 23.2], [0, 0, 1]])
 BARREL = Lens("pinhole", (-0.28, 0.07, 0.001, -0.002, 0.01, 0.02, -0.01, 0.004))
@@ -211,13 +212,19 @@ def test_unbending_gives_up_where_there_is_no_ray() -> None:
 
 
 def test_a_rolling_shutter_reads_line_after_line() -> None:
-    shutter = RollingShutter(0.02, "down", lines=16)
+    shutter = RollingShutter(0.02, "down", lines=16, fps=1)
     assert shutter.bands(64, 48) == [
         (0, 16, pytest.approx(-0.02 / 3)),
         (16, 32, 0.0),
         (32, 48, pytest.approx(0.02 / 3)),
     ]
     assert replace(shutter, direction="up").bands(64, 48)[0][2] == pytest.approx(0.02 / 3)
-    assert len(replace(shutter, direction="left").line_offsets_s(64, 48)) == 64
+    sideways = CameraPath(
+        "c", 64, 48, np.diag([50.0, 50.0, 1.0]), np.eye(4)[None], shutter=replace(shutter, direction="left")
+    )
+    times = pixel_times(sideways, 3)
+    assert times.shape == (48, 64)
+    assert (times == times[0]).all()
+    assert times[0, 0] > 3 > times[0, -1]
     with pytest.raises(ValueError, match="expected readout_s > 0"):
         RollingShutter(0.0)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from simvid.checking.base import Array, Mask, Subject, spread, worst_median
 from simvid.clips.records import CheckRecord
 from simvid.lens import pixel_centers
-from simvid.motion import RigidMotion, seen_at, surface_points
+from simvid.motion import RigidMotion, carried
 
 WARP_PX = 0.1
 ROUND_TRIP_PX = 0.2
@@ -30,7 +30,7 @@ def flow_follows_pose(subject: Subject) -> CheckRecord:
     found = {"static_median_px": np.nan, "moving_median_px": np.nan}
     worst = ""
     for i, depth, ids, flow in zip(frames, *(subject.read(n, frames) for n in needed), strict=True):
-        uv, _ = seen_at(camera, i + 1, motion(surface_points(camera, i, depth), ids, i, i + 1))
+        uv, _ = carried(camera, depth, ids, motion, (i, i + 1))
         errors = _lengths(uv - pixel_centers(camera) - flow)
         errors[np.isnan(uv[..., 0]) & np.isnan(flow[..., 0])] = np.nan
         still = _still(subject, i)[ids]

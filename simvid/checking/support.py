@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from simvid.checking.base import FEWEST_PX, Mask, Subject, grown, spread
 from simvid.clips.records import CheckRecord
 from simvid.lens import pixel_centers, unproject
-from simvid.motion import to_world
+from simvid.motion import picture_to_world
 
 BORDER_PX = 2
 """Splats and meshes may differ so far at the border of a part."""
@@ -89,7 +89,8 @@ def _plane_depth(subject: Subject, frame: int, height_m: float) -> NDArray[np.fl
     camera = subject.camera
     centers = pixel_centers(camera)
     start, end = (
-        to_world(camera, frame, unproject(camera, centers, np.full(centers.shape[:2], z)))[..., 2] for z in (0.0, 1.0)
+        picture_to_world(camera, frame, unproject(camera, centers, np.full(centers.shape[:2], z)))[..., 2]
+        for z in (0.0, 1.0)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (height_m - start) / (end - start)

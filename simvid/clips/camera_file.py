@@ -25,7 +25,7 @@ def camera_arrays(camera: CameraPath) -> dict[str, NDArray[Any]]:
 
     ``K`` [3, 3], ``world_from_camera`` [T, 4, 4], ``resolution_px`` (width, height), ``lens`` (its kind),
     ``distortion`` (coefficients in OpenCV's order, empty without), ``lens_shift`` [2]; ``readout_s`` (0 where all of a
-    picture is read at once), ``readout_direction``, ``readout_lines``.
+    picture is read at once), ``readout_direction``, ``readout_lines``, ``readout_fps``.
     """
     shutter = camera.shutter
     return {
@@ -38,6 +38,7 @@ def camera_arrays(camera: CameraPath) -> dict[str, NDArray[Any]]:
         "readout_s": np.array(0.0 if shutter is None else shutter.readout_s),
         "readout_direction": np.array("down" if shutter is None else shutter.direction),
         "readout_lines": np.array(1 if shutter is None else shutter.lines),
+        "readout_fps": np.array(1.0 if shutter is None else shutter.fps),
     }
 
 
@@ -63,8 +64,8 @@ def camera_of(arrays: Mapping[str, NDArray[Any]], name: str, where: str = "camer
             raise ValueError(f"readout_direction: expected one of {', '.join(get_args(Direction))}, got {direction!r}")
         shift = arrays["lens_shift"].tolist()
         lens = Lens(cast("LensKind", kind), tuple(arrays["distortion"].tolist()), (shift[0], shift[1]))
-        readout_s, lines = float(arrays["readout_s"]), int(arrays["readout_lines"])
-        shutter = RollingShutter(readout_s, cast("Direction", direction), lines) if readout_s > 0 else None
+        readout_s, lines, fps = float(arrays["readout_s"]), int(arrays["readout_lines"]), float(arrays["readout_fps"])
+        shutter = RollingShutter(readout_s, cast("Direction", direction), lines, fps) if readout_s > 0 else None
         return CameraPath(name, width, height, arrays["K"], arrays["world_from_camera"], lens, shutter)
     except KeyError as error:
         raise ClipError(f"{where}: has no array {error}; make the clip again") from error

@@ -93,6 +93,8 @@ class Colors:
         found: dict[str, Picture] = {}
         if frame.depth is not None:
             found["depth"] = self.depth.picture(frame.depth)
+        if frame.depth_sensor is not None:
+            found["depth_sensor"] = self.depth.picture(frame.depth_sensor)
         if frame.ids is not None:
             found["ids"] = ids_picture(frame.ids, self.ids)
         if frame.normals is not None:
@@ -111,6 +113,7 @@ class Colors:
 
 NOTES = {
     "depth": "z of the surface",
+    "depth_sensor": "z as measured",
     "ids": "which part",
     "normals": "camera frame",
     "flow": "to the next frame",
@@ -134,6 +137,7 @@ def label_rows(frames: Sequence[Frame], colors: Colors, tile: tuple[int, int]) -
     seen = sorted({int(k) for f in frames if f.ids is not None for k in np.unique(f.ids)} - {0})
     legends = {
         "depth": lambda: depth_legend(colors.depth, tile[1]),
+        "depth_sensor": lambda: depth_legend(colors.depth, tile[1]),
         "ids": lambda: names_legend([(colors.names[k - 1], colors.ids[k]) for k in seen], tile[1]),
         "normals": lambda: ball_legend(tile[1]),
         "flow": lambda: wheel_legend(colors.flow_px, tile[1]),

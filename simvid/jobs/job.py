@@ -101,7 +101,7 @@ class Job:
         stages = [self.physics_inputs]
         if self.renderer is not None:
             key = hash_of(self.physics_inputs)
-            stages += [render_inputs(self.assets, c.name, self.renderer.record, key) for c in self.scene.cameras]
+            stages += [render_inputs(self.assets, c.name, self.renderer.record, key) for c in self.scene.views]
         if self.refiner is not None:
             stages.append(refine_inputs(self.refiner.record, self.scene.refine.look, self.scene.seed, {}))
         return hash_of(clip_inputs(self.scene, stages, self.sampled))

@@ -16,7 +16,7 @@ from simvid.physics.scripts import check_robot
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
 from simvid.rotations import pose_vector
-from simvid.scene import Camera, Scene
+from simvid.scene import Mount, Scene
 from simvid.trajectory import Contacts, Trajectory
 
 
@@ -47,10 +47,10 @@ def _camera_faults(assets: SceneAssets) -> list[str]:
     faults = []
     scene = assets.scene
     resting = replace(assets, parts=tuple(p for p in assets.parts if p.part.fixed))
-    for camera in scene.cameras:
+    for camera in scene.views:
         try:
             check_camera(camera_path(camera, scene, at_start(assets, 1)), assets, at_start(assets, 1))
-            if _goes_its_own_way(camera):
+            if _goes_its_own_way(camera if camera.rig is None else scene.rig(camera.rig)):
                 still = at_start(resting, scene.frame_count)
                 check_camera(camera_path(camera, scene, still), resting, still)
         except SceneError as error:
@@ -58,7 +58,7 @@ def _camera_faults(assets: SceneAssets) -> list[str]:
     return faults
 
 
-def _goes_its_own_way(camera: Camera) -> bool:
+def _goes_its_own_way(camera: Mount) -> bool:
     return camera.attach_to is None and camera.track is None
 
 

@@ -26,11 +26,11 @@ from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]
 VALUES = (
-    "camera_path", "frames", "gaussians", "lens", "mesh", "motion", "optics", "rotations", "spherical_harmonics",
-    "tracks", "trajectory",
+    "camera_path", "frames", "gaussians", "lens", "mesh", "motion", "optics", "rotations", "shutter",
+    "spherical_harmonics", "tracks", "trajectory",
 )  # fmt: skip
 """Modules that every stage uses, besides the packages ``scene``, ``assets`` and ``surfaces``."""
-NO_PHYSICS = {"name", "description", "cameras", "lights", "render", "refine", "labels", "randomize"}
+NO_PHYSICS = {"name", "description", "cameras", "rigs", "lights", "render", "refine", "labels", "randomize"}
 NO_PICTURE = {
     "name", "description", "seed", "physics", "bodies", "robots", "materials", "cameras", "render", "refine", "labels",
     "randomize",
@@ -55,7 +55,11 @@ def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajector
     tree = scene.model_dump(mode="json", exclude=NO_PICTURE)
     if scene.ground is not None:
         tree["ground"]["material"] = scene.material(scene.ground.material).look.model_dump(mode="json")
-    view = next(c for c in scene.cameras if c.name == camera)
+    view = scene.view(camera)
+    assert view is not None, "it is a camera of the scene"
+    drawn = (view.sensor is not None and view.sensor.noise is not None) or bool(
+        {"depth_sensor", "tracks"} & set(scene.labels)
+    )
     return {
         "stage": "rendering",
         "simvid": code_version("rendering"),
@@ -63,6 +67,8 @@ def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajector
         "trajectory": trajectory,
         "scene": tree,
         "camera": view.model_dump(mode="json"),
+        "beside_m": view._beside_m,
+        "seed": scene.seed if drawn else None,
         "labels": sorted(set(scene.labels) - {"contacts"}),
         "visuals": [visuals_digest(part) for part in assets.parts],
         "names": digest_of([p.part for p in assets.parts]),

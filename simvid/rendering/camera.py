@@ -1,4 +1,4 @@
-"""Scene camera + Trajectory -> CameraPath: where a pinhole camera stands at every frame.
+"""Scene camera + Trajectory -> CameraPath: where a camera stands at every frame, with its lens and shutter.
 
 Axes are OpenCV's (+x right, +y down, +z forward) and pixel centres lie at +0.5, so the middle of a W x H picture is
 exactly (W / 2, H / 2).
@@ -13,11 +13,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.camera_path import CameraPath, RollingShutter
 from simvid.errors import SceneError
-from simvid.frames import CameraPath
 from simvid.rendering.keyframes import smooth
 from simvid.rotations import matrix_from_quat, pose_matrix, quat_from_euler_deg, quat_from_matrix, slerp
-from simvid.scene import Camera, CameraPose, Orbit, Scene
+from simvid.scene import Camera, CameraPose, Mount, Orbit, Rig, Scene
+from simvid.scene.intrinsics import camera_matrix, optics_of
 from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
@@ -105,11 +106,20 @@ def camera_path(camera: Camera, scene: Scene, trajectory: Trajectory) -> CameraP
         SceneError: ``attach_to`` or ``track`` names no part, or the camera stands where it should look at.
     """
     width, height = camera.resolution_px
-    poses = _poses(camera, scene, trajectory)
-    return CameraPath(camera.name, width, height, intrinsics(width, height, camera.fov_y_deg), poses)
+    if camera.rig is None:
+        poses = _poses(camera, scene, trajectory)
+    else:
+        poses = _poses(scene.rig(camera.rig), scene, trajectory) @ _fixed(camera.pose or CameraPose())[0]
+    if camera._beside_m:
+        poses = poses @ pose_matrix((camera._beside_m, 0.0, 0.0))
+    rolling = None if camera.shutter is None else camera.shutter.rolling
+    shutter = None
+    if rolling is not None:
+        shutter = RollingShutter(rolling.readout_s, rolling.direction, rolling.lines, trajectory.fps)
+    return CameraPath(camera.name, width, height, camera_matrix(camera), poses, optics_of(camera.lens), shutter)
 
 
-def _poses(camera: Camera, scene: Scene, trajectory: Trajectory) -> Array:
+def _poses(camera: Mount, scene: Scene, trajectory: Trajectory) -> Array:
     frames = trajectory.frame_count
     if camera.attach_to is not None:
         part = _part(camera.attach_to, "attach_to", camera, scene, trajectory)
@@ -131,7 +141,7 @@ def _poses(camera: Camera, scene: Scene, trajectory: Trajectory) -> Array:
     return poses
 
 
-def _way(camera: Camera, scene: Scene) -> tuple[Callable[[float], Array], float]:
+def _way(camera: Mount, scene: Scene) -> tuple[Callable[[float], Array], float]:
     """Pose as a function of time [s], and the roll [deg] that ``track`` keeps."""
     if camera.orbit is not None:
         orbit = camera.orbit
@@ -191,12 +201,13 @@ def _keyframed(times: Array, poses: Sequence[CameraPose]) -> Callable[[float], A
     return turning
 
 
-def _where(camera: Camera, scene: Scene, field: str) -> str:
-    names = [c.name for c in scene.cameras]
-    return scene.where(f"cameras[{names.index(camera.name)}].{field}" if camera.name in names else "cameras")
+def _where(camera: Mount, scene: Scene, field: str) -> str:
+    rigs = [rig.name for rig in scene.rigs]
+    place = f"rigs[{rigs.index(camera.name)}]" if isinstance(camera, Rig) else scene.camera_path(camera.name)
+    return scene.where(f"{place}.{field}" if place.endswith("]") else place)
 
 
-def _part(name: str, field: str, camera: Camera, scene: Scene, trajectory: Trajectory) -> int:
+def _part(name: str, field: str, camera: Mount, scene: Scene, trajectory: Trajectory) -> int:
     """Index of a named part."""
     names = [p.name for p in trajectory.parts]
     if name in names:

@@ -36,8 +36,7 @@ def check_camera(path: CameraPath, assets: SceneAssets, trajectory: Trajectory) 
     if found is None:
         return
     scene = assets.scene
-    names = [c.name for c in scene.cameras]
-    where = scene.where(f"cameras[{names.index(path.name)}]" if path.name in names else "cameras")
+    where = scene.where(scene.camera_path(path.name))
     thing = "below the ground" if found.part == "ground" else f"inside {found.part!r}"
     raise SceneError(
         f"{where}: camera {path.name!r} is {thing} at t = {found.time_s:.3f} s (frame {found.frame}), where it sees "

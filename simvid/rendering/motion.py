@@ -52,7 +52,7 @@ def flow(
         Displacement (u right, v down) [px], float32 [H, W, 2], NaN without a surface or where the point is not in
         front of camera j; and z [m] of the point in camera j, float32 [H, W], NaN without a surface.
     """
-    if not camera.lens.plain:
+    if camera.shutter is not None or not camera.lens.plain:
         return flow_between(depth, ids, camera, RigidMotion(trajectory), frames)
     height, width = depth.shape
     maps = part_motions(trajectory, camera, *frames)

@@ -175,7 +175,7 @@ class _Painter:
         self._environment = environment_of(scene, exposure=settings.exposure)
         center, radius, _ = shadow_region(assets, trajectory, camera)
         self._haze_m = max(self._environment.haze_m, 4 * radius)
-        near_m = next((c.near_m for c in scene.cameras if c.name == camera.name), 0.01)
+        near_m = next((c.near_m for c in scene.views if c.name == camera.name), 0.01)
         self._shot = Shot(
             assets, trajectory, camera, self._environment, variant, near_m=near_m, max_depth=settings.max_depth,
             ground=(center, GROUND_REACH * self._haze_m),

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.frames import CameraPath
-from simvid.motion import RigidMotion, scene_flow, surface_points
+from simvid.motion import RigidMotion, When, part_poses, scene_flow, surface_points
+from simvid.shutter import pixel_times
 from simvid.surfaces.draw import SurfaceArtist
 from simvid.surfaces.meshes import SurfaceMeshes, part_boxes_m
-from simvid.trajectory import Trajectory, pose_matrices
+from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -63,7 +64,8 @@ class SurfaceLabels:
             made["amodal"] = self._amodal(frame, seen)
         if "object_coords" in self._labels:
             points = surface_points(self._camera, frame, seen.depth)
-            made["object_coords"] = object_coordinates(points, seen.ids, self._trajectory, frame, self._boxes)
+            when = frame if self._camera.shutter is None else pixel_times(self._camera, frame)
+            made["object_coords"] = object_coordinates(points, seen.ids, self._trajectory, when, self._boxes)
         if "scene_flow" in self._labels:
             made["scene_flow"] = self._scene_flow(frame, seen)
         return made
@@ -99,26 +101,24 @@ def _instances(trajectory: Trajectory, captured: Mask) -> list[tuple[list[int], 
 
 
 def object_coordinates(
-    points: Array, ids: NDArray[np.int32], trajectory: Trajectory, frame: int, boxes_m: Array
+    points: Array, ids: NDArray[np.int32], trajectory: Trajectory, when: When, boxes_m: Array
 ) -> NDArray[np.float32]:
     """Places of points in the boxes of their parts, 0 to 1 along each of the part's axes.
 
     Args:
         points: in the world [m], [..., 3].
         ids: their parts, 0 for none, [...].
-        trajectory, frame: where the parts are.
+        trajectory, when: where the parts are; a frame, or the time of each point, [...].
         boxes_m: lowest and highest corner of each part in its frame, NaN without a box, [B, 2, 3].
 
     Returns:
         float32 [..., 3]; NaN where there is no point, part or box. Splats that stand out of the box are held within it,
         and an axis along which the box is flat is 0.5.
     """
-    poses = pose_matrices(trajectory.poses[frame])
-    turns = np.concatenate([np.eye(3)[None], poses[:, :3, :3]])
-    places = np.concatenate([np.zeros((1, 3)), poses[:, :3, 3]])
+    turns, places = part_poses(trajectory, ids, when)
     low = np.concatenate([np.full((1, 3), np.nan), boxes_m[:, 0]])
     size = np.concatenate([np.full((1, 3), np.nan), boxes_m[:, 1] - boxes_m[:, 0]])
-    local = np.einsum("...a,...ab->...b", points - places[ids], turns[ids])
+    local = np.einsum("...a,...ab->...b", points - places, turns)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(size[ids] > 0, (local - low[ids]) / size[ids], 0.5 + 0 * local * size[ids])
     return np.asarray(np.clip(share, 0, 1), np.float32)

@@ -1,4 +1,4 @@
-"""From light to picture: tone curve and sRGB, as parts of kernels."""
+"""From light to picture and back: tone curve and sRGB, as parts of kernels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from simvid.rendering.jit import inlined
 from simvid.rendering.kernel_types import ONE, ZERO, Floats, Real, Vec
 
 _STEPS = 4096
+BRIGHTEST: Real = np.float32(4.0)
+"""Light that ``expanded`` gives at most, in units of display white: there the curve is so flat that a picture tells
+little more."""
 
 
 def srgb_table() -> Floats:
@@ -39,3 +42,41 @@ def compressed(r: Real, g: Real, b: Real) -> Vec:
 def encoded(x: Real, table: Floats) -> Real:
     """sRGB value of linear light in [0, 1]."""
     return table[int(np.sqrt(min(max(x, ZERO), ONE)) * np.float32(4096.0) + np.float32(0.5))]
+
+
+def light_table() -> Floats:
+    """Linear light of sRGB value y at index y * 4096, float32 [4098] (one more than needed, to look up between)."""
+    y = np.arange(_STEPS + 2) / _STEPS
+    return np.where(y <= 0.04045, y / 12.92, ((y + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+@inlined
+def decoded(y: Real, table: Floats) -> Real:
+    """Linear light of an sRGB value in [0, 1], with the table of ``light_table``; the inverse of ``encoded``."""
+    at = min(max(y, ZERO), ONE) * np.float32(4096.0)
+    k = int(at)
+    return table[k] + (table[k + 1] - table[k]) * (at - np.float32(k))
+
+
+@inlined
+def expanded(r: Real, g: Real, b: Real) -> Vec:
+    """Linear light whose ``compressed`` is (r, g, b): the tone curve solved for its argument.
+
+    The largest channel t of the result of the curve is top = 1 - room^2 / (peak + room - start); with peak the bleach
+    is known, and what the curve did to the other channels is linear. Up to ``BRIGHTEST``.
+    """
+    start = np.float32(0.76)
+    top = max(r, g, b)
+    if top < start:
+        return r, g, b
+    room = ONE - start
+    peak = min(room * room / max(ONE - top, np.float32(1e-6)) - room + start, BRIGHTEST)
+    top = ONE - room * room / (peak + room - start)
+    bleach = ONE - ONE / (np.float32(0.15) * (peak - top) + ONE)
+    scale = top / peak * (ONE - bleach)
+    white = top * bleach
+    return (
+        min(max((r - white) / scale, ZERO), peak),
+        min(max((g - white) / scale, ZERO), peak),
+        min(max((b - white) / scale, ZERO), peak),
+    )

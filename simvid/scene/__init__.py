@@ -23,10 +23,24 @@ from simvid.scene.bodies import (
     Triangle,
     Weld,
 )
-from simvid.scene.cameras import Camera, CameraKeyframe, CameraPose, Light, Orbit, PointLight, Sky, Sun
+from simvid.scene.cameras import (
+    Camera,
+    CameraKeyframe,
+    CameraPose,
+    Light,
+    Mount,
+    Orbit,
+    PointLight,
+    Rig,
+    Sky,
+    Stereo,
+    Sun,
+)
+from simvid.scene.lenses import Fisheye, Lens, Orthographic, Pinhole
 from simvid.scene.materials import Elastic, Look, Material
 from simvid.scene.robots import Action, Control, GripperTo, Joints, Push, Reach, Robot, Tool, Velocity, Wait
 from simvid.scene.scene import Ground, Jitter, Label, Normal, Physics, Random, Refine, Scene, Uniform
+from simvid.scene.sensors import DepthSensor, Focus, Noise, Rolling, Sensor, Shutter, WhiteBalance
 from simvid.scene.shapes import (
     Bowl,
     Box,
@@ -44,9 +58,10 @@ from simvid.scene.shapes import (
 
 __all__ = [
     "Action", "Arrange", "Ball", "Body", "Bowl", "Box", "Camera", "CameraKeyframe", "CameraPose", "Capsule", "Compound",
-    "CompoundPart", "Cone", "Control", "Cylinder", "Elastic", "Ellipsoid", "Grid", "GripperTo", "Ground", "Hinge",
-    "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Light", "Line", "Look", "Material", "MeshShape",
-    "Model", "Motion", "Normal", "OneOf", "Orbit", "Physics", "PointLight", "Pose", "Push", "Random", "Reach",
-    "Refine", "Ring", "Robot", "Scatter", "Scene", "Shape", "Sky", "Slider", "Sphere", "SplatShape", "Stack", "Sun",
-    "Tool", "Triangle", "Uniform", "Velocity", "Wait", "Weld",
+    "CompoundPart", "Cone", "Control", "Cylinder", "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Grid",
+    "GripperTo", "Ground", "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Light",
+    "Line", "Look", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise", "Normal", "OneOf", "Orbit",
+    "Orthographic", "Physics", "Pinhole", "PointLight", "Pose", "Push", "Random", "Reach", "Refine", "Rig", "Ring",
+    "Robot", "Rolling", "Scatter", "Scene", "Sensor", "Shape", "Shutter", "Sky", "Slider", "Sphere", "SplatShape",
+    "Stack", "Stereo", "Sun", "Tool", "Triangle", "Uniform", "Velocity", "Wait", "Weld", "WhiteBalance",
 ]  # fmt: skip

@@ -9,17 +9,17 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 
 from simvid.scene.base import Model, Name, NonNegative, Number, OneOf, Positive, Vec3, as_tuple
 from simvid.scene.bodies import Body
-from simvid.scene.cameras import Camera, Light, Sky, Sun
+from simvid.scene.cameras import Camera, Light, Rig, Sky, Sun
 from simvid.scene.materials import Look, Material, MaterialRef
 from simvid.scene.robots import Robot
-from simvid.scene.rules import Problem, Rule
+from simvid.scene.rules import Loc, Problem, Rule
 
 DEFAULT_STEP_S = 0.002
 MAX_FRAMES = 100_000
 MAX_STEPS_PER_FRAME = 100_000
 Label = Literal[
-    "alpha", "depth", "depth_surface", "ids", "amodal", "normals", "object_coords", "flow", "scene_flow", "occlusion",
-    "tracks", "boxes", "boxes_3d", "poses", "contacts",
+    "alpha", "depth", "depth_surface", "depth_sensor", "ids", "amodal", "normals", "object_coords", "flow",
+    "scene_flow", "occlusion", "tracks", "boxes", "boxes_3d", "poses", "contacts",
     "albedo", "roughness", "metallic", "light_diffuse", "light_specular", "light_ambient", "light_reflected",
     "light_emitted", "ambient_occlusion", "buffers",
 ]  # fmt: skip
@@ -152,6 +152,21 @@ def _whole_steps(scene: "Scene") -> Iterator[Problem]:
         )
 
 
+def _quick_shutters(scene: "Scene") -> Iterator[Problem]:
+    """Nothing takes longer than a frame."""
+    longest_s = 1 / scene.fps * (1 + 1e-9)
+    for k, camera in enumerate(scene.cameras):
+        if camera.shutter is None:
+            continue
+        rolling = camera.shutter.rolling
+        times: list[tuple[tuple[str, ...], float | None]] = [(("exposure_s",), camera.shutter.exposure_s)]
+        times.append((("rolling", "readout_s"), None if rolling is None else rolling.readout_s))
+        for field, time_s in times:
+            if time_s is not None and time_s > longest_s:
+                place: Loc = ("cameras", k, "shutter", *field)
+                yield Problem(place, f"at most the frame time 1/fps = {1 / scene.fps:.6g} s", f"{time_s:g}")
+
+
 class Scene(Model):
     """A scene file, version 1."""
 
@@ -170,6 +185,8 @@ class Scene(Model):
     bodies: Annotated[tuple[Body, ...], BeforeValidator(as_tuple)] = ()
     robots: Annotated[tuple[Robot, ...], BeforeValidator(as_tuple)] = ()
     cameras: Annotated[tuple[Camera, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    rigs: Annotated[tuple[Rig, ...], BeforeValidator(as_tuple)] = ()
+    """What carries several cameras."""
     lights: Annotated[tuple[Light, ...], BeforeValidator(as_tuple)] = (
         Light(sun=Sun(direction=(-0.4, 0.3, -1.0))),
         Light(sky=Sky()),
@@ -202,6 +219,7 @@ class Scene(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(("duration_s", "fps"), _whole_frames),
         Rule(("fps", "physics"), _whole_steps),
+        Rule(("fps", "cameras"), _quick_shutters),
     )
 
     @property
@@ -221,6 +239,26 @@ class Scene(Model):
         """Physics step [s]."""
         return 1 / self.fps / self.steps_per_frame
 
+    @property
+    def views(self) -> tuple[Camera, ...]:
+        """The cameras, each stereo camera as its left and right one: what clips have."""
+        return tuple(view for camera in self.cameras for view in camera.pair())
+
+    def view(self, name: str) -> Camera | None:
+        """The camera of a clip with this name."""
+        return next((view for view in self.views if view.name == name), None)
+
+    def rig(self, name: str) -> Rig:
+        """The rig with this name; KeyError for an unknown one."""
+        return {rig.name: rig for rig in self.rigs}[name]
+
+    def camera_path(self, name: str) -> str:
+        """The field that a camera of a clip comes from, such as ``cameras[0]``, for ``where``."""
+        for k, camera in enumerate(self.cameras):
+            if name in {view.name for view in camera.pair()}:
+                return f"cameras[{k}]"
+        return "cameras"
+
     def material(self, ref: str | Material) -> Material:
         """The material that a body's ``material`` field means; KeyError for an unknown name."""
         return self.materials[ref] if isinstance(ref, str) else ref
@@ -232,7 +270,7 @@ class Scene(Model):
             probe = probe[: max(probe.rfind("."), probe.rfind("["), 0)]
         line = self._lines.get(probe)
         place = self._file if line is None else f"{self._file}:{line or '--set'}"
-        item = re.match(r"(bodies|robots|cameras)\[(\d+)\]", path)
+        item = re.match(r"(bodies|robots|cameras|rigs)\[(\d+)\]", path)
         items = getattr(self, item[1]) if item else ()
         name = items[int(item[2])].name if item and int(item[2]) < len(items) else None
         return f"{place}: {path} ({name})" if name else f"{place}: {path}"

@@ -29,8 +29,7 @@ class SurfaceArtist:
         self.meshes, self._trajectory, self._camera, self._near_m = meshes, trajectory, camera, near_m
         self._rays = np.concatenate(rays(camera, pixel_centers(camera)), axis=-1)
         self._frame = -1
-        self._vertices = np.zeros((0, 3))
-        self._windows = np.zeros((0, 4), np.int32)
+        self._views: list[tuple[Array, NDArray[np.int32]]] = []
 
     def draw(self, frame: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The nearest surface under each pixel's centre: z [m], +inf without; part id, 0 without; both [H, W]."""
@@ -40,10 +39,8 @@ class SurfaceArtist:
         shape = self._rays.shape[:2]
         z, ids = np.full(shape, np.inf, np.float32), np.zeros(shape, np.int32)
         meshes = self.meshes
-        draw_nearest(
-            self._vertices, meshes.faces, meshes.face_id, self._windows, self._rays, self._near_m,
-            z, ids,
-        )  # fmt: skip
+        for vertices, windows in self._views:
+            draw_nearest(vertices, meshes.faces, meshes.face_id, windows, self._rays, self._near_m, z, ids)
         return z, ids
 
     def mask(self, frame: int, part_ids: Collection[int]) -> NDArray[np.bool_]:
@@ -53,16 +50,25 @@ class SurfaceArtist:
         self._prepare(frame)
         mine = np.isin(self.meshes.face_id, list(part_ids))
         mask = np.zeros(self._rays.shape[:2], np.bool_)
-        draw_mask(
-            self._vertices, self.meshes.faces[mine], self._windows[mine], self._rays, self._near_m,
-            mask,
-        )  # fmt: skip
+        faces = self.meshes.faces[mine]
+        for vertices, windows in self._views:
+            draw_mask(vertices, faces, windows[mine], self._rays, self._near_m, mask)
         return mask
 
     def _prepare(self, frame: int) -> None:
+        """Vertices in the camera's frame and windows of all faces, for each band of lines that is read at once."""
         if frame == self._frame:
             return
-        world = self.meshes.posed(self._trajectory, frame)
-        self._vertices = np.ascontiguousarray(to_camera(self._camera, frame, world))
-        self._windows = face_windows(self._camera, self._vertices, self.meshes.faces, self._near_m)
+        camera, meshes = self._camera, self.meshes
+        shutter = camera.shutter
+        bands = [(0, 0, 0.0)] if shutter is None else shutter.bands(camera.width, camera.height)
+        self._views = []
+        for first, last, offset in bands:
+            when = frame if shutter is None else frame + offset
+            vertices = np.ascontiguousarray(to_camera(camera, when, meshes.posed(self._trajectory, when)))
+            windows = face_windows(camera, vertices, meshes.faces, self._near_m)
+            if shutter is not None:
+                along = [1, 3] if shutter.by_rows else [0, 2]
+                windows[:, along] = np.clip(windows[:, along], first, last)
+            self._views.append((vertices, windows))
         self._frame = frame

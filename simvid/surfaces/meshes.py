@@ -56,9 +56,9 @@ class SurfaceMeshes:
         join = np.concatenate
         return SurfaceMeshes(join(vertices), join(parts), join(faces), join(owners), captured)
 
-    def posed(self, trajectory: Trajectory, frame: int) -> Array:
-        """Vertices in the world at a frame [m], [V, 3]."""
-        maps = pose_matrices(trajectory.poses[frame])[self.vertex_part]
+    def posed(self, trajectory: Trajectory, when: float) -> Array:
+        """Vertices in the world at a frame, or between two [m], [V, 3]."""
+        maps = pose_matrices(trajectory.poses_at(when))[self.vertex_part]
         return np.asarray(np.einsum("vab,vb->va", maps[:, :3, :3], self.vertices) + maps[:, :3, 3])
 
     def has_surface(self) -> NDArray[np.bool_]:

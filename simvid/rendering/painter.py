@@ -1,0 +1,217 @@
+"""Painter: what a scene looks like to one camera at one instant, with everything that is made once per clip kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.errors import RenderError
+from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath
+from simvid.gaussians import SH_C0
+from simvid.rendering.appearance import Appearance
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.buffers import CHANNELS, Buffers
+from simvid.rendering.compositing import Surfaces, composite_labels, sink
+from simvid.rendering.environment import environment_of, ground_look
+from simvid.rendering.ground import Backdrop, Background
+from simvid.rendering.ground_texture import ground_texture
+from simvid.rendering.kernel_types import Floats
+from simvid.rendering.lighting import Lighting
+from simvid.rendering.posing import PosedSplats
+from simvid.rendering.raster import Raster, Rasterizer
+from simvid.rendering.region import shadow_region
+from simvid.rendering.shading import Shader
+from simvid.rendering.shadows import Casters, thinned
+from simvid.rendering.sight import Sight
+from simvid.rendering.threads import Workers
+from simvid.rendering.visible import Selector, Visible
+from simvid.trajectory import Trajectory
+
+SURFACE_LABELS = frozenset(label for label, arrays in LABEL_ARRAYS.items() if arrays)
+"""Labels that need more from the rasterizer than colour."""
+WANTED = frozenset({"expected_depth", "median_depth", "ids"})
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """The arguments of ``render_frames``."""
+
+    assets: SceneAssets
+    trajectory: Trajectory
+    camera: CameraPath
+    rasterizer: Rasterizer
+    labels: frozenset[str]
+    settings: RenderSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """One instant.
+
+    Attributes:
+        sight: from where it is seen.
+        visible: the Gaussians that were drawn.
+        features: their blended channels, colour first, less what is below the ground, [H, W, 3 or more].
+        alpha: their coverage, [H, W].
+        backdrop: what is behind them; valid until the next instant is painted.
+        surfaces: the same with depths and ids, where they were asked for.
+    """
+
+    sight: Sight
+    visible: Visible
+    features: Floats
+    alpha: Floats
+    backdrop: Backdrop
+    surfaces: Surfaces | None = None
+
+
+class Painter:
+    """Paints instants for one camera. Buffers are kept from one to the next."""
+
+    def __init__(self, job: Job, appearance: Appearance, workers: Workers) -> None:
+        scene, settings, camera = job.assets.scene, job.settings, job.camera
+        self._job, self._appearance, self._workers = job, appearance, workers
+        self.near_m = next((c.near_m for c in scene.views if c.name == camera.name), 0.01)
+        environment = environment_of(scene, exposure=settings.exposure)
+        center, radius, finest = shadow_region(job.assets, job.trajectory, camera)
+        self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
+        self._shader = Shader(self._lighting.arrays, settings.exposure)
+        self._posed = PosedSplats(appearance)
+        self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
+        haze_m = max(environment.haze_m, 4 * radius)
+        texture = ground_texture(scene)
+        self._background = Background(environment, texture, haze_m=haze_m, far_m=settings.far_m)
+        kinds = [p.part.kind for p in job.assets.parts]
+        self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
+        sinking = bool(appearance.baked.any()) and environment.ground_height_m is not None
+        self._sinking_m = environment.ground_height_m if sinking else None
+        captured = [any(v.capture is not None for v in p.visuals) for p in job.assets.parts]
+        self._baked_parts = np.array([False, *captured], np.bool_)
+        poses = job.trajectory.poses
+        self._still = np.asarray((poses == poses[:1]).all(axis=(0, 2)))
+        self._drawn_still = False
+        self._lit: NDArray[np.float64] | None = None
+        self._buffers: Buffers | None = None
+        if job.labels & BUFFER_LABELS:
+            lit = self._lighting.arrays
+            self._buffers = Buffers(lit, self._background, ground_look(scene), environment.exposure)
+
+    def paint(self, sight: Sight, poses: NDArray[np.float64], *, labelled: bool) -> Layers:
+        """What splats and backdrop look like at one instant.
+
+        Args:
+            sight: the camera.
+            poses: of the parts, [B, 7].
+            labelled: with depths and ids.
+        """
+        workers, posed = self._workers, self._posed
+        posed.pose(poses, workers)
+        if not self._drawn_still:
+            self._lighting.draw_still(*self._casters(self._still), workers)
+            self._drawn_still = True
+        if self._lit is None or not np.array_equal(poses, self._lit):
+            self._lighting.update(*self._casters(~self._still), workers)
+            self._lit = poses.copy()
+        surfaced = labelled or self._sinking_m is not None
+        buffers = self._buffers if labelled else None
+        more = 0 if buffers is None else CHANNELS
+        visible = self._selector.select(sight, posed.arrays, workers, surfaces=surfaced, more=more)
+        self._color(visible, sight, buffers)
+        raster = self._rasterize(visible, sight, labelled=surfaced)
+        backdrop = self._background.draw(sight, self._lighting.arrays, raster.alpha, workers)
+        if not surfaced:
+            return Layers(sight, visible, raster.features, raster.alpha, backdrop)
+        surfaces = self._surfaces(raster, backdrop, sight)
+        return Layers(sight, visible, surfaces.features, surfaces.alpha, backdrop, surfaces if labelled else None)
+
+    def labels(self, layers: Layers) -> dict[str, NDArray[Any]]:
+        """The labels of the instant that was painted last, with labels; as arrays of ``Frame``."""
+        assert layers.surfaces is not None, "it was painted with labels"
+        ground = (layers.backdrop.depth, self._ground_id)
+        made = composite_labels(layers.surfaces, ground, self._baked_parts, layers.sight, self._workers)
+        if self._buffers is not None:
+            made |= self._buffers.make(layers.surfaces, made, self._baked_parts, layers.sight, self._workers)
+        return made
+
+    def alone(self, layers: Layers, part_ids: Collection[int]) -> NDArray[np.bool_]:
+        """The pixels of which the splats of some parts would cover at least half, if they were alone."""
+        visible = layers.visible
+        mine = np.isin(visible.owner, list(part_ids))
+        drawn = self._job.rasterizer.rasterize(
+            *(array[mine] for array in (visible.means, visible.quats, visible.scales, visible.opacities)),
+            **_view(layers.sight),
+            near_m=self.near_m,
+            far_m=max(self._job.settings.far_m, 2 * self.near_m),
+        )
+        return np.asarray(drawn.alpha >= 0.5)
+
+    def _surfaces(self, raster: Raster, backdrop: Backdrop, sight: Sight) -> Surfaces:
+        """The raster with all labels, less what is below the ground."""
+        surfaces = _complete(raster)
+        if self._sinking_m is not None:
+            focal = float(sight.camera.K[1, 1])
+            sink(surfaces, backdrop, float(sight.eye[2]) - self._sinking_m, focal, self._workers)
+        return surfaces
+
+    def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
+        """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""
+        look, splats = self._appearance, self._posed.arrays
+        rows = np.flatnonzero(np.repeat(parts, np.diff(look.starts)) & (look.radius_m > 0))
+        casters = Casters(splats.points[rows], splats.normals[rows], look.radius_m[rows], look.back[rows] < 1)
+        return casters, thinned(casters, self._lighting.dome_disc_m)
+
+    def _color(self, visible: Visible, sight: Sight, buffers: Buffers | None) -> None:
+        """Fill the colour features: light on the albedo of meshes, the constant colour of captures."""
+        eye = sight.viewpoint.astype(np.float32)
+        shares = self._shader.shade(visible, self._posed.arrays, eye, self._workers)
+        if buffers is not None:
+            buffers.fill(visible, self._posed.arrays, shares, eye, self._workers)
+        baked = self._appearance.baked[visible.rows]
+        if baked.any():
+            constant = self._appearance.gaussians.sh[visible.rows[baked], 0]
+            visible.features[baked, :3] = np.maximum(np.float32(0.5) + np.float32(SH_C0) * constant, 0)
+
+    def _rasterize(self, visible: Visible, sight: Sight, *, labelled: bool) -> Raster:
+        """Colours go as features; spherical harmonics only where a capture's colour depends on the direction."""
+        look = self._appearance
+        features, sh, rotations = visible.features, None, None
+        if look.gaussians.sh_degree > 0:
+            sh = look.gaussians.sh[visible.rows]
+            lit = ~look.baked[visible.rows]
+            sh[lit, 0] = (features[lit, :3] - np.float32(0.5)) / np.float32(SH_C0)
+            features = features[:, 3:]
+            rotations = np.concatenate([np.eye(3)[None], self._posed.rotations])
+        return self._job.rasterizer.rasterize(
+            visible.means,
+            visible.quats,
+            visible.scales,
+            visible.opacities,
+            features,
+            **_view(sight),
+            sh=sh,
+            sh_rotations=rotations,
+            owner=visible.owner,
+            near_m=self.near_m,
+            far_m=max(self._job.settings.far_m, 2 * self.near_m),
+            want=WANTED if labelled else frozenset(),
+        )
+
+
+def _view(sight: Sight) -> dict[str, Any]:
+    """A rasterizer's arguments about the camera; a plain pinhole's lens is not told."""
+    camera = sight.camera
+    lens = {} if camera.lens.plain else {"lens": camera.lens}
+    viewmat = sight.camera_from_world
+    return {"viewmat": viewmat, "K": camera.K, "width": camera.width, "height": camera.height, **lens}
+
+
+def _complete(raster: Raster) -> Surfaces:
+    """The raster with all of ``WANTED``."""
+    if raster.expected_depth is None or raster.median_depth is None or raster.ids is None:
+        raise RenderError(f"the rasterizer did not return all of {', '.join(sorted(WANTED))}, which it was asked for")
+    return Surfaces(raster.alpha, raster.expected_depth, raster.median_depth, raster.ids, raster.features)
