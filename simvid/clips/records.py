@@ -104,6 +104,20 @@ class CameraRecord(Record):
     lens: str = "pinhole"
     distortion: tuple[float, ...] = ()
     """In OpenCV's order; empty without."""
+    shutter: dict[str, Any] | None = None
+    """As in the scene, defaults filled in: exposure, samples, rolling; None is instantaneous."""
+    focus: dict[str, Any] | None = None
+    """The same for depth of field; None is sharp everywhere."""
+    sensor: dict[str, Any] | None = None
+    """The same for exposure, white balance and noise."""
+    depth_sensor: dict[str, Any] | None = None
+    """The same for the sensor that made the label ``depth_sensor``; None where there is none."""
+    rig: str | None = None
+    """The rig that carries it."""
+    stereo_left: str | None = None
+    """The left camera of the pair of which this is the right one."""
+    baseline_m: float | None = None
+    """How far it stands to the right of that one, along the x axis of both [m]."""
     folder: str
     arrays: tuple[str, ...]
     """Names of the lossless arrays: ``folder/NAME.npz``."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from simvid import __version__
 from simvid.assets.parts import SceneAssets
@@ -39,7 +41,7 @@ from simvid.clips.writing import array_names
 from simvid.errors import ClipError
 from simvid.jobs.asset_records import asset_records, needs_its_folder
 from simvid.jobs.job import CHECKS_FILE, CONTACTS_FILE, Job
-from simvid.scene import Refine
+from simvid.scene import Camera, DepthSensor, Refine
 from simvid.surfaces.meshes import part_boxes_m
 from simvid.trajectory import Trajectory
 
@@ -222,7 +224,9 @@ def _record(
 
 def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> CameraRecord:
     assert job.renderer is not None, "a camera was rendered"
-    path = job.camera_path(next(c for c in job.scene.cameras if c.name == name), trajectory)
+    view = job.scene.view(name)
+    assert view is not None, "it is a camera of the scene"
+    path = job.camera_path(view, trajectory)
     k = [tuple(float(v) for v in row) for row in path.K]
     return CameraRecord(
         name=name,
@@ -231,10 +235,23 @@ def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> Camera
         K=(k[0], k[1], k[2]),  # type: ignore[arg-type]  # three rows of three
         lens=path.lens.kind,
         distortion=path.lens.distortion,
+        **sensor_record(view, job.scene.labels),
         folder=f"cameras/{name}",
         arrays=array_names(stage.record.files),
         renderer=job.renderer.record,
     )
+
+
+def sensor_record(view: Camera, labels: Collection[str]) -> dict[str, Any]:
+    """What the record of a camera says besides its lens."""
+    parts: dict[str, BaseModel | None] = {"shutter": view.shutter, "focus": view.focus, "sensor": view.sensor}
+    if "depth_sensor" in labels:
+        parts["depth_sensor"] = view.depth_sensor or DepthSensor()
+    found: dict[str, Any] = {k: None if v is None else v.model_dump(mode="json") for k, v in parts.items()}
+    if view._beside_m:
+        found["stereo_left"] = f"{view.name.removesuffix('_right')}_left"
+        found["baseline_m"] = view._beside_m
+    return {**found, "rig": view.rig}
 
 
 def _parts(assets: SceneAssets, trajectory: Trajectory) -> Iterator[PartRecord]:

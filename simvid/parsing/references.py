@@ -122,7 +122,7 @@ def _materials(scene: _Tree) -> Iterator[_Broken]:
 
 def _names(scene: _Tree) -> Iterator[_Broken]:
     """Names that are used twice or reserved, copies that would share one, and too many bodies."""
-    for key, groups in (("things", ("bodies", "robots")), ("cameras", ("cameras",))):
+    for key, groups in (("things", ("bodies", "robots")), ("cameras", ("cameras",)), ("rigs", ("rigs",))):
         taken: dict[str, str] = {}
         for loc, item in (entry for group in groups for entry in scene.items(group)):
             name = item.get("name")
@@ -131,9 +131,10 @@ def _names(scene: _Tree) -> Iterator[_Broken]:
             here = f"{loc[0]}[{loc[1]}]"
             if key == "things" and name == RESERVED:
                 yield _Broken((*loc, "name"), f"a name other than {RESERVED}, which is the floor's", f"'{name}'")
-            elif name in taken:
-                yield _Broken((*loc, "name"), "a name of its own", f"'{name}', the name of {taken[name]}")
-            taken.setdefault(name, here)
+            for own in (f"{name}_left", f"{name}_right") if item.get("stereo") is not None else (name,):
+                if own in taken and own != RESERVED:
+                    yield _Broken((*loc, "name"), "a name of its own", f"'{own}', the name of {taken[own]}")
+                taken.setdefault(own, here)
             base = scene.copied(name) if key == "things" else None
             if base is not None:
                 got = f"'{name}', which is also a copy of {base!r} (count: {scene.copies[base]})"
@@ -190,8 +191,13 @@ def _parents(scene: _Tree) -> Iterator[_Broken]:
 
 
 def _views(scene: _Tree) -> Iterator[_Broken]:
-    """Cameras on, or looking at, what is not there."""
+    """Cameras and rigs on, or looking at, what is not there."""
+    rigs = [rig["name"] for _, rig in scene.items("rigs") if isinstance(rig.get("name"), str)]
     for loc, camera in scene.items("cameras"):
+        name = camera.get("rig")
+        if isinstance(name, str) and name not in rigs:
+            yield _Broken((*loc, "rig"), "a name from rigs", f"'{name}'", did_you_mean(name, rigs))
+    for loc, camera in [*scene.items("cameras"), *scene.items("rigs")]:
         for key in ("attach_to", "track"):
             name = camera.get(key)
             if not isinstance(name, str):
@@ -216,7 +222,8 @@ def _times(scene: _Tree) -> Iterator[_Broken]:
         motion = body.get("motion")
         events.append(((*loc, "motion", "keyframes"), motion.get("keyframes") if isinstance(motion, Mapping) else None))
         events.append(((*loc, "impulses"), body.get("impulses")))
-    events.extend(((*loc, "keyframes"), camera.get("keyframes")) for loc, camera in scene.items("cameras"))
+    mounts = [*scene.items("cameras"), *scene.items("rigs")]
+    events.extend(((*loc, "keyframes"), mount.get("keyframes")) for loc, mount in mounts)
     for loc, items in events:
         for k, item in enumerate(items if isinstance(items, list | tuple) else ()):
             at = _number(item.get("t_s")) if isinstance(item, Mapping) else None
