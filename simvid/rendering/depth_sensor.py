@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.camera_path import CameraPath
-from simvid.lens import picture_rays
+from simvid.lens import parallel, picture_rays
 from simvid.rendering.noise import generator
 from simvid.scene import DepthSensor
 
@@ -44,9 +44,12 @@ class DepthMeter:
             frame: the same frame always gets the same noise.
 
         Returns:
-            z [m], NaN where nothing is measured, float32 [H, W].
+            z [m], NaN where nothing is measured, float32 [H, W]; NaN everywhere under an orthographic lens, whose
+            disparities are all the same.
         """
         sensor, camera = self.sensor, self.camera
+        if parallel(camera):
+            return np.full(depth.shape, np.nan, np.float32)
         rng = generator(self.seed, f"depth sensor {camera.name}", frame)
         scale = float(camera.K[0, 0]) * sensor.baseline_m
         true = scale / depth.astype(np.float64)
