@@ -7,7 +7,9 @@ OUT    ?= out/demo
 # The files of genesis-world hold the Franka arm and the meshes of the demo; its engine is an extra of its own.
 ASSETS := genesis-world==1.4.5
 
-.PHONY: help demo test lint types unit bench schema clean
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+
+.PHONY: help demo test lint types browser unit bench schema clean
 
 help:
 	@echo "make demo    install into .venv/ and make a clip of a Franka arm pushing real meshes"
@@ -46,7 +48,15 @@ types: $(VENV)/.dev
 	@echo "==> Types (mypy strict, pyright)"
 	@$(BIN)/mypy && $(BIN)/pyright --pythonpath $(BIN)/python
 
-unit: $(VENV)/.dev
+browser:
+	@for b in $(BROWSERS); do command -v $$b >/dev/null && exit 0; done; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "==> Installing Chromium for the tests of the viewer"; \
+	    { apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium >/dev/null; } \
+	      || echo "that failed; the tests of the viewer need a Chromium"; \
+	  else echo "no Chromium: the tests of the viewer will say how to install it"; fi
+
+unit: $(VENV)/.dev browser
 	@echo "==> Tests (pytest)"
 	@$(BIN)/python -m pytest
 

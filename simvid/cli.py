@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SimvidError as error:
         if arguments.debug:
             raise
-        return _report(str(error), error.exit_code, arguments)
+        return _complain(str(error), error.exit_code, arguments)
     except KeyboardInterrupt:
-        return _report("stopped; nothing was left half-written, run it again to go on", INTERRUPTED, arguments)
+        return _complain("stopped; nothing was left half-written, run it again to go on", INTERRUPTED, arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush is quiet
         return 1
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.debug:
             raise
         text = f"simvid has a fault: {type(error).__name__}: {error}\nPlease report it with what --debug shows."
-        return _report(text, INTERNAL, arguments)
+        return _complain(text, INTERNAL, arguments)
 
 
 def _parsed(argv: list[str]) -> argparse.Namespace:
@@ -68,7 +68,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     return arguments
 
 
-def _report(text: str, code: int, arguments: argparse.Namespace) -> int:
+def _complain(text: str, code: int, arguments: argparse.Namespace) -> int:
     if getattr(arguments, "json", False):
         print(json.dumps({"error": text, "exit_code": code}))
     print(f"simvid: {text}", file=sys.stderr)
@@ -85,7 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"simvid {__version__}")
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _doctor):
+    for add in (
+        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _doctor,
+    ):  # fmt: skip
         add(commands)
     return parser
 
@@ -125,11 +127,22 @@ def _habits(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument("--debug", action="store_true", default=default, help="show Python tracebacks")
 
 
-def _positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+def _splats(text: str) -> int:
+    """How many Gaussians a viewer may make."""
+    if not text.isdecimal() or not 1_000 <= int(text) <= 20_000_000:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1000 to 20000000, got {text!r}")
     return int(text)
+
+
+def _share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+    return value
 
 
 def _scene_options(parser: Any, what: str = "scene") -> None:
@@ -239,8 +252,36 @@ def _view(commands: Any) -> None:
         "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on; 0.0.0.0 lets other machines in"
     )
     parser.add_argument("--port", type=int, metavar="N", help="default: the first free one from 8080 on")
-    parser.add_argument("--splats", type=_positive, metavar="N", help="Gaussians at most (default: 200000)")
+    parser.add_argument("--splats", type=_splats, metavar="N", help="Gaussians at most (default: 200000)")
     parser.add_argument("--no-browser", action="store_true", help="say the address and open nothing")
+
+
+def _log(commands: Any) -> None:
+    parser = _command(
+        commands, "log", "write a recording for the rerun viewer: cameras, labels, splats, boxes, contacts, joints",
+        "  simvid log out/pendulum-1a2b3c4d -o pendulum.rrd\n  rerun pendulum.rrd",
+    )  # fmt: skip
+    parser.add_argument("clip", metavar="CLIP", help="a clip folder")
+    parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.rrd beside the clip folder")
+    parser.add_argument("--splats", type=_splats, metavar="N", help="Gaussians at most (default: 200000)")
+
+
+def _overlay(commands: Any) -> None:
+    parser = _command(
+        commands, "overlay", "write labels as a video, side by side or over the picture, with legends",
+        "  simvid overlay out/pendulum-1a2b3c4d --labels ids,boxes,depth,flow,tracks -o labels.mp4\n"
+        "  simvid overlay out/pendulum-1a2b3c4d --labels ids,boxes --layout blend --camera front -o ids.mp4",
+    )  # fmt: skip
+    parser.add_argument("clip", metavar="CLIP", help="a clip folder")
+    parser.add_argument("--labels", metavar="A,B,…", help="which, with commas between them (default: all)")
+    parser.add_argument(
+        "--camera", action="append", default=[], metavar="NAME", help="default: all; may be given again"
+    )
+    parser.add_argument("--layout", choices=("side", "blend"), default="side", help="default: side")
+    parser.add_argument(
+        "--share", type=_share, default=0.5, metavar="S", help="how much a label covers in blend, 0 to 1 (default: 0.5)"
+    )
+    parser.add_argument("--output", "-o", required=True, metavar="FILE", help="an .mp4; H.264")
 
 
 def _doctor(commands: Any) -> None:

@@ -22,7 +22,20 @@ from simvid.commands.reporting import Bars, Lines, reporter_for
 from simvid.errors import AssetError, ClipError, MissingExtraError, PhysicsError, RenderError, SceneError
 
 pytestmark = pytest.mark.usefixtures("free_fall")
-COMMANDS = ("run", "simulate", "render", "refine", "validate", "schema", "list", "show", "doctor")
+COMMANDS = (
+    "run",
+    "simulate",
+    "render",
+    "refine",
+    "validate",
+    "schema",
+    "list",
+    "show",
+    "view",
+    "log",
+    "overlay",
+    "doctor",
+)
 
 
 class Result:

@@ -51,8 +51,8 @@ class Contacts:
 
     Attributes:
         points: world [m], [C, 3].
-        arrows: from the point along the impulse on the first part, world [m]; contacts without one have none,
-            [A, 2, 3].
+        arrows: from the point along the impulse on the first part (on the second, if only that one can move), world
+            [m]; contacts without one have none, [A, 2, 3].
         impulse_n_s: length of the impulse, [C].
         pairs: ids of the two parts, [C, 2].
     """
@@ -64,21 +64,30 @@ class Contacts:
 
 
 class Content:
-    """The clip's motion, ready to draw."""
+    """The clip's motion, ready to draw.
+
+    Attributes:
+        clip, trajectory, cameras: where it comes from.
+        parts: all of them.
+        boxed: those with a box, without the ground.
+        colors: of ids 0, 1, …; uint8 [B + 1, 3].
+    """
 
     def __init__(self, clip: Clip) -> None:
         self.clip, self.trajectory, self.cameras = clip, clip.trajectory, clip.cameras
         poses = self.trajectory.poses
         grounds = {part.id for part in clip.record.parts if part.kind == "ground"}
-        colors = id_colors(len(clip.record.parts), grounds)
+        self.colors = id_colors(len(clip.record.parts), grounds)
         moves = (poses != poses[:1]).any(axis=(0, 2))
         self.parts = tuple(
             ShownPart(
-                part.id, part.name, part.category, part.kind, colors[part.id],
+                part.id, part.name, part.category, part.kind, self.colors[part.id],
                 None if part.box_m is None else np.array(part.box_m), bool(moves[part.id - 1]), part.mass_kg,
             )
             for part in clip.record.parts
         )  # fmt: skip
+
+        self.boxed = tuple(part for part in self.parts if part.box_m is not None and part.kind != "ground")
 
     @cached_property
     def bounds_m(self) -> Floats:
@@ -88,11 +97,11 @@ class Content:
         """
         fixed: list[Floats] = []
         moving: list[Floats] = []
-        for part in self.parts:
-            if part.box_m is not None and part.kind != "ground":
-                poses = pose_matrices(self.trajectory.poses[:, part.id - 1])
-                corners = box_corners(part.box_m) @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
-                (moving if part.moves else fixed).append(corners.reshape(-1, 3))
+        for part in self.boxed:
+            assert part.box_m is not None, "it has a box"
+            poses = pose_matrices(self.trajectory.poses[:, part.id - 1])
+            corners = box_corners(part.box_m) @ np.swapaxes(poses[:, :3, :3], 1, 2) + poses[:, None, :3, 3]
+            (moving if part.moves else fixed).append(corners.reshape(-1, 3))
         if not fixed and not moving:
             return np.array([[-1.0, -1.0, 0.0], [1.0, 1.0, 1.0]])
         limits = [np.concatenate(fixed)] if fixed else []
@@ -116,6 +125,8 @@ class Content:
         shown /= np.maximum(length / self.strong_n_s, 1.0)[:, None]
         points = table.point_m[rows]
         pairs = np.stack([table.id_a[rows], table.id_b[rows]], axis=1)
+        fixed = np.array([False, *(part.fixed for part in self.trajectory.parts)])[pairs]
+        shown[fixed[:, 0] & ~fixed[:, 1]] *= -1
         pushing = length > 0
         arrows = np.stack([points, points + shown], axis=1)[pushing]
         return Contacts(points, arrows, length, pairs)

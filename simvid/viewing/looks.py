@@ -96,24 +96,38 @@ def _lit(look: Appearance, environment: Environment, poses: NDArray[np.float64])
         rows = slice(int(look.starts[k]), int(look.starts[k + 1]))
         normals = look.normals[rows] @ rotations[k].T.astype(np.float32)
         points = look.points[rows] @ rotations[k].T + poses[k, :3]
-        light[rows] = irradiance(environment, points, normals)
+        metal = look.gloss[rows, 1:]
+        sky = irradiance(environment, normals)
+        light[rows] = sky + (1 - metal) * lamplight(environment, points, normals)
     lit = linear_to_srgb(np.clip(srgb_to_linear(plain) * light * (environment.exposure / np.pi), 0, 1))
     return np.asarray(np.rint(np.where(look.baked[:, None], plain, lit) * 255), np.uint8)
 
 
-def irradiance(environment: Environment, points: NDArray[np.floating], normals: Floats) -> Floats:
-    """Light on surfaces with nothing in the way, linear RGB, [N, 3].
+def irradiance(environment: Environment, normals: Floats) -> Floats:
+    """Light of the sky, and of the ground that shines back up, on surfaces with nothing in the way; linear RGB, [N, 3].
 
     Args:
-        environment: suns, lamps, sky, and the ground, which shines back up.
-        points: world [m], [N, 3].
+        environment: sky and ground.
         normals: unit, world, [N, 3].
     """
     directions, radiance = environment.sky_dome(DOME)
     light = np.maximum(normals @ directions.T, 0) @ radiance * (2 * np.pi / DOME)
     bounce = environment.open_ground_irradiance() * environment.ground_albedo
     light += (0.5 - 0.5 * normals[:, 2:]) * bounce
-    light += np.maximum(normals @ environment.sun_directions.T, 0) @ environment.sun_irradiance
+    return np.asarray(light, np.float32)
+
+
+def lamplight(environment: Environment, points: NDArray[np.floating], normals: Floats) -> Floats:
+    """Light of suns and lamps on surfaces with nothing in the way, linear RGB, [N, 3].
+
+    Metals show it as a spot of gloss and not all over, so a viewer leaves it out for them.
+
+    Args:
+        environment: suns and lamps.
+        points: world [m], [N, 3].
+        normals: unit, world, [N, 3].
+    """
+    light = np.maximum(normals @ environment.sun_directions.T, 0) @ environment.sun_irradiance
     for place, intensity in zip(environment.lamp_positions, environment.lamp_intensity, strict=True):
         way = place - points
         square = np.maximum((way * way).sum(axis=1, keepdims=True), 1e-6)
@@ -122,9 +136,18 @@ def irradiance(environment: Environment, points: NDArray[np.floating], normals: 
     return np.asarray(light, np.float32)
 
 
+def sky_color(clip: Clip) -> tuple[int, int, int]:
+    """Display colour of the sky a little above the horizon."""
+    environment = environment_of(clip.scene)
+    return _display(environment.sky_radiance(np.array([1.0, 0.0, 0.15])) * environment.exposure)
+
+
 def ground_color(clip: Clip) -> tuple[int, int, int]:
     """Display colour of the open ground."""
     environment = environment_of(clip.scene)
-    light = environment.open_ground_irradiance() * environment.ground_albedo * (environment.exposure / np.pi)
+    return _display(environment.open_ground_irradiance() * environment.ground_albedo * (environment.exposure / np.pi))
+
+
+def _display(light: NDArray[np.floating]) -> tuple[int, int, int]:
     red, green, blue = np.rint(linear_to_srgb(np.clip(light, 0, 1)) * 255).astype(int)
     return int(red), int(green), int(blue)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simvid.viewing.content import Content, ShownPart
+from simvid.viewing.part_list import PartList
 from simvid.viewing.stage import LAYERS, SHOWN_AT_FIRST
 from simvid.viewing.timeline import SPEEDS, Timeline
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from simvid.clips.pictures import Picture
 
 NOTHING = "none"
-SWATCH = "display:inline-block;width:.8em;height:.8em;border-radius:2px"
-LISTED = 200
-"""Rows in the list of parts."""
 
 
 class Panel:
@@ -70,10 +67,9 @@ class Panel:
         """Whose picture is shown."""
         return str(self._camera.value) if self._labels else None
 
-    @property
-    def label(self) -> str:
-        """What is shown of it; the first label there is, if another camera has not got the chosen one."""
-        label, known = str(self._label.value), self._labels[str(self._camera.value)]
+    def label(self, camera: str) -> str:
+        """What is shown of a camera; its first label, if it has not got the chosen one."""
+        label, known = str(self._label.value), self._labels[camera]
         return label if label in known else known[0]
 
     @property
@@ -85,6 +81,11 @@ class Panel:
     def part(self) -> ShownPart | None:
         """The part that was picked."""
         return None if self._part.value == NOTHING else self._content.part(str(self._part.value))
+
+    @property
+    def hidden(self) -> frozenset[int]:
+        """Ids of the parts that are not to be seen."""
+        return self._list.hidden
 
     def say(self, text: str) -> None:
         """A line below the title; empty hides it."""
@@ -163,21 +164,7 @@ class Panel:
         names = tuple(part.name for part in self._content.parts)
         self._part: Any = self._gui.add_dropdown("pick", (NOTHING, *names))
         self._about = self._gui.add_markdown("")
-        self._gui.add_html(parts_table(self._content.parts))
-
-
-def parts_table(parts: tuple[ShownPart, ...]) -> str:
-    """Colour, id, name, category and mass of each part, as HTML; at most ``LISTED`` rows."""
-    rows = []
-    for part in parts[:LISTED]:
-        color = "#" + bytes(part.color.tolist()).hex()
-        mass = "fixed" if part.mass_kg is None else f"{part.mass_kg:.3g} kg"
-        swatch = f'<span style="{SWATCH};background:{color}"></span>'
-        cells = (swatch, str(part.id), html.escape(part.name), html.escape(part.category), mass)
-        rows.append("<tr>" + "".join(f'<td style="padding:1px 6px">{cell}</td>' for cell in cells) + "</tr>")
-    if len(parts) > LISTED:
-        rows.append(f'<tr><td colspan="5">and {len(parts) - LISTED} more</td></tr>')
-    return f'<div style="padding:4px 12px;font-size:.8em"><table>{"".join(rows)}</table></div>'
+        self._list = PartList(self._gui, self._content.trajectory.parts, self._content.parts, self._changed)
 
 
 def _about(content: Content, part: ShownPart | None, frame: int) -> str:

@@ -54,7 +54,7 @@ class Viewer:
         self.url = f"http://{'localhost' if host == '0.0.0.0' else host}:{self.port}"
         self._content, self._most = Content(clip), most
         self.timeline = Timeline(clip.frame_count, clip.fps)
-        self._pictures = {camera.name: CameraPictures(clip, camera.name) for camera in clip.record.cameras}
+        self._pictures = {camera.name: CameraPictures(self._content, camera.name) for camera in clip.record.cameras}
         with contextlib.redirect_stdout(io.StringIO()):  # viser prints a banner
             self._server = viser.ViserServer(host=host, port=self.port, label=f"simvid · {clip.name}", verbose=False)
         self._stage = Stage(self._server, self._content)
@@ -83,26 +83,35 @@ class Viewer:
         with self._server.atomic():
             if self._new("frame", frame):
                 self._stage.show(frame)
-                for name, pictures in self._pictures.items():
-                    self._stage.show_picture(name, pictures.picture("rgb", frame))
             for layer, visible in self.panel.layers.items():
                 if self._new(f"layer {layer}", visible):
                     self._stage.set_visible(layer, visible)
                     if layer == "contacts":
                         self._stage.show(frame)
+            if self._new("hidden", self.panel.hidden):
+                self._stage.hide(self.panel.hidden)
             if self._new("part", self.panel.part):
                 self._stage.pick(self.panel.part)
-        camera = self.panel.camera
-        if camera is not None and self._new("picture", (camera, self.panel.label, self.panel.share, frame)):
-            pictures, label = self._pictures[camera], self.panel.label
-            picture = pictures.blended(label, frame, self.panel.share)
-            self.panel.show_picture(pictures.with_legend(picture, label))
+        self._show_pictures(frame)
         if self._new("panel", (frame, self.timeline.playing, self.panel.part)):
             self.panel.show(frame)
 
+    def _show_pictures(self, frame: int) -> None:
+        """What each camera saw, on its frustum, and the chosen one's in the panel with its legend."""
+        chosen, share = self.panel.camera, self.panel.share
+        for name, pictures in self._pictures.items():
+            label = self.panel.label(name)
+            if self._new(f"picture {name}", (label, share, frame)):
+                self._stage.show_picture(name, pictures.blended(label, frame, share))
+        if chosen is not None:
+            label, pictures = self.panel.label(chosen), self._pictures[chosen]
+            if self._new("panel picture", (chosen, label, share, frame)):
+                self.panel.show_picture(pictures.with_legend(pictures.blended(label, frame, share), label))
+
     def close(self) -> None:
         """Close the page and free the port."""
-        self._server.stop()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._server.stop()
 
     def _new(self, what: str, value: object) -> bool:
         """Whether a value has changed since it was last asked for."""
@@ -127,8 +136,9 @@ class Viewer:
             raise self._fault
         if self.ready.is_set() or not (self._looks is not None or self._trouble):
             return
-        from simvid.viewing.looks import ground_color
+        from simvid.viewing.looks import ground_color, sky_color
 
+        self._stage.add_sky(sky_color(self._content.clip))
         self._stage.add_ground(ground_color(self._content.clip))
         if self._looks is not None:
             self._stage.add_looks(self._looks)
@@ -168,13 +178,11 @@ def free_port(host: str, port: int | None) -> int:
         SimvidError: it is in use, may not be used, or the host is none of this machine's.
     """
     wanted = [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS)
-    trouble = ""
-    for number in wanted:
+    trouble = "" if port is None or 0 <= port <= 65535 else "ports are 0 to 65535"
+    for number in wanted if not trouble else ():
         try:
             with socket.create_server((host, number)) as probe:
                 return int(probe.getsockname()[1])
-        except OverflowError:
-            trouble = "ports are 0 to 65535"
         except OSError as error:
             trouble = error.strerror or str(error)
             if port is None and isinstance(error, socket.gaierror):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,6 +27,8 @@ SHOWN_AT_FIRST = {"splats": True, "boxes": False, "names": False, "cameras": Tru
 CONTACT_COLOR, PICKED_COLOR = (255, 64, 160), (255, 255, 255)
 ASIDE = 0.25
 """How far the scene starts left of the middle, where the panel does not hide it, in sizes of the scene."""
+NEAREST, FARTHEST = 1.7, 4.0
+"""Distance of the eye from the middle at the start, in sizes of the scene."""
 FRUSTUM_COLOR = (240, 190, 60)
 FACES = np.array(
     [
@@ -69,13 +71,18 @@ class Stage:
 
     def add_solid_boxes(self) -> None:
         """Boxes instead of Gaussians, for clips whose meshes are no longer there."""
-        for part in self._boxed():
+        for part in self._content.boxed:
+            assert part.box_m is not None, "it has a box"
             corners = box_corners(part.box_m).astype(np.float32)
             node = self._scene.add_mesh_simple(
                 f"/parts/{part.id}/solid", corners, FACES.astype(np.uint32), color=_rgb(part.color), flat_shading=True,
                 visible=self._visible["splats"],
             )  # fmt: skip
             self._nodes["splats"].append(node)
+
+    def add_sky(self, color: tuple[int, int, int]) -> None:
+        """What is behind everything."""
+        self._scene.set_background_image(np.full((8, 8, 3), color, np.uint8), format="png")
 
     def add_ground(self, color: tuple[int, int, int]) -> None:
         """A plane with lines a tenth of the scene (a round length) apart."""
@@ -119,6 +126,11 @@ class Stage:
         for node in self._nodes[layer]:
             node.visible = visible
 
+    def hide(self, ids: Set[int]) -> None:
+        """Show all parts but these."""
+        for part, node in zip(self._content.parts, self._parts, strict=True):
+            node.visible = part.id not in ids
+
     def pick(self, part: ShownPart | None) -> None:
         """Put a white box around one part."""
         if self._picked is not None:
@@ -136,11 +148,9 @@ class Stage:
         for name, node in self._frustums.items():
             node.on_click(lambda event, name=name: call(event.client, name))
 
-    def _boxed(self) -> list[Any]:
-        return [part for part in self._content.parts if part.box_m is not None and part.kind != "ground"]
-
     def _add_boxes(self) -> None:
-        for part in self._boxed():
+        for part in self._content.boxed:
+            assert part.box_m is not None, "it has a box"
             lines = self._scene.add_line_segments(
                 f"/parts/{part.id}/box", box_segments(part.box_m).astype(np.float32), _rgb(part.color), thickness=1.5,
                 thickness_units="screen", visible=self._visible["boxes"],
@@ -194,18 +204,19 @@ class Stage:
             self._nodes["cameras"].append(node)
 
     def _place_camera(self, server: viser.ViserServer) -> None:
-        """Start a little behind the first camera's place, looking at the middle of the scene."""
+        """Start behind and beside the first camera, looking at the middle of the scene."""
         low, high = self._content.bounds_m
         middle, size = (low + high) / 2, self._content.size_m
         cameras = list(self._content.cameras.values())
         way = cameras[0].world_from_camera[0, :3, 3] - middle if cameras else np.array([1.0, -1.2, 0.8])
+        far = float(np.clip(1.3 * np.linalg.norm(way), NEAREST * size, FARTHEST * size)) if cameras else NEAREST * size
         way = way / max(float(np.linalg.norm(way)), 1e-9)
-        side = np.array([way[1], -way[0], 0.0])
+        side = np.array([-way[1], way[0], 0.0])
         way = way + 0.35 * side + np.array([0.0, 0.0, 0.25])
         aside = np.array([-way[1], way[0], 0.0]) * (ASIDE / max(float(np.hypot(way[0], way[1])), 1e-9))
         start = server.initial_camera
         start.look_at = middle + size * aside
-        start.position = start.look_at + 1.7 * size * way / float(np.linalg.norm(way))
+        start.position = start.look_at + far * way / float(np.linalg.norm(way))
         start.near, start.far = 0.01 * size, 1000 * size
         start.fov = float(np.radians(50))
 

@@ -74,8 +74,9 @@ def test_contacts_of_a_frame(flying_clip: Clip) -> None:
     assert found.impulse_n_s.tolist() == [2.0, 0.0]
     assert len(found.arrows) == 1, "no arrow without an impulse"
     assert np.allclose(found.arrows[0, 0], [0, 1, 2])
-    assert np.allclose(found.arrows[0, 1] - found.arrows[0, 0], [0, 0, LONGEST_ARROW * content.size_m])
+    tip = found.arrows[0, 1] - found.arrows[0, 0]
+    assert np.allclose(tip, [0, 0, -LONGEST_ARROW * content.size_m]), "on the ball, not on the ground"
     shorter = content.contacts(2).arrows[0]
     share = 0.5 / content.strong_n_s
-    assert np.allclose(shorter[1] - shorter[0], [share * LONGEST_ARROW * content.size_m, 0, 0])
+    assert np.allclose(shorter[1] - shorter[0], [-share * LONGEST_ARROW * content.size_m, 0, 0])
     assert len(content.contacts(0).points) == 0

@@ -23,6 +23,8 @@ FLAGS = (
     "--disable-extensions", "--remote-debugging-port=0", "--remote-allow-origins=*", "--hide-scrollbars",
 )  # fmt: skip
 START_S, CALL_S = 60.0, 120.0
+HOW = "no Chromium found; install it:  apt-get install chromium  (as root, on Debian), or put a chrome on the PATH"
+"""What to do without a browser."""
 
 
 def installed() -> str | None:
@@ -100,6 +102,19 @@ class Browser:
 
         data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+    def settled(
+        self, where: tuple[slice, slice], unlike: NDArray[np.uint8] | None = None, timeout_s: float = 30.0
+    ) -> NDArray[np.uint8]:
+        """A screenshot when two in a row are equal in some rows and columns, and (there) not those of ``unlike``."""
+        end, last = time.monotonic() + timeout_s, self.screenshot()
+        while True:
+            time.sleep(0.25)
+            seen = self.screenshot()
+            if (seen[where] == last[where]).all() and (unlike is None or (seen[where] != unlike[where]).any()):
+                return seen
+            assert time.monotonic() < end, f"the page has not settled in {timeout_s} s"
+            last = seen
 
     def call(self, method: str, **parameters: Any) -> Any:
         """One command of the protocol; its result."""
