@@ -188,6 +188,12 @@ class Frames:
         present = [f.name for f in fields(Frame) if getattr(self, f.name) is not None]
         return f"Frames(camera={self.camera.name!r}, shape={self.rgb.shape}, arrays={present})"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: a strip of pictures, and which arrays there are."""
+        from simvid.notebook import frames_html
+
+        return frames_html(self)
+
     @staticmethod
     def stack(camera: CameraPath, frames: Iterable[Frame]) -> Frames:
         """Collect a stream of frames (which must all carry the same labels)."""

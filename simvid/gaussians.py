@@ -64,6 +64,12 @@ class Gaussians:
                 f"Gaussians.opacities: must lie in [0, 1], got {self.opacities.min()} to {self.opacities.max()}"
             )
 
+    def _repr_html_(self) -> str:
+        """For notebooks: a view from the front, and sizes."""
+        from simvid.notebook import gaussians_html
+
+        return gaussians_html(self)
+
     def __len__(self) -> int:
         return len(self.means)
 

@@ -168,6 +168,12 @@ class Trajectory:
             f"engine={self.engine!r})"
         )
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the ways of moving parts."""
+        from simvid.notebook import trajectory_html
+
+        return trajectory_html(self)
+
     @property
     def frame_count(self) -> int:
         """T."""

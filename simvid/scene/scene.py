@@ -222,6 +222,12 @@ class Scene(Model):
         Rule(("fps", "cameras"), _quick_shutters),
     )
 
+    def _repr_html_(self) -> str:
+        """For notebooks: what it asks for."""
+        from simvid.notebook import scene_html
+
+        return scene_html(self)
+
     @property
     def frame_count(self) -> int:
         """T."""
