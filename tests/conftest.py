@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -96,3 +96,15 @@ def flying_clip(free_fall: None, flying_file: Path, tmp_path_factory: pytest.Tem
     import simvid
 
     return simvid.run(flying_file, tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def squeezenet() -> Any:
+    """SqueezeNet with ImageNet's weights, which are not part of the repository."""
+    from simvid.perception.fetch import COMMAND
+    from simvid.perception.squeezenet import imagenet_features
+
+    net = imagenet_features()
+    if net is None:
+        pytest.skip(f"fetch the weights to run this:  {COMMAND}")
+    return net

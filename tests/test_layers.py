@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "simvid"
-STAGES = ("physics", "rendering", "refining", "export", "checking")
+STAGES = ("physics", "rendering", "refining", "export", "checking", "evaluating")
 LAYERS: dict[str, int] = {
     **dict.fromkeys(
         ("errors", "field_paths", "rotations", "spherical_harmonics", "mesh", "gaussians", "frames", "trajectory"), 0
@@ -31,7 +31,7 @@ LAYERS: dict[str, int] = {
         2,
     ),
     **dict.fromkeys(("clip", "clips", "progress", "lens", "shutter", "motion", "tracks"), 2),
-    **dict.fromkeys(("assets", "surfaces"), 3),
+    **dict.fromkeys(("assets", "surfaces", "perception"), 3),
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),
     **dict.fromkeys(("generating", "viewing", "commands", "doctor", "testing"), 6),

@@ -1,0 +1,1 @@
+"""Features of a network trained on photographs: for perceptual losses and metrics."""
