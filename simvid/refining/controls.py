@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from simvid.errors import SimvidError
 from simvid.frames import Frames
+from simvid.perception.edges import rgb_edges
 
 Video: TypeAlias = NDArray[np.uint8]
 CONTROLS = ("disparity", "flow", "edges", "palette", "blur", "mask")
@@ -32,7 +33,6 @@ _WHEEL = (("red", "yellow", 15), ("yellow", "green", 6), ("green", "cyan", 4), (
           ("blue", "magenta", 13), ("magenta", "red", 6))  # fmt: skip
 _COLOURS = {"red": (255, 0, 0), "yellow": (255, 255, 0), "green": (0, 255, 0), "cyan": (0, 255, 255),
             "blue": (0, 0, 255), "magenta": (255, 0, 255)}  # fmt: skip
-_GREY = np.array([0.299, 0.587, 0.114])
 
 
 def control_videos(frames: Frames, wanted: Sequence[str], *, protected: Sequence[int] = ()) -> dict[str, Video]:
@@ -75,35 +75,9 @@ def flow_wheel(flow: NDArray[np.float32]) -> Video:
     return np.concatenate([maps[:1], maps])[: len(flow)]
 
 
-def canny_edges(rgb: Video, low: float = 100.0, high: float = 200.0) -> Video:
-    """Edges in white, with hysteresis between two thresholds on the Sobel gradient |gx| + |gy| of 8-bit grey pictures.
-
-    The thresholds are those of the annotators of ControlNet and Cosmos.
-    """
-    grey = np.round(rgb @ _GREY)
-    return _grey(np.stack([255 * canny(picture, low, high) for picture in grey]))
-
-
-def canny(grey: NDArray[Any], low: float, high: float) -> NDArray[np.bool_]:
-    """Canny 1986 with Sobel gradients, thinning across the edge in four directions, and hysteresis; bool [H, W]."""
-    from scipy.ndimage import label, sobel
-
-    picture = grey.astype(np.float64)
-    gx, gy = sobel(picture, axis=1, mode="nearest"), sobel(picture, axis=0, mode="nearest")
-    size = np.abs(gx) + np.abs(gy)
-    padded = np.pad(size, 1)
-    height, width = size.shape
-    direction = np.round(np.arctan2(gy, gx) / (np.pi / 4)).astype(int) % 4
-    thin = np.zeros(size.shape, np.bool_)
-    for k, (dy, dx) in enumerate(((0, 1), (1, 1), (1, 0), (1, -1))):
-        ahead = padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-        behind = padded[1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]
-        thin |= (direction == k) & (size > behind) & (size >= ahead)
-    groups, count = label(thin & (size > low), np.ones((3, 3)))
-    strong = np.zeros(count + 1, np.bool_)
-    strong[np.unique(groups[thin & (size > high)])] = True
-    strong[0] = False
-    return np.asarray(strong[groups])
+def canny_edges(rgb: Video) -> Video:
+    """Edges in white; see ``simvid.perception.edges``."""
+    return _grey(np.stack([np.where(rgb_edges(picture), 255, 0) for picture in rgb]))
 
 
 def palette(ids: NDArray[np.int32]) -> Video:

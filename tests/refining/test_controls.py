@@ -11,6 +11,7 @@ import pytest
 
 from simvid.errors import SimvidError
 from simvid.frames import CameraPath, Frames
+from simvid.perception.edges import canny
 from simvid.refining import controls
 from simvid.refining.controls import CONTROLS, control_videos
 from simvid.testing.refining import sample_frames
@@ -74,20 +75,20 @@ def test_canny_is_opencv_s() -> None:
         y, x, h, w = rng.integers(0, 60), rng.integers(0, 70), rng.integers(5, 25), rng.integers(5, 25)
         picture[y : y + h, x : x + w] = rng.integers(0, 255)
     picture = cv2.GaussianBlur(picture, (5, 5), 1.2)
-    mine, theirs = controls.canny(picture, 100, 200), cv2.Canny(picture, 100, 200) > 0
+    mine, theirs = canny(picture, 100, 200), cv2.Canny(picture, 100, 200) > 0
     near = cv2.dilate(theirs.astype(np.uint8), np.ones((3, 3))) > 0
     near_mine = cv2.dilate(mine.astype(np.uint8), np.ones((3, 3))) > 0
     assert theirs.sum() > 200
     assert (mine & near).sum() > 0.97 * mine.sum()
     assert (theirs & near_mine).sum() > 0.97 * theirs.sum()
-    assert not controls.canny(np.full((9, 9), 7.0), 100, 200).any()
+    assert not canny(np.full((9, 9), 7.0), 100, 200).any()
 
 
 def test_a_step_has_one_line_of_edge() -> None:
     picture = np.zeros((10, 12))
     picture[:, 6:] = 200
-    assert controls.canny(picture, 100, 200).sum(axis=1).tolist() == [1] * 10
-    assert not controls.canny(picture / 10, 100, 200).any(), "too weak"
+    assert canny(picture, 100, 200).sum(axis=1).tolist() == [1] * 10
+    assert not canny(picture / 10, 100, 200).any(), "too weak"
 
 
 def test_the_palette_tells_parts_apart_and_never_changes() -> None:
