@@ -86,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
-        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _doctor,
+        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report, _doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -282,6 +282,15 @@ def _overlay(commands: Any) -> None:
         "--share", type=_share, default=0.5, metavar="S", help="how much a label covers in blend, 0 to 1 (default: 0.5)"
     )
     parser.add_argument("--output", "-o", required=True, metavar="FILE", help="an .mp4; H.264")
+
+
+def _report(commands: Any) -> None:
+    parser = _command(
+        commands, "report", "write one HTML page about a clip: contact sheet, checks, charts of its physics",
+        "  simvid report out/pendulum-1a2b3c4d -o pendulum.html",
+    )  # fmt: skip
+    parser.add_argument("clip", metavar="CLIP", help="a clip folder")
+    parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.html beside the clip folder")
 
 
 def _doctor(commands: Any) -> None:

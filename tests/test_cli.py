@@ -34,6 +34,7 @@ COMMANDS = (
     "view",
     "log",
     "overlay",
+    "report",
     "doctor",
 )
 
