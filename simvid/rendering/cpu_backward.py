@@ -92,7 +92,7 @@ class GradientRasterizer(CpuRasterizer):
             RenderError: the Gaussians touch too many tiles.
         """
         listed = self._list(job)
-        raster = self._blend(replace(_padded(job), owner=None), listed.grid, listed.splats)
+        raster = self._blend(replace(self._padded(job), owner=None), listed.grid, listed.splats)
         self._number += 1
         if not job.channels:
             raster = replace(raster, features=raster.features[..., :0])
@@ -125,7 +125,7 @@ class GradientRasterizer(CpuRasterizer):
         n = len(job)
         numbers = self._kept.array("numbers", n, np.int32)
         numbers[:] = np.arange(n, dtype=np.int32)
-        numbered = replace(_padded(job), owner=numbers)
+        numbered = replace(self._padded(job), owner=numbers)
         grid = Grid(job.width, job.height, -(-job.width // TILE), -(-job.height // TILE))
         stride = record_stride(numbered.channels)
         projected, segments, corners = self._project(numbered, grid, stride)
@@ -137,6 +137,14 @@ class GradientRasterizer(CpuRasterizer):
         owners[:] = 0
         self._listed = _Listed(grid, projected, segments, splats, indices)
         return self._listed
+
+    def _padded(self, job: RasterJob) -> RasterJob:
+        """The job with a channel of zeros, if it has none."""
+        if job.channels:
+            return job
+        nothing = self._kept.array("no feature", len(job), np.float32)
+        nothing[:] = 0
+        return replace(job, features=nothing.reshape(-1, 1))
 
     def _given(self, drawn: Drawn, by: PictureGradient) -> Given:
         """The picture and its gradient, flat. A picture without channels gets one that is zero."""
@@ -175,7 +183,7 @@ class GradientRasterizer(CpuRasterizer):
         edges = [low, *np.clip(np.searchsorted(splats.starts, shares), low, high).tolist(), high]
         channels = (0.0,) * min(given.channels - first, CHANNELS_PER_PASS)
         wanted = first, channels, 0.0 if first == 0 and len(given.by_expected) else None
-        plain = replace(_padded(job), owner=None, want=frozenset())
+        plain = replace(self._padded(job), owner=None, want=frozenset())
 
         def body(start: int, stop: int) -> None:
             for k in range(start, stop):
@@ -224,11 +232,6 @@ class GradientRasterizer(CpuRasterizer):
                 cpu_backward_project.project_backward(cloud, camera, counts, span, splats, stage, out)
 
         self._workers.run(body, _records(listed.segments), least=_LEAST_RECORDS)
-
-
-def _padded(job: RasterJob) -> RasterJob:
-    """The job with a channel of zeros, if it has none."""
-    return job if job.channels else replace(job, features=np.zeros((len(job), 1), np.float32))
 
 
 def _bands(listed: _Listed) -> list[int]:
