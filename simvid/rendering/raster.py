@@ -52,6 +52,8 @@ PLAIN = Lens()
 MAX_SIDE_PX = 16384
 FOCAL_PX = (1e-6, 1e9)
 """Focal lengths that are taken for such: pixels, or pixels per metre under an orthographic lens."""
+MOST_CENTRE_PX = 1e5
+"""Farthest that the principal point may lie from 0: beyond, float32 cannot place a mean to a hundredth of a pixel."""
 MAX_OWNER = (1 << 20) - 1
 
 
@@ -247,8 +249,10 @@ def _check_intrinsics(K: NDArray[np.float64]) -> None:
     for focal in (K[0, 0], K[1, 1]):
         if not least <= focal <= most:
             raise RenderError(f"rasterize: K: focal lengths must lie in {least:g} to {most:g} px, got {K.tolist()}")
-    if not np.abs(K[:2, 2]).max() <= most:
-        raise RenderError(f"rasterize: K: the principal point must lie within {most:g} px of 0, got {K.tolist()}")
+    if not np.abs(K[:2, 2]).max() <= MOST_CENTRE_PX:
+        raise RenderError(
+            f"rasterize: K: the principal point must lie within {MOST_CENTRE_PX:g} px of 0, got {K.tolist()}"
+        )
     if K[0, 1] != 0:
         raise RenderError(f"rasterize: K: skew (K[0, 1]) must be 0, got {K[0, 1]}")
     if K[1, 0] != 0 or K[2].tolist() != [0, 0, 1]:

@@ -86,9 +86,9 @@ class Splats:
 def project(job: RasterJob) -> Splats:
     """Project all Gaussians and find the visible ones (gsplat's ``fully_fused_projection``)."""
     rotation, translation = job.viewmat[:3, :3], job.viewmat[:3, 3]
-    points = job.means.astype(np.float64) @ rotation.T + translation
-    depths = points[:, 2]
     with np.errstate(all="ignore"):  # Gaussians that cannot be seen may give NaN or infinity; they are left out below
+        points = job.means.astype(np.float64) @ rotation.T + translation
+        depths = points[:, 2]
         means, jacobians = pinhole(job, points) if job.lens.plain else through_lens(job, points)
         covariances = covariances_2d(job, jacobians)
         opacities = job.opacities.astype(np.float64)
@@ -175,10 +175,10 @@ def _colours(job: RasterJob) -> Array:
         return np.zeros((len(job), 0))
     centre = -job.viewmat[:3, :3].T @ job.viewmat[:3, 3]
     directions = job.means.astype(np.float64) - centre
-    if job.sh_rotations is not None:
-        owners = np.zeros(len(job), np.int32) if job.owner is None else job.owner
-        directions = np.einsum("nij,ni->nj", job.sh_rotations[owners], directions)
     with np.errstate(all="ignore"):  # at the camera centre there is no direction; and numbers may be infinite
+        if job.sh_rotations is not None:
+            owners = np.zeros(len(job), np.int32) if job.owner is None else job.owner
+            directions = np.einsum("nij,ni->nj", job.sh_rotations[owners], directions)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         values = basis(directions, job.sh.shape[1])
         return np.asarray(np.maximum(0.5 + np.einsum("nk,nkc->nc", values, job.sh.astype(np.float64)), 0))
