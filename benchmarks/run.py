@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks_table import NotHereError, machine, show
 
-BENCHMARKS = ("main_job", "physics", "renderer", "rivals", "cuda")
+BENCHMARKS = ("main_job", "physics", "renderer", "kernel", "rivals", "cuda")
 
 
 def main() -> None:

@@ -32,13 +32,19 @@ logits = torch.zeros(COUNT).requires_grad_()
 colours = target[pixels[:, 1], pixels[:, 0]].clone().requires_grad_()
 
 rates = {means: 1e-3, quats: 2e-2, log_scales: 2e-2, logits: 5e-2, colours: 1e-2}
+
+
+def draw() -> torch.Tensor:
+    """The picture [H, W, 3]."""
+    scales, opacities = log_scales.exp(), logits.sigmoid()
+    view = {"viewmat": viewmat, "K": K, "width": width, "height": height}
+    return rasterize(means, quats, scales, opacities, colours, **view).features
+
+
 optimizer = torch.optim.Adam([{"params": [value], "lr": rate} for value, rate in rates.items()])
 losses = []
 for step in range(STEPS):
-    drawn = rasterize(
-        means, quats, log_scales.exp(), logits.sigmoid(), colours, viewmat=viewmat, K=K, width=width, height=height
-    )
-    loss = (drawn.features - target).abs().mean()
+    loss = (draw() - target).abs().mean()
     losses.append(float(loss.detach()))
     optimizer.zero_grad()
     loss.backward()
@@ -46,7 +52,7 @@ for step in range(STEPS):
     if step % 40 == 0 or step == STEPS - 1:
         print(f"step {step:3d}: mean absolute error {losses[-1]:.4f}")
 
-both = torch.cat([target, drawn.features.detach().clamp(0, 1)], dim=1)
+both = torch.cat([target, draw().detach().clamp(0, 1)], dim=1)
 Image.fromarray(np.asarray(both * 255 + 0.5).astype(np.uint8)).save(out / "fitted.png")
 print(f"the picture, and {COUNT} Gaussians fitted to it: {out / 'fitted.png'}")
 if losses[-1] > losses[0] / 3:
