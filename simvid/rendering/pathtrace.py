@@ -34,6 +34,9 @@ from simvid.rendering.surface_labels import Seen, SurfaceLabels
 from simvid.scene.base import Model, Positive
 from simvid.trajectory import Trajectory
 
+MADE = frozenset(LABEL_ARRAYS) - BUFFER_LABELS
+"""Labels that it makes."""
+_NOT_MADE = "the renderer 'pathtrace' does not make {}: leave them out, or render with 'cpu'"
 GROUND_REACH = 4.0
 """Half the edge of the ground that is traced, in distances of the haze, which has hidden it by then."""
 
@@ -83,7 +86,9 @@ class PathTracer:
 
     def faults(self, assets: SceneAssets) -> list[str]:
         """What of a scene cannot be traced."""
-        return [
+        unknown = sorted(set(assets.scene.labels) - MADE)
+        faults = [f"labels: {_NOT_MADE.format(', '.join(unknown))}"] if unknown else []
+        return faults + [
             f"{part.part.name}: the renderer 'pathtrace' draws meshes, not captures (their light is baked in): "
             "leave the body out, give it a mesh, or render with 'cpu'"
             for part in assets.parts
@@ -99,15 +104,15 @@ class PathTracer:
 
         Raises:
             SceneError: a part is a capture.
-            RenderError: the camera's lens is not a plain pinhole with square pixels, or its shutter rolls.
+            RenderError: the camera's shutter rolls, or its lens is none of the scalar variant's.
         """
         faults = self.faults(assets)
         if faults:
             raise SceneError("\n".join(faults))
-        _check_camera(camera)
-        unknown = sorted(set(labels) - set(LABEL_ARRAYS))
+        _check_camera(camera, self.variant)
+        unknown = sorted(set(labels) - MADE)
         if unknown:
-            raise RenderError(f"labels: the renderer 'pathtrace' does not know {', '.join(unknown)}")
+            raise RenderError(f"labels: {_NOT_MADE.format(', '.join(unknown))}")
         buffers = sorted(set(labels) & BUFFER_LABELS)
         if buffers:
             raise RenderError(
@@ -119,17 +124,19 @@ class PathTracer:
         return _with_motion(painter, camera, trajectory, frozenset(labels))
 
 
-def _check_camera(camera: CameraPath) -> None:
-    """Refuse what Mitsuba's pinhole is not."""
+def _check_camera(camera: CameraPath, variant: Variant) -> None:
+    """Refuse what is not drawn."""
     lens, K = camera.lens, camera.K
     where = f"cameras.{camera.name}"
-    if not lens.plain:
-        kind = lens.kind if lens.kind != "pinhole" else "distorted or shifted pinhole"
-        raise RenderError(f"{where}: the renderer 'pathtrace' has plain pinhole lenses alone, got a {kind}; use 'cpu'")
     if camera.shutter is not None:
         raise RenderError(f"{where}: the renderer 'pathtrace' has no rolling shutter; leave it out, or use 'cpu'")
-    if abs(K[0, 0] / K[1, 1] - 1) > 1e-6 or K[0, 1] != 0:
-        raise RenderError(f"{where}: the renderer 'pathtrace' needs square pixels, got K = {K.tolist()}; use 'cpu'")
+    if variant.vectorised:
+        return
+    if not lens.plain or abs(K[0, 0] / K[1, 1] - 1) > 1e-6:
+        raise RenderError(
+            f"{where}: Mitsuba's scalar variant has plain pinholes with square pixels alone, got a {lens.kind} with "
+            f"K = {K.tolist()}; install LLVM (apt-get install libllvm19) or use 'cpu'"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +208,7 @@ class _Painter:
         bare = np.isfinite(ground) & (surfaces.ids == self._ground_id)
         away = np.where(bare, ground, 0) * np.linalg.norm(rays, axis=-1)
         fog = 1 - np.exp(-((away / self._haze_m) ** 2))
+        sky = np.where(np.isfinite(rays), sky, 0)  # where a lens has no rays it is dark
         light = completed(light, sky.astype(np.float32), fog.astype(np.float32), horizon.astype(np.float32))
         radiance = denoised(light) if settings.denoise else light.radiance
         rgb = developed(radiance, settings.exposure)
@@ -223,9 +231,8 @@ class _Painter:
         rays = self._shot.directions()
         if height is None or not self._ground_id:
             return np.full(rays.shape[:2], np.inf)
-        eye = self._camera.world_from_camera[self._shot.frame, 2, 3]
         with np.errstate(divide="ignore", invalid="ignore"):
-            z = (height - eye) / rays[..., 2]
+            z = (height - self._shot.starts()[..., 2]) / rays[..., 2]
         return np.where((z > 0) & (z < self._settings.far_m), z, np.inf)
 
     def _grounded(self, seen: Surfaces, ground: NDArray[np.float64]) -> Surfaces:

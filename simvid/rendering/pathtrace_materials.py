@@ -27,13 +27,15 @@ def material(look: Look, mesh: Mesh) -> Described:
     """Material of a mesh that has been dressed in its look.
 
     The model is Disney's principled one (Burley 2012), whose roughness, metalness and 4 % of reflection head-on are
-    those of the splats' shading. Both sides of a face are seen, as they are of splats.
+    those of the splats' shading. Both sides of a face are seen, as they are of splats, but where light goes through.
 
     Args:
         look: roughness and metalness.
         mesh: colours: ``base_color`` is a factor, in linear light, of the texture or the vertex colours.
     """
-    described: Described = {"type": "twosided", "nested": _principled(look, _color(mesh))}
+    described = _principled(look, _color(mesh))
+    if look.transmission == 0:
+        described = {"type": "twosided", "nested": described}
     opacity = _opacity(mesh)
     return described if opacity is None else {"type": "mask", "opacity": opacity, "nested": described}
 
@@ -50,12 +52,38 @@ def ground_material(look: Look, tiles: float) -> Described:
 
 def _principled(look: Look, color: Described) -> Described:
     """The one place where what a look says is put into Mitsuba's words."""
+    clear: Described = {"spec_trans": look.transmission, "eta": look.ior} if look.transmission > 0 else {}
     return {
         "type": "principled",
         "base_color": color,
         "roughness": float(look.roughness),
         "metallic": float(look.metallic),
+        "sheen": float(look.sheen),
+        "clearcoat": float(look.clearcoat),
+        "clearcoat_gloss": 0.9,
+        **(clear or {"specular": float(look.specular)}),
     }
+
+
+def pane_tint(look: Look, mesh: Mesh) -> NDArray[np.float32]:
+    """What of a light goes straight through one surface, [3]: two of them tint it by the base colour; 0 is opaque."""
+    lost = ((look.ior - 1) / (look.ior + 1)) ** 2
+    color = _mean_color(mesh) * look.transmission * (1 - look.metallic)
+    return np.asarray(np.sqrt(color) * (1 - lost), np.float32)
+
+
+def has_holes(mesh: Mesh) -> bool:
+    """Whether a mesh lets light through as if it were not there."""
+    return _opacity(mesh) is not None
+
+
+def _mean_color(mesh: Mesh) -> NDArray[np.float32]:
+    factor = srgb_to_linear(np.asarray(mesh.base_color))
+    if mesh.texture is not None and mesh.uvs is not None:
+        return np.asarray(srgb_to_linear(mesh.texture[..., :3] / np.float32(255)).mean(axis=(0, 1)) * factor)
+    if mesh.vertex_colors is not None:
+        return np.asarray(srgb_to_linear(mesh.vertex_colors[:, :3] / np.float32(255)).mean(axis=0) * factor)
+    return np.asarray(factor)
 
 
 def plain(color: NDArray[np.float32]) -> Described:

@@ -33,42 +33,39 @@ def part_id_of(name: str) -> int:
     return int(match[1]) if match else 0
 
 
-def cast(scene: Any, origin: Array, directions: Array, *, vectorised: bool) -> Hits:
-    """First surfaces along rays from one point.
+def cast(scene: Any, origins: Array, directions: Array, *, vectorised: bool) -> Hits:
+    """First surfaces along rays.
 
     Args:
         scene: Mitsuba's.
-        origin: [m], [3].
+        origins: where they start [m], [N, 3].
         directions: [N, 3].
         vectorised: whether the active variant traces many rays at once.
     """
-    return _at_once(scene, origin, directions) if vectorised else _one_by_one(scene, origin, directions)
+    return _at_once(scene, origins, directions) if vectorised else _one_by_one(scene, origins, directions)
 
 
-def _at_once(scene: Any, origin: Array, directions: Array) -> Hits:
-    ids = {}
-    for shape in scene.shapes():
-        ids[_number(mi.ShapePtr(shape))[0]] = part_id_of(shape.id())
+def _at_once(scene: Any, origins: Array, directions: Array) -> Hits:
+    ids = {number_of(mi.ShapePtr(shape))[0]: part_id_of(shape.id()) for shape in scene.shapes()}
     owners = np.zeros(max(ids, default=0) + 1, np.int32)
     owners[list(ids)] = list(ids.values())
-    x, y, z = np.ascontiguousarray(directions.T, np.float32)
-    found = scene.ray_intersect(mi.Ray3f(mi.Point3f(*map(float, origin)), mi.Vector3f(x, y, z)))
-    met = owners[_number(found.shape)]
-    normals = np.array(found.sh_frame.n, np.float64).T
-    return Hits(np.array(found.t, np.float64), met, normals)
+    starts, along = (np.ascontiguousarray(a.T, np.float32) for a in (origins, directions))
+    found = scene.ray_intersect(mi.Ray3f(mi.Point3f(*starts), mi.Vector3f(*along)))
+    number, normal = dr.reinterpret_array(mi.UInt32, found.shape), found.sh_frame.n
+    dr.eval(found.t, number, normal)
+    return Hits(np.array(found.t, np.float64), owners[np.array(number)], np.array(normal, np.float64).T)
 
 
-def _number(pointers: Any) -> NDArray[np.int64]:
+def number_of(pointers: Any) -> NDArray[np.int64]:
     """Mitsuba's own numbers of shapes, from 1; 0 is none."""
     return np.array(dr.reinterpret_array(mi.UInt32, pointers), np.int64)
 
 
-def _one_by_one(scene: Any, origin: Array, directions: Array) -> Hits:
+def _one_by_one(scene: Any, origins: Array, directions: Array) -> Hits:
     n = len(directions)
     t, ids, normals = np.full(n, np.inf), np.zeros(n, np.int32), np.zeros((n, 3))
-    start = mi.Point3f(*map(float, origin))
-    for i, direction in enumerate(directions.tolist()):
-        found = scene.ray_intersect(mi.Ray3f(start, mi.Vector3f(direction)))
+    for i, (start, direction) in enumerate(zip(origins.tolist(), directions.tolist(), strict=True)):
+        found = scene.ray_intersect(mi.Ray3f(mi.Point3f(start), mi.Vector3f(direction)))
         if found.is_valid():
             t[i], ids[i], normals[i] = found.t, part_id_of(found.shape.id()), found.sh_frame.n
     return Hits(t, ids, normals)

@@ -16,7 +16,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.mesh import Mesh
 from simvid.rendering.appearance import dressed
 from simvid.rendering.environment import ground_look
-from simvid.rendering.pathtrace_materials import Described, attributes, ground_material, material
+from simvid.rendering.pathtrace_materials import Described, attributes, ground_material, has_holes, material, pane_tint
 from simvid.scene import Look, Scene
 
 Array: TypeAlias = NDArray[np.float64]
@@ -31,6 +31,8 @@ class StagedScene:
     Attributes:
         scene: Mitsuba's scene, to trace rays in. Its shapes are called ``part3`` (the ground) or ``part3_0``: the id of
             the part, and which of its meshes.
+        tints: what of a light goes straight through a surface, [3], of shapes that light goes through, by name.
+        see_through: whether any shape has a tint or holes.
     """
 
     def __init__(self, assets: SceneAssets, described: Described, *, center: Array, reach_m: float) -> None:
@@ -44,6 +46,8 @@ class StagedScene:
         """
         self._meshes: dict[int, list[Mesh]] = {}
         self._poses: dict[int, Array] = {}
+        self.tints: dict[str, Floats] = {}
+        self.see_through = False
         whole: Described = {"type": "scene", **described}
         for k, part in enumerate(assets.parts, start=1):
             if part.part.kind == "ground":
@@ -52,19 +56,18 @@ class StagedScene:
             dressed_up = [(v.look, dressed(v.mesh, v.look)) for v in part.visuals if v.mesh is not None]
             whole |= {f"part{k}_{j}": mesh_shape(*pair) for j, pair in enumerate(dressed_up)}
             self._meshes[k] = [mesh for _, mesh in dressed_up]
+            clear = {f"part{k}_{j}": pair for j, pair in enumerate(dressed_up) if pair[0].transmission > 0}
+            self.tints |= {name: pane_tint(*pair) for name, pair in clear.items()}
+            self.see_through |= bool(clear) or any(has_holes(mesh) for mesh in self._meshes[k])
         self.scene: Any = mi.load_dict(whole)
         self._params: Any = mi.traverse(self.scene)
 
-    def pose(self, poses: Array, camera: Array | None = None, sensor: str = "eye") -> None:
-        """Move parts, and the sensor if there is one, to their places in a frame.
+    def pose(self, poses: Array) -> None:
+        """Move parts to their places in a frame; those that have not moved cost nothing. See ``update``.
 
         Args:
             poses: world_from_part, [B, 4, 4].
-            camera: world_from_camera, [4, 4].
-            sensor: its name.
         """
-        if camera is not None:
-            self._params[f"{sensor}.to_world"] = mi.ScalarTransform4f(camera @ FACING)
         for part_id, meshes in self._meshes.items():
             pose = poses[part_id - 1]
             if part_id in self._poses and np.array_equal(self._poses[part_id], pose):
@@ -73,10 +76,17 @@ class StagedScene:
             for j, mesh in enumerate(meshes):
                 moved = mesh.transformed(pose)
                 self.set_vertices(part_id, j, moved.vertices, moved.normals)
+
+    def place(self, sensor: str, camera: Array) -> None:
+        """Move a sensor of Mitsuba's to world_from_camera, [4, 4]; see ``update``."""
+        self._params[f"{sensor}.to_world"] = mi.ScalarTransform4f(camera @ FACING)
+
+    def update(self) -> None:
+        """Make what was moved since the last call be seen."""
         self._params.update()
 
     def set_vertices(self, part_id: int, mesh: int, vertices: Floats, normals: Floats | None = None) -> None:
-        """Give a mesh new vertices, for what deforms; they are seen after the next ``pose``.
+        """Give a mesh new vertices, for what deforms; see ``update``.
 
         Args:
             part_id: whose mesh.

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.frames import CameraPath
-from simvid.lens import pixel_centers, rays
+from simvid.lens import picture_rays, rays
 from simvid.rendering.environment import Environment
 from simvid.rendering.pathtrace_develop import Light
 from simvid.rendering.pathtrace_lights import emitters
 from simvid.rendering.pathtrace_materials import Described
+from simvid.rendering.pathtrace_paths import Eye, Panes, RayTable, traced
 from simvid.rendering.pathtrace_rays import cast
 from simvid.rendering.pathtrace_scene import StagedScene
 from simvid.rendering.pathtrace_variant import Variant
@@ -26,6 +27,7 @@ Floats: TypeAlias = NDArray[np.float32]
 FAR_M = 5e4
 """Camera rays end here, before the suns' discs."""
 LEAST_ALPHA = 1 / 255
+SENSOR = "eye"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +63,18 @@ class Shot:
             ground: its middle and half its edge [m].
         """
         self._camera, self._trajectory, self._variant = camera, trajectory, variant
-        described = {
-            "eye": _sensor(camera, near_m),
-            **emitters(environment),
-        }
-        self._integrator: Any = mi.load_dict(_integrator(max_depth))
+        self._near_m, self._max_depth = near_m, max_depth
+        described = emitters(environment)
+        if variant.vectorised:
+            v, u = np.meshgrid(np.arange(camera.height + 1.0), np.arange(camera.width + 1.0), indexing="ij")
+            self._table = RayTable(*rays(camera, np.stack([u, v], axis=-1)))
+        else:
+            described[SENSOR] = _sensor(camera, near_m)
+            self._integrator: Any = mi.load_dict(_integrator(max_depth))
         self._staged = StagedScene(assets, described, center=ground[0], reach_m=ground[1])
-        self._slopes = np.concatenate(
-            [rays(camera, pixel_centers(camera))[1], np.ones((camera.height, camera.width, 1))], axis=-1
-        )
+        clear = variant.vectorised and self._staged.see_through
+        self._panes = Panes(self._staged.scene, self._staged.tints) if clear else None
+        self._lines = picture_rays(camera)
         self.frame = -1
 
     @property
@@ -79,13 +84,21 @@ class Shot:
 
     def pose(self, frame: int) -> None:
         """Move everything to where it is in a frame."""
-        poses, camera = self._trajectory.matrices(frame), self._camera.world_from_camera[frame]
-        self._staged.pose(poses, camera, "eye")
+        poses = self._trajectory.matrices(frame)
+        self._staged.pose(poses)
+        if not self._variant.vectorised:
+            self._staged.place(SENSOR, self._camera.world_from_camera[frame])
+        self._staged.update()
         self.frame = frame
 
     def directions(self) -> Array:
-        """Rays through the pixels' centres in the world, of z = 1 in the camera's frame, [H, W, 3]."""
-        return np.asarray(self._slopes @ self._camera.world_from_camera[self.frame, :3, :3].T)
+        """Rays through the pixels' centres in the world, of z = 1 in the camera's frame, [H, W, 3]; NaN without one."""
+        turn = self._pose[:3, :3]
+        return np.asarray(self._lines[1] @ turn[:, :2].T + turn[:, 2])
+
+    def starts(self) -> Array:
+        """Where these rays start [m], [H, W, 3]: the camera's place but under an orthographic lens."""
+        return np.asarray(self._lines[0] @ self._pose[:3, :2].T + self._pose[:3, 3])
 
     def light(self, samples: int, seed: int) -> tuple[Light, Floats]:
         """Trace paths.
@@ -97,33 +110,50 @@ class Shot:
         Returns:
             Light, and the mean z of the surfaces that were met [m], +inf without, [H, W].
         """
+        light, z = self._traced(samples, seed) if self._variant.vectorised else self._rendered(samples, seed)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = z / light.alpha
+        return light, np.where(light.alpha >= LEAST_ALPHA, mean, np.inf).astype(np.float32)
+
+    def _traced(self, samples: int, seed: int) -> tuple[Light, Floats]:
+        eye = Eye.of(self._pose, self._near_m, FAR_M)
+        sums = traced(
+            self._staged.scene, self._table, eye, self._panes, samples=samples, max_depth=self._max_depth, seed=seed
+        )
+        shape = (self._camera.height, self._camera.width)
+        radiance, albedo, normals = (a.reshape(*shape, 3) for a in (sums.radiance, sums.albedo, sums.normals))
+        return Light(radiance, sums.alpha.reshape(shape), albedo, normals), sums.z.reshape(shape)
+
+    def _rendered(self, samples: int, seed: int) -> tuple[Light, Floats]:
+        """By Mitsuba's own integrators, one path after the other; what ``_traced`` is compared with."""
         drawn: Any = mi.render(self._staged.scene, integrator=self._integrator, spp=samples, seed=seed)
         film = np.array(drawn, np.float32)
         light = Light(film[..., :3], film[..., 3], film[..., 4:7], film[..., 7:10])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = film[..., 10:13] / light.alpha[..., None]
-        z = self._z(mean)
-        return light, np.where(light.alpha >= LEAST_ALPHA, z, np.inf).astype(np.float32)
+        place, forward = self._pose[:3, 3], self._pose[:3, 2]
+        return light, ((film[..., 10:13] - light.alpha[..., None] * place) @ forward).astype(np.float32)
 
     def surfaces(self) -> Surfaces:
         """One ray through the centre of each pixel."""
-        rays, pose = self.directions(), self._camera.world_from_camera[self.frame]
+        rays, pose = self.directions(), self._pose
         shape = rays.shape[:2]
-        flat = rays.reshape(-1, 3)
-        hits = cast(self._staged.scene, pose[:3, 3], flat, vectorised=self._variant.vectorised)
-        seen = hits.ids > 0
+        flat, starts = rays.reshape(-1, 3), self.starts().reshape(-1, 3)
+        there = np.asarray(np.isfinite(flat).all(axis=1))
+        flat = np.where(there[:, None], flat, pose[:3, 2])
+        near = self._near_m
+        hits = cast(self._staged.scene, starts + near * flat, flat, vectorised=self._variant.vectorised)
+        seen = (hits.ids > 0) & there
         away = (hits.normals * flat).sum(axis=-1, keepdims=True) > 0
         normals = np.where(seen[:, None], np.where(away, -hits.normals, hits.normals), 0) @ pose[:3, :3]
-        depth = np.where(seen, hits.t, np.inf)  # the rays are of z = 1
+        depth = np.where(seen, hits.t + near, np.inf)  # the rays are of z = 1
         return Surfaces(
             depth.reshape(shape).astype(np.float32),
-            hits.ids.reshape(shape),
+            np.where(seen, hits.ids, 0).astype(np.int32).reshape(shape),
             normals.reshape(*shape, 3).astype(np.float32),
         )
 
-    def _z(self, places: Floats) -> Array:
-        pose = self._camera.world_from_camera[self.frame]
-        return np.asarray((places - pose[:3, 3]) @ pose[:3, 2])
+    @property
+    def _pose(self) -> Array:
+        return np.asarray(self._camera.world_from_camera[self.frame])
 
 
 def _integrator(max_depth: int) -> Described:
