@@ -86,7 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
-        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report, _doctor,
+        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report, _train,
+        _doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -125,6 +126,13 @@ def _habits(parser: argparse.ArgumentParser, default: Any) -> None:
         "--quiet", "-q", action="store_true", default=default, help="say nothing but results and errors"
     )
     parser.add_argument("--debug", action="store_true", default=default, help="show Python tracebacks")
+
+
+def _positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
 
 
 def _splats(text: str) -> int:
@@ -291,6 +299,24 @@ def _report(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("clip", metavar="CLIP", help="a clip folder")
     parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.html beside the clip folder")
+
+
+def _train(commands: Any) -> None:
+    parser = _command(
+        commands, "train", "train a refiner on a folder of pairs, or go on with a run that was stopped",
+        "  simvid train refiner --data pairs --out runs/first --steps 20000",
+    )  # fmt: skip
+    parser.add_argument("what", choices=("refiner",), help="what to train")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of training pairs")
+    parser.add_argument("--out", default="runs/refiner", metavar="DIR", help="of the run (default: runs/refiner)")
+    parser.add_argument("--steps", type=_positive, metavar="N", help="of the whole run (default: 60000)")
+    parser.add_argument("--batch", type=_positive, metavar="N", help="clips per step (default: 4)")
+    parser.add_argument("--frames", type=_positive, metavar="N", help="frames per clip, 2 or more (default: 4)")
+    parser.add_argument("--size", type=_positive, metavar="PX", dest="size_px", help="of the crops (default: 96)")
+    parser.add_argument("--rate", type=float, metavar="X", help="learning rate (default: 6e-4)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of weights, crops and noise (default: 0)")
+    parser.add_argument("--threads", type=_positive, metavar="N", help="of the processor (default: 1)")
+    parser.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints (default: 500)")
 
 
 def _doctor(commands: Any) -> None:

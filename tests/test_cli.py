@@ -35,6 +35,7 @@ COMMANDS = (
     "log",
     "overlay",
     "report",
+    "train",
     "doctor",
 )
 

@@ -1,0 +1,266 @@
+"""Training pairs on disk: coarse pictures, what is known of them, and the true pictures of the very same frames.
+
+A data set is a folder of clips; a clip is a folder that appears whole, by rename:
+
+    DATA/CLIP/pair.json     what it is: size, split, family, look, light, seeds, licence, the arrays and their codes
+    DATA/CLIP/NAME.npy      one array per file, uint8 or float16, [T, H, W, ...], plain .npy that can be mapped
+
+| array | code | what |
+|---|---|---|
+| coarse, target | uint8 | sRGB |
+| depth | float16 | z [m] over the clip's ``depth_scale_m``, +inf for the sky |
+| normals | uint8 | 127.5 (n + 1), camera axes; 0 0 0 for none |
+| flow_backward | float16 | [px], NaN where unknown |
+| visible | uint8 | 1 where the point is seen in the frame before |
+| albedo, roughness, metallic, ambient_occlusion | uint8 | 255 sqrt(x) for albedo, 255 x for the others |
+| light_diffuse, light_specular | uint8 | 255 ``encode_light(x)`` |
+
+All but coarse and target may be left out. Nothing is pickled. About 28 bytes per pixel with everything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from simvid.clips.folders import new_folder
+from simvid.errors import ClipError
+from simvid.refining.conditions import Conditions, decode_light, depth_scale, encode_frame, encode_light, stack
+from simvid.scene.base import Model
+
+Array: TypeAlias = NDArray[Any]
+FILE = "pair.json"
+_CODES: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "coarse": (np.uint8, (3,)),
+    "target": (np.uint8, (3,)),
+    "depth": (np.float16, ()),
+    "normals": (np.uint8, (3,)),
+    "flow_backward": (np.float16, (2,)),
+    "visible": (np.uint8, ()),
+    "albedo": (np.uint8, (3,)),
+    "roughness": (np.uint8, ()),
+    "metallic": (np.uint8, ()),
+    "light_diffuse": (np.uint8, (3,)),
+    "light_specular": (np.uint8, (3,)),
+    "ambient_occlusion": (np.uint8, ()),
+}
+_UNIT = ("roughness", "metallic", "ambient_occlusion")
+_LIGHT = ("light_diffuse", "light_specular")
+UNKNOWN_LIGHT = (0.0,) * 11
+
+
+class PairRecord(Model):
+    """``pair.json``."""
+
+    simvid_pair: Literal[1] = 1
+    name: str
+    split: Literal["train", "held_out"] = "train"
+    family: str = Field(description="Kind of scene; held-out families are never trained on.")
+    look: str = "as_rendered"
+    light: tuple[float, ...] = UNKNOWN_LIGHT
+    """The numbers of ``simvid.refining.model.LIGHT``, for the target's light."""
+    frames: int
+    height: int
+    width: int
+    fps: float
+    depth_scale_m: float = 1.0
+    seeds: Mapping[str, int] = {}
+    licence: str = "CC0-1.0"
+    arrays: tuple[str, ...]
+
+
+def write_pair(
+    folder: Path, coarse: Array, target: Array, labels: Mapping[str, Array], **about: Any
+) -> PairRecord:  # fmt: skip
+    """Write one clip; a clip of this name that is there already stays.
+
+    Args:
+        folder: of the new clip.
+        coarse, target: sRGB uint8 [T, H, W, 3].
+        labels: arrays of ``Frames`` by name, [T, H, W, ...]: depth, normals, flow_backward with occluded_backward, and
+            buffers in linear light. What is not listed above is left out.
+        about: fields of ``PairRecord``: name, split, family, look, light, fps, seeds, licence.
+
+    Raises:
+        ClipError: arrays of other sizes or kinds, or the disk is full.
+    """
+    arrays: dict[str, Array] = {"coarse": coarse, "target": target}
+    scale = depth_scale(labels["depth"][0]) if "depth" in labels else 1.0
+    for name in _CODES:
+        if name in labels:
+            arrays[name] = _coded(name, labels[name], scale)
+    if "flow_backward" in labels and "occluded_backward" in labels:
+        known = np.isfinite(labels["flow_backward"]).all(axis=-1)
+        arrays["visible"] = (known & ~labels["occluded_backward"]).astype(np.uint8)
+    else:
+        arrays.pop("flow_backward", None)
+    t, h, w = coarse.shape[:3]
+    for name, array in arrays.items():
+        dtype, trail = _CODES[name]
+        if array.shape != (t, h, w, *trail) or array.dtype != dtype:
+            raise ClipError(f"{folder}: {name}: expected {np.dtype(dtype)} {(t, h, w, *trail)}, got {array.dtype} "
+                            f"{array.shape}")  # fmt: skip
+    record = PairRecord(frames=t, height=h, width=w, depth_scale_m=scale, arrays=tuple(arrays), **about)
+    with new_folder(folder) as work:
+        for name, array in arrays.items():
+            np.save(work / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        (work / FILE).write_text(json.dumps(record.model_dump(mode="json"), indent=1) + "\n")
+    return record
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """Conditions, the true pictures (float32 [T, 3, H, W], -1 to 1), and the record of their clip."""
+
+    conditions: Conditions
+    target: NDArray[np.float32]
+    record: PairRecord
+
+
+class PairClip:
+    """One clip, its arrays mapped from the disk.
+
+    Raises:
+        ClipError: it is no such folder, of another version, or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.record = PairRecord.model_validate_json((folder / FILE).read_text())
+        except (OSError, ValidationError) as error:
+            raise ClipError(f"{folder / FILE}: expected the record of a training pair ({error})") from error
+        r = self.record
+        self._arrays: dict[str, Array] = {}
+        for name in r.arrays:
+            path = folder / f"{name}.npy"
+            try:
+                array = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise ClipError(f"{path}: missing or damaged ({error}); make the clip again") from error
+            dtype, trail = _CODES[name]
+            if array.shape != (r.frames, r.height, r.width, *trail) or array.dtype != dtype:
+                raise ClipError(f"{path}: expected {np.dtype(dtype)} {(r.frames, r.height, r.width, *trail)}, got "
+                                f"{array.dtype} {array.shape}; make the clip again")  # fmt: skip
+            self._arrays[name] = array
+
+    def crop(self, frames: slice, rows: slice, columns: slice, *, mirrored: bool = False, gain: float = 1.0) -> Crop:
+        """A part of the clip as conditions and target.
+
+        Args:
+            frames, rows, columns: which.
+            mirrored: left and right exchanged, with normals and flow.
+            gain: factor on all light: of both pictures in linear light, and of the light buffers.
+        """
+        cut = {name: np.asarray(array[frames, rows, columns]) for name, array in self._arrays.items()}
+        if mirrored:
+            cut = {name: _mirrored(name, array) for name, array in cut.items()}
+        coarse, target = (exposed(cut[name], gain) for name in ("coarse", "target"))
+        labels = {name: _decoded(name, array) for name, array in cut.items() if name not in ("coarse", "target")}
+        for name in _LIGHT:
+            if name in labels:
+                labels[name] = labels[name] * np.float32(gain)
+        if "visible" in labels:
+            labels["occluded_backward"] = labels.pop("visible") == 0
+        each = [
+            encode_frame(
+                {"rgb": coarse[t], **{k: v[t] for k, v in labels.items()}}, 1.0, where=f"{self.folder} frame {t}"
+            )
+            for t in range(len(coarse))
+        ]
+        true = np.moveaxis(target.astype(np.float32) / 127.5 - 1, -1, 1)
+        return Crop(stack(each), np.ascontiguousarray(true), self.record)
+
+    def whole(self) -> Crop:
+        """All of it."""
+        return self.crop(slice(None), slice(None), slice(None))
+
+
+def open_pairs(folder: Path, split: Literal["train", "held_out"] | None = None) -> list[PairClip]:
+    """All clips of a data set in the order of their names; those of one split, if it is given.
+
+    Raises:
+        ClipError: there are none, a clip is damaged, or a family is in both splits.
+    """
+    clips = [PairClip(path.parent) for path in sorted(folder.glob(f"*/{FILE}"))]
+    families = {name: {c.record.family for c in clips if c.record.split == name} for name in ("train", "held_out")}
+    if both := families["train"] & families["held_out"]:
+        raise ClipError(
+            f"{folder}: families {', '.join(sorted(both))} are in both splits; held-out families must be unseen"
+        )
+    wanted = [clip for clip in clips if split in (None, clip.record.split)]
+    if not wanted:
+        what = "clip" if split is None else f"clip of the split {split!r}"
+        raise ClipError(f"{folder}: expected a folder of training pairs (DIR/CLIP/{FILE}) with a {what}, found none")
+    return wanted
+
+
+def random_crop(clip: PairClip, rng: np.random.Generator, frames: int, size: int) -> Crop:
+    """A crop at a random place and time, mirrored half of the time, with a gain of up to 1.4 either way.
+
+    Raises:
+        ClipError: the clip is smaller or shorter.
+    """
+    r = clip.record
+    if r.frames < frames or min(r.height, r.width) < size:
+        raise ClipError(f"{clip.folder}: expected {frames} frames of {size} px or more, got {r.frames} of {r.width} x "
+                        f"{r.height}; choose smaller crops")  # fmt: skip
+    t, y, x = (int(rng.integers(0, n + 1)) for n in (r.frames - frames, r.height - size, r.width - size))
+    mirrored, gain = bool(rng.integers(2)), float(1.4 ** rng.uniform(-1, 1))
+    return clip.crop(slice(t, t + frames), slice(y, y + size), slice(x, x + size), mirrored=mirrored, gain=gain)
+
+
+def exposed(rgb: Array, gain: float) -> NDArray[np.uint8]:
+    """sRGB bytes with so much more light."""
+    if gain == 1.0:
+        return rgb
+    s = np.arange(256) / 255
+    linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4) * gain
+    back = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.asarray(np.round(255 * np.clip(back, 0, 1)), np.uint8)[rgb]
+
+
+def _coded(name: str, array: Array, scale_m: float) -> Array:
+    if name == "depth":
+        with np.errstate(over="ignore"):
+            return np.asarray(array / scale_m).astype(np.float16)
+    if name == "flow_backward":
+        return array.astype(np.float16)
+    if name == "normals":
+        there = (array != 0).any(axis=-1, keepdims=True)
+        return np.where(there, np.round(127.5 * (np.clip(array, -1, 1) + 1)), 0).astype(np.uint8)
+    if name in _LIGHT:
+        return np.asarray(np.round(255 * encode_light(array)), np.uint8)
+    unit = np.clip(array.astype(np.float32), 0, 1)
+    return np.asarray(np.round(255 * (np.sqrt(unit) if name == "albedo" else unit)), np.uint8)
+
+
+def _decoded(name: str, array: Array) -> Array:
+    if name in ("depth", "flow_backward"):
+        return array.astype(np.float32)
+    if name == "normals":
+        there = (array != 0).any(axis=-1, keepdims=True)
+        return np.where(there, array.astype(np.float32) / 127.5 - 1, 0).astype(np.float32)
+    if name in _LIGHT:
+        return decode_light(array.astype(np.float32) / 255)
+    if name == "albedo":
+        return (array.astype(np.float32) / 255) ** 2
+    return array.astype(np.float32) / 255 if name in _UNIT else array
+
+
+def _mirrored(name: str, array: Array) -> Array:
+    """Left and right exchanged; x components change sign."""
+    turned = array[:, :, ::-1].copy()
+    if name == "flow_backward":
+        turned[..., 0] = -turned[..., 0]
+    if name == "normals":
+        there = (turned != 0).any(axis=-1)
+        turned[..., 0] = np.where(there, 255 - turned[..., 0], 0)
+    return turned

@@ -1,0 +1,278 @@
+"""Trainer: three phases, an average of weights, checkpoints that survive kill -9, curves and samples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simvid.errors import SimvidError
+from simvid.perception.fetch import COMMAND
+from simvid.perception.squeezenet import imagenet_features, perceptual_distance
+from simvid.refining.deep import Tensor, torch
+from simvid.refining.model import RefinerState, RefinerUNet
+from simvid.refining.pairs import PairClip, open_pairs
+from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
+from simvid.refining.scheduler import BridgeScheduler
+from simvid.refining.training import checkpoint
+from simvid.refining.training.batches import Batch, make_batch
+from simvid.refining.training.log import Log, sample_grid
+from simvid.refining.training.losses import (
+    Critic,
+    charbonnier,
+    gradient_difference,
+    hinge_critic,
+    hinge_maker,
+    temporal_difference,
+)
+from simvid.refining.training.settings import TrainSettings
+
+Tell = Callable[[int, dict[str, float]], None]
+SHOWN_CLIPS = 4
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run gave: the folder of the pipeline, steps done, figures of the last validation, what was left out."""
+
+    pipeline: Path
+    steps: int
+    validation: dict[str, float]
+    left_out: tuple[str, ...]
+
+
+class Trainer:
+    """Trains a refiner on a data set; goes on where an earlier run in the same folder stopped.
+
+    Args:
+        data: folder of training pairs.
+        out: folder of the run: checkpoints/, log.csv, curves.png, samples/, refiner/.
+        settings: must be those of the run that is gone on with.
+        features: "imagenet" takes SqueezeNet from the cache and does without where it is not; tests give their own.
+
+    Raises:
+        ClipError: no training pairs, or a damaged checkpoint.
+        SimvidError: the folder holds a run with other settings or other data.
+    """
+
+    def __init__(self, data: Path, out: Path, settings: TrainSettings, features: Any = "imagenet") -> None:
+        torch.set_num_threads(settings.threads)
+        self.settings, self.out = settings, out
+        self.clips = open_pairs(data, "train")
+        self.held_out = _held_out(data)
+        self.looks = tuple(sorted({c.record.look for c in self.clips} - {"as_rendered"}))
+        self.features = imagenet_features() if isinstance(features, str) else features
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(settings.seed)
+        config: dict[str, Any] = {"widths": settings.widths, "depths": settings.depths, "window": settings.window}
+        self.unet = RefinerUNet(**config, looks=self.looks).to(self.device)
+        self.ema = RefinerUNet(**config, looks=self.looks).to(self.device).eval()
+        self.ema.load_state_dict(self.unet.state_dict())
+        self.critic = Critic().to(self.device)
+        if self.features is not None:
+            self.features = self.features.to(self.device)
+        self.bridge = BridgeScheduler(noise=settings.noise)
+        self.optimizers = {
+            name: torch.optim.AdamW(net.parameters(), lr=settings.rate, betas=betas, weight_decay=settings.decay)
+            for name, net, betas in (("unet", self.unet, (0.9, 0.99)), ("critic", self.critic, (0.5, 0.99)))
+        }
+        self.step = 0
+        self.log = Log(out)
+        self._resume()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Losses that this run does without, and why."""
+        if self.features is not None:
+            return ()
+        return (f"the perceptual and the adversarial loss, which need SqueezeNet's weights:  {COMMAND}",)
+
+    def run(self, tell: Tell | None = None, until: int | None = None) -> Trained:
+        """Train to the end, or to step ``until``; then write the pipeline with the averaged weights."""
+        settings = self.settings
+        goal = settings.steps if until is None else min(until, settings.steps)
+        figures: dict[str, float] = {}
+        started = time.perf_counter()
+        while self.step < goal:
+            losses = self._one_step()
+            self.step += 1
+            if self.step % settings.log_every == 0 or self.step == goal:
+                losses["seconds"] = time.perf_counter() - started
+                self.log.add(self.step, losses)
+                if tell is not None:
+                    tell(self.step, losses)
+            if self.step % settings.sample_every == 0 or self.step == goal:
+                figures = self.validate()
+                self.log.add(self.step, figures)
+                self.log.draw()
+            if self.step % settings.save_every == 0 or self.step == goal:
+                self.save()
+        folder = self.out / "refiner"
+        self.pipeline().save_pretrained(folder, safe_serialization=True)
+        return Trained(folder, self.step, figures or self.validate(), self.left_out)
+
+    def pipeline(self) -> VideoRefinerPipeline:
+        """With the averaged weights."""
+        return VideoRefinerPipeline(self.ema, self.bridge)
+
+    def validate(self) -> dict[str, float]:
+        """PSNR of streamed held-out clips (of training clips where none are held out), and a grid of samples."""
+        clips = (self.held_out or self.clips)[:SHOWN_CLIPS]
+        pipe, rows, refined, coarse = self.pipeline(), [], [], []
+        for clip in clips:
+            crop = clip.whole()
+            draw = torch.Generator().manual_seed(self.settings.seed)
+            look = clip.record.look if clip.record.look in self.looks else "as_rendered"
+            light = np.asarray(clip.record.light, np.float32)
+            video = pipe(crop.conditions, sampling=Sampling(), look=look, light=light, generator=draw, output_type="pt")
+            made = video.frames.permute(0, 3, 1, 2).float().cpu()
+            true, start = torch.from_numpy(crop.target), torch.from_numpy(crop.conditions.channels[:, :3])
+            refined.append(_psnr(made, true))
+            coarse.append(_psnr(start, true))
+            rows.append([start[-1], made[-1], true[-1]])
+        sample_grid(self.out / "samples" / f"{self.step:08d}.png", rows)
+        return {"psnr_db": float(np.mean(refined)), "coarse_psnr_db": float(np.mean(coarse))}
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        tensors = {"unet": self.unet.state_dict(), "ema": self.ema.state_dict(), "critic": self.critic.state_dict()}
+        for name, net in (("unet", self.unet), ("critic", self.critic)):
+            names = [n for n, _ in net.named_parameters()]
+            tensors[f"{name}_optimizer"] = checkpoint.optimizer_tensors(self.optimizers[name], names)
+        checkpoint.save(self.out, self.step, tensors, self._about())
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "clips": [c.record.name for c in self.clips],
+            "perceptual": self.features is not None,
+        }
+
+    def _resume(self) -> None:
+        folder = checkpoint.latest(self.out)
+        if folder is None:
+            self.log.cut(0)
+            return
+        tensors, about = checkpoint.load(folder)
+        for key, mine in self._about().items():
+            if about.get(key) != mine:
+                wanted = f"expected {about.get(key)}, got {mine}"
+                raise SimvidError(f"{self.out}: holds a run with other {key}: {wanted}; choose another folder")
+        for name, net in (("unet", self.unet), ("ema", self.ema), ("critic", self.critic)):
+            net.load_state_dict(tensors[name])
+        for name, net in (("unet", self.unet), ("critic", self.critic)):
+            names = [n for n, _ in net.named_parameters()]
+            checkpoint.restore_optimizer(self.optimizers[name], names, tensors.get(f"{name}_optimizer", {}))
+        self.step = int(about["step"])
+        self.log.cut(self.step)
+
+    def _one_step(self) -> dict[str, float]:
+        settings, step = self.settings, self.step
+        phase = settings.phase(step, perceptual=self.features is not None)
+        batch = make_batch(self.clips, settings, self.looks, step, phase)
+        batch = Batch(**{k: v.to(self.device) if hasattr(v, "to") else v for k, v in vars(batch).items()})
+        self.unet.train()
+        with torch.autocast(self.device, torch.bfloat16, enabled=settings.bfloat16):
+            video = self._rollout(batch) if phase == "rollout" else self._predict(batch)
+        video = video.float()
+        adversarial = phase == "adversarial" or (phase == "rollout" and self.features is not None)
+        losses = self._losses(video, batch, adversarial=adversarial)
+        self._descend("unet", self.unet, losses["loss"])
+        if adversarial:
+            losses["critic"] = self._teach_critic(video.detach(), batch)
+        self._average()
+        return {name: float(value.detach()) for name, value in losses.items()} | {"rate": settings.rate_at(step)}
+
+    def _predict(self, batch: Batch) -> Tensor:
+        """All frames at once, each at its own time."""
+        sample = self.bridge.add_noise(batch.target, batch.coarse, batch.noise, batch.times)
+        return self.unet(
+            sample, batch.times, batch.channels, batch.flow, batch.visible, history=batch.history, look=batch.look,
+            light=batch.light, present=batch.present,
+        )[0]  # fmt: skip
+
+    def _rollout(self, batch: Batch) -> Tensor:
+        """Frame by frame with the network's own pictures as history (Self Forcing, Huang et al. 2025)."""
+        sample = self.bridge.add_noise(batch.coarse, batch.coarse, batch.noise, batch.times)
+        state: RefinerState | None = None
+        history, frames = batch.history[:, :1], []
+        for t in range(sample.shape[1]):
+            now = slice(t, t + 1)
+            picture, state = self.unet(
+                sample[:, now], batch.times[:, now], batch.channels[:, now], batch.flow[:, now], batch.visible[:, now],
+                history=history, look=batch.look, light=batch.light, present=batch.present, state=state,
+            )  # fmt: skip
+            frames.append(picture)
+            if t + 1 < sample.shape[1]:
+                past = picture[:, 0].detach().float().clamp(-1, 1)
+                history = follow(past, batch.flow[:, t + 1], batch.visible[:, t + 1])[:, None]
+        return torch.cat(frames, dim=1)
+
+    def _losses(self, video: Tensor, batch: Batch, *, adversarial: bool) -> dict[str, Tensor]:
+        factor = self.settings.weights
+        found = {
+            "charbonnier": charbonnier(video, batch.target),
+            "gradient": gradient_difference(video, batch.target),
+            "temporal": temporal_difference(video, batch.target, batch.flow, batch.visible),
+        }
+        total = found["charbonnier"] + factor.gradient * found["gradient"] + factor.temporal * found["temporal"]
+        if self.features is not None:
+            made = self.features(_flat(video, batch.jitter))
+            with torch.no_grad():
+                true, coarse = (self.features(_flat(v, batch.jitter)) for v in (batch.target, batch.coarse))
+            found["perceptual"] = perceptual_distance(made, true).mean()
+            total = total + factor.perceptual * found["perceptual"]
+            if adversarial:
+                found["adversarial"] = hinge_maker(self.critic(made, coarse))
+                total = total + factor.adversarial * found["adversarial"]
+        return {"loss": total, **found}
+
+    def _teach_critic(self, video: Tensor, batch: Batch) -> Tensor:
+        features: Any = self.features
+        with torch.no_grad():
+            made, true, coarse = (features(_flat(v, batch.jitter)) for v in (video, batch.target, batch.coarse))
+        loss = hinge_critic(self.critic(true, coarse), self.critic(made, coarse))
+        self._descend("critic", self.critic, loss)
+        return loss
+
+    def _descend(self, name: str, net: Any, loss: Tensor) -> None:
+        """One step of AdamW.
+
+        Raises:
+            SimvidError: the loss is not finite.
+        """
+        if not bool(torch.isfinite(loss)):
+            raise SimvidError(f"step {self.step}: the loss of the {name} is {loss.item()}; go on from the last "
+                              "checkpoint with a smaller rate")  # fmt: skip
+        optimizer = self.optimizers[name]
+        for group in optimizer.param_groups:
+            group["lr"] = self.settings.rate_at(self.step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), self.settings.clip_norm)
+        optimizer.step()
+
+    def _average(self) -> None:
+        """Exponential moving average of the weights, faster at first."""
+        keep = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, now in zip(self.ema.parameters(), self.unet.parameters(), strict=True):
+                mean.lerp_(now, 1 - keep)
+
+
+def _held_out(data: Path) -> list[PairClip]:
+    return [clip for clip in open_pairs(data) if clip.record.split == "held_out"]
+
+
+def _flat(video: Tensor, jitter: tuple[int, int]) -> Tensor:
+    """Frames as a batch, with a few rows and columns cut off."""
+    return video.flatten(0, 1)[..., jitter[0] :, jitter[1] :]
+
+
+def _psnr(one: Tensor, two: Tensor) -> float:
+    error = float((one.clamp(-1, 1) - two).square().mean()) / 4
+    return float(-10 * np.log10(max(error, 1e-10)))

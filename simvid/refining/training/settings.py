@@ -1,0 +1,76 @@
+"""TrainSettings: all that shapes a training run, besides its data."""
+
+from __future__ import annotations
+
+from typing import Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from simvid.scene.base import Model
+
+Phase: TypeAlias = Literal["regression", "adversarial", "rollout"]
+
+
+class Weights(Model):
+    """Factors of the losses; Charbonnier's is one."""
+
+    gradient: float = 0.5
+    perceptual: float = 0.05
+    adversarial: float = 0.02
+    temporal: float = 0.5
+
+
+class TrainSettings(Model):
+    """A run of ``steps`` steps in three phases.
+
+    Regression (with the perceptual loss), then the adversarial loss beside it, then rollouts: the network refines frame
+    after frame with its own results as history, as a stream does.
+    """
+
+    steps: int = Field(default=60000, ge=1)
+    shares: tuple[float, float, float] = (0.45, 0.35, 0.2)
+    """Of the three phases."""
+    batch: int = Field(default=4, ge=1)
+    frames: int = Field(default=4, ge=2)
+    size_px: int = Field(default=96, ge=32)
+    rate: float = Field(default=6e-4, gt=0)
+    rate_end: float = Field(default=2e-5, gt=0)
+    warm_up: int = Field(default=200, ge=0)
+    decay: float = Field(default=0.01, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    seed: int = 0
+    bfloat16: bool = True
+    noise: float = Field(default=0.3, ge=0)
+    """s of the bridge."""
+    weights: Weights = Weights()
+    widths: tuple[int, ...] = (32, 64, 128, 160)
+    depths: tuple[int, ...] = (1, 1, 2, 2)
+    window: int = Field(default=8, ge=1)
+    save_every: int = Field(default=500, ge=1)
+    log_every: int = Field(default=20, ge=1)
+    sample_every: int = Field(default=1000, ge=1)
+    threads: int = Field(default=1, ge=1)
+    """Of the processor. More than one waits more than it works, where other programs run."""
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Self:
+        if abs(sum(self.shares) - 1) > 1e-6 or min(self.shares) < 0:
+            raise ValueError(f"shares: expected three numbers of 0 or more that sum to 1, got {self.shares}")
+        return self
+
+    def phase(self, step: int, *, perceptual: bool) -> Phase:
+        """What step ``step`` (from 0) does. Without perceptual features, regression goes on until the rollouts."""
+        first, second = self.shares[0] * self.steps, (self.shares[0] + self.shares[1]) * self.steps
+        if step >= second:
+            return "rollout"
+        return "adversarial" if step >= first and perceptual else "regression"
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate: linear warm-up, then a half cosine down to ``rate_end``."""
+        from math import cos, pi
+
+        if step < self.warm_up:
+            return self.rate * (step + 1) / self.warm_up
+        share = (step - self.warm_up) / max(self.steps - self.warm_up, 1)
+        return self.rate_end + (self.rate - self.rate_end) * 0.5 * (1 + cos(pi * min(share, 1.0)))

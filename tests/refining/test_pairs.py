@@ -1,0 +1,134 @@
+"""Training pairs on disk: what comes back, crops, mirrors, gains, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simvid.errors import ClipError
+from simvid.refining.conditions import channel_slice
+from simvid.refining.pairs import PairClip, exposed, open_pairs, random_crop, write_pair
+from simvid.testing.refining import sample_frames
+
+T, H, W = 4, 32, 48
+
+
+def frames(**more: Any) -> tuple[Any, Any, dict[str, Any]]:
+    found = sample_frames(T)
+    labels: dict[str, Any] = {name: np.stack([getattr(f, name) for f in found]) for name in found[0].labels}
+    rng = np.random.default_rng(0)
+    labels |= {"albedo": rng.random((T, H, W, 3)).astype(np.float16),
+               "roughness": rng.random((T, H, W)).astype(np.float16),
+               "light_diffuse": rng.gamma(1, 1, (T, H, W, 3)).astype(np.float16), **more}  # fmt: skip
+    coarse = np.stack([f.rgb for f in found])
+    return coarse, 255 - coarse, labels
+
+
+def written(folder: Path, name: str = "a", **about: Any) -> PairClip:
+    coarse, target, labels = frames()
+    write_pair(folder / name, coarse, target, labels, **{"name": name, "family": "squares", "fps": 12.0, **about})
+    return PairClip(folder / name)
+
+
+def channels(crop: Any, group: str) -> Any:
+    return crop.conditions.channels[:, channel_slice(group)]
+
+
+def test_what_was_written_comes_back(tmp_path: Path) -> None:
+    clip, (coarse, target, labels) = written(tmp_path, look="sunset", light=tuple(range(11))), frames()
+    crop = clip.whole()
+    assert clip.record.look == crop.record.look == "sunset"
+    assert np.array_equal(np.round((np.moveaxis(crop.target, 1, -1) + 1) * 127.5), target)
+    assert np.allclose(np.moveaxis(channels(crop, "coarse"), 1, -1), coarse / 127.5 - 1, atol=1e-6)
+    scale = np.median(labels["depth"][0])
+    assert np.allclose(channels(crop, "disparity")[:, 0], scale / (scale + labels["depth"]), atol=1e-3)
+    assert np.allclose(np.moveaxis(channels(crop, "normals"), 1, -1), labels["normals"], atol=0.005)
+    assert np.allclose(channels(crop, "albedo"), np.moveaxis(np.sqrt(labels["albedo"]), -1, 1), atol=0.003)
+    assert np.allclose(channels(crop, "roughness")[:, 0], labels["roughness"], atol=0.003)
+    light = np.log1p(8 * labels["light_diffuse"].astype(float)) / np.log(129)
+    assert np.allclose(channels(crop, "light_diffuse"), np.moveaxis(light, -1, 1), atol=0.003)
+    assert np.array_equal(crop.conditions.flow, np.moveaxis(labels["flow_backward"], -1, 1))
+    assert crop.conditions.visible.min() == 1
+    assert crop.conditions.present.tolist() == [1, 1, 1, 1, 1, 0, 1, 0, 0]
+
+
+def test_a_crop_is_a_part(tmp_path: Path) -> None:
+    clip = written(tmp_path)
+    whole, part = clip.whole(), clip.crop(slice(1, 3), slice(8, 24), slice(16, 48))
+    assert np.array_equal(part.conditions.channels, whole.conditions.channels[1:3, :, 8:24, 16:48])
+    assert np.array_equal(part.target, whole.target[1:3, :, 8:24, 16:48])
+
+
+def test_a_mirror_turns_normals_and_flow(tmp_path: Path) -> None:
+    coarse, target, labels = frames()
+    labels["normals"][..., 0] = 0.6
+    write_pair(tmp_path / "m", coarse, target, labels, name="m", family="squares", fps=12.0)
+    clip = PairClip(tmp_path / "m")
+    plain, mirrored = clip.whole(), clip.crop(slice(None), slice(None), slice(None), mirrored=True)
+    assert np.array_equal(mirrored.target, plain.target[..., ::-1])
+    assert np.allclose(mirrored.conditions.flow[:, 0], -plain.conditions.flow[:, 0, :, ::-1])
+    assert np.allclose(mirrored.conditions.flow[:, 1], plain.conditions.flow[:, 1, :, ::-1])
+    assert np.allclose(channels(mirrored, "normals")[:, 0], -channels(plain, "normals")[:, 0, :, ::-1], atol=1e-6)
+    assert np.array_equal(channels(mirrored, "normals")[:, 1:], channels(plain, "normals")[:, 1:, :, ::-1])
+
+
+def test_a_gain_is_one_of_light(tmp_path: Path) -> None:
+    assert np.array_equal(exposed(np.arange(256, dtype=np.uint8), 1.0), np.arange(256))
+    grey = exposed(np.full((1, 1, 3), 100, np.uint8), 2.0)
+    assert grey[0, 0, 0] == round(255 * (1.055 * (2 * ((100 / 255 + 0.055) / 1.055) ** 2.4) ** (1 / 2.4) - 0.055))
+    clip = written(tmp_path)
+    more = clip.crop(slice(None), slice(None), slice(None), gain=1.3)
+    plain = clip.whole()
+    assert more.target.mean() > plain.target.mean() + 0.02
+    light = (np.expm1(channels(c, "light_diffuse") * np.log(129)) / 8 for c in (more, plain))
+    assert np.allclose(next(light).clip(0, 15), (1.3 * next(light)).clip(0, 15), rtol=1e-3, atol=1e-4)
+    assert np.array_equal(channels(more, "albedo"), channels(plain, "albedo"))
+
+
+def test_random_crops_depend_on_the_generator_alone(tmp_path: Path) -> None:
+    clip = written(tmp_path)
+    one, two, other = (random_crop(clip, np.random.default_rng(s), 2, 16) for s in (0, 0, 1))
+    assert np.array_equal(one.target, two.target)
+    assert one.target.shape == (2, 3, 16, 16)
+    assert not np.array_equal(one.target, other.target)
+    with pytest.raises(ClipError, match="choose smaller crops"):
+        random_crop(clip, np.random.default_rng(0), 2, 64)
+
+
+def test_clips_without_labels_are_fine(tmp_path: Path) -> None:
+    coarse, target, _ = frames()
+    write_pair(tmp_path / "bare", coarse, target, {}, name="bare", family="squares", fps=12.0)
+    assert PairClip(tmp_path / "bare").whole().conditions.present.sum() == 0
+
+
+def test_splits_do_not_share_families(tmp_path: Path) -> None:
+    written(tmp_path, "a")
+    written(tmp_path, "b", split="held_out", family="rings")
+    assert [c.record.name for c in open_pairs(tmp_path)] == ["a", "b"]
+    assert [c.record.name for c in open_pairs(tmp_path, "held_out")] == ["b"]
+    written(tmp_path, "c", split="held_out")
+    with pytest.raises(ClipError, match="families squares are in both splits"):
+        open_pairs(tmp_path)
+
+
+def test_what_is_damaged_is_named(tmp_path: Path) -> None:
+    coarse, target, labels = frames()
+    with pytest.raises(ClipError, match=r"target: expected uint8 \(4, 32, 48, 3\)"):
+        write_pair(tmp_path / "x", coarse, target[:2], labels, name="x", family="f", fps=12.0)
+    assert not list(tmp_path.iterdir()), "nothing is left half-written"
+    with pytest.raises(ClipError, match="found none"):
+        open_pairs(tmp_path)
+    clip = written(tmp_path)
+    path = clip.folder / "depth.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ClipError, match=r"depth\.npy: missing or damaged"):
+        PairClip(clip.folder)
+    np.save(path, np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ClipError, match=r"depth\.npy: missing or damaged"):
+        PairClip(clip.folder)
+    (clip.folder / "pair.json").write_text("{}")
+    with pytest.raises(ClipError, match="the record of a training pair"):
+        PairClip(clip.folder)

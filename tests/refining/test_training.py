@@ -1,0 +1,257 @@
+"""Training on a data set made here: losses fall, killed runs go on to the same weights, losses are right."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from simvid.errors import ClipError, SimvidError
+from simvid.perception.squeezenet import SqueezeNetFeatures
+from simvid.refining.pairs import open_pairs, write_pair
+from simvid.refining.pipeline import VideoRefinerPipeline
+from simvid.refining.training import checkpoint
+from simvid.refining.training.batches import make_batch
+from simvid.refining.training.log import Log
+from simvid.refining.training.loop import Trainer
+from simvid.refining.training.losses import (
+    Critic,
+    charbonnier,
+    gradient_difference,
+    hinge_critic,
+    hinge_maker,
+    temporal_difference,
+)
+from simvid.refining.training.settings import TrainSettings
+from simvid.testing.refining import sample_frames
+
+TINY: dict[str, Any] = {
+    "steps": 6, "batch": 2, "frames": 3, "size_px": 32, "widths": (8, 16, 32, 32), "depths": (1, 1, 1, 1),
+    "warm_up": 2, "save_every": 2, "log_every": 1, "sample_every": 6, "bfloat16": False, "shares": (0.34, 0.33, 0.33),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Squares on a floor; the target is the coarse picture with its light doubled where the light buffer says so."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for k in range(3):
+        frames = sample_frames(4, 48, 40)
+        labels = {name: np.stack([getattr(f, name) for f in frames]) for name in frames[0].labels}
+        coarse = np.stack([f.rgb for f in frames])
+        light = np.zeros((*coarse.shape[:3], 3), np.float32)
+        light[:, :, 8 * k + 8 : 8 * k + 24] = 1.0
+        target = np.clip(coarse.astype(int) // 2 + 90 * (light > 0), 0, 255).astype(np.uint8)
+        about = {"name": f"clip{k}", "family": "held" if k == 2 else "seen", "fps": 12.0,
+                 "split": "held_out" if k == 2 else "train",
+                 "look": ("as_rendered", "sunset", "sunset")[k]}  # fmt: skip
+        write_pair(folder / f"clip{k}", coarse, target, labels | {"light_diffuse": light}, **about)
+    return folder
+
+
+def random_features() -> Any:
+    torch.manual_seed(7)
+    return SqueezeNetFeatures()
+
+
+def weights(out: Path) -> dict[str, Any]:
+    folder = checkpoint.latest(out)
+    assert folder is not None
+    return {name: load_file(folder / f"{name}.safetensors") for name in ("unet", "ema", "critic")}
+
+
+def test_the_loss_falls_and_held_out_clips_get_better(data: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(**{**TINY, "steps": 60, "shares": (0.8, 0.0, 0.2), "rate": 2e-3, "ema": 0.9,
+                                "sample_every": 60, "save_every": 60})  # fmt: skip
+    done = Trainer(data, tmp_path, settings, features=None).run()
+    rows = [(step, value) for step, name, value in Log(tmp_path).rows() if name == "charbonnier"]
+    first, last = (np.mean([value for step, value in rows if low < step <= high]) for low, high in ((0, 10), (50, 60)))
+    assert last < 0.6 * first
+    assert done.validation["psnr_db"] > done.validation["coarse_psnr_db"] + 3
+    assert "simvid.perception.fetch" in done.left_out[0]
+    with Image.open(tmp_path / "samples" / "00000060.png") as grid:
+        assert grid.size == (3 * 48, 40), "coarse, refined, true of the one held-out clip"
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert np.asarray(curves).min() < 100
+    pipe = VideoRefinerPipeline.from_pretrained(done.pipeline)
+    assert tuple(pipe.unet.config.looks) == ("sunset",)
+    assert pipe.scheduler.config.noise == settings.noise
+
+
+def test_a_run_that_stops_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -> None:
+    """Across all three phases, with both optimizers."""
+    settings = TrainSettings(**TINY)
+    Trainer(data, tmp_path / "whole", settings, random_features()).run()
+    for until in (3, 5, None):
+        trainer = Trainer(data, tmp_path / "parts", settings, random_features())
+        trainer.run(until=until)
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    for name, group in whole.items():
+        for key, value in group.items():
+            assert torch.equal(value, parts[name][key]), (name, key)
+    logs = [
+        [r for r in Log(tmp_path / n).rows() if r[1] not in ("seconds", "psnr_db", "coarse_psnr_db")]
+        for n in ("whole", "parts")
+    ]
+    assert logs[0] == logs[1]
+    names = {name for _, name, _ in logs[0]}
+    assert {"charbonnier", "gradient", "temporal", "perceptual", "adversarial", "critic"} <= names
+
+
+RUN = """
+import sys
+from pathlib import Path
+from simvid.refining.training.loop import Trainer
+from simvid.refining.training.settings import TrainSettings
+data, out, text = sys.argv[1:]
+trainer = Trainer(Path(data), Path(out), TrainSettings.model_validate_json(text), None)
+trainer.run(lambda step, losses: print(step, flush=True))
+"""
+
+
+def test_kill_9_loses_nothing_that_matters(data: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(**{**TINY, "steps": 12, "sample_every": 12})
+    Trainer(data, tmp_path / "whole", settings, None).run()
+    command = [sys.executable, "-c", RUN, str(data), str(tmp_path / "killed"), settings.model_dump_json()]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) == 5:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    trainer = Trainer(data, tmp_path / "killed", settings, None)
+    assert 4 <= trainer.step < 12
+    trainer.run()
+    whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(v, killed["ema"][k]) for k, v in whole["ema"].items())
+    steps = [step for step, name, _ in Log(tmp_path / "killed").rows() if name == "loss"]
+    assert steps == list(range(1, 13))
+
+
+def test_checkpoints_are_few_whole_and_checked(data: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(**TINY)
+    Trainer(data, tmp_path, settings, None).run()
+    home = tmp_path / "checkpoints"
+    assert sorted(p.name for p in home.iterdir()) == ["00000004", "00000006"]
+    with pytest.raises(SimvidError, match="holds a run with other settings"):
+        Trainer(data, tmp_path, TrainSettings(**{**TINY, "rate": 1e-3}), None)
+    with pytest.raises(SimvidError, match="holds a run with other perceptual"):
+        Trainer(data, tmp_path, settings, random_features())
+    (home / "00000006" / "ema.safetensors").write_bytes(b"x")
+    with pytest.raises(ClipError, match="delete it to go on from the one before"):
+        Trainer(data, tmp_path, settings, None)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(data: Path, tmp_path: Path) -> None:
+    trainer = Trainer(data, tmp_path, TrainSettings(**TINY), None)
+    with torch.no_grad():
+        trainer.unet.leave.weight.fill_(float("nan"))
+    with pytest.raises(SimvidError, match="step 0: the loss of the unet is nan"):
+        trainer.run()
+
+
+def test_batches_depend_on_seed_and_step_alone(data: Path) -> None:
+    clips, settings = open_pairs(data, "train"), TrainSettings(**{**TINY, "batch": 16})
+    one, two, other = (make_batch(clips, settings, ("sunset",), step, "regression") for step in (3, 3, 4))
+    for name, value in vars(one).items():
+        assert np.array_equal(value, getattr(two, name)), name
+    assert not torch.equal(one.target, other.target)
+    assert set(one.look.tolist()) == {0, 1}
+    same = (one.times == 1).all(dim=1)
+    assert 0 < same.sum() < 16, "some clips begin at one, the others have a time of their own for each frame"
+    assert len(one.times[~same].unique()) == (~same).sum() * 3
+    told = one.history.abs().sum(dim=(1, 2, 3, 4)) > 0
+    assert 0 < told.sum() < 16
+    assert one.history[:, 0].abs().sum() == 0
+    assert make_batch(clips, settings, (), 3, "rollout").times.min() == 1
+
+
+def test_losses_by_hand() -> None:
+    one, two = torch.zeros(1, 2, 3, 4, 4), torch.full((1, 2, 3, 4, 4), 0.5)
+    assert float(charbonnier(one, two)) == pytest.approx(0.5, abs=1e-5)
+    assert float(gradient_difference(one, two)) == 0
+    ramp = one.clone()
+    ramp[..., :] = torch.arange(4) * 0.1
+    assert float(gradient_difference(ramp, one)) == pytest.approx(0.1)
+    flow, visible = torch.zeros(1, 2, 2, 4, 4), torch.ones(1, 2, 1, 4, 4)
+    flicker = two.clone()
+    flicker[:, 1] += 0.2
+    assert float(temporal_difference(two, two, flow, visible)) == 0
+    assert float(temporal_difference(flicker, two, flow, visible)) == pytest.approx(0.2, abs=1e-6)
+    assert float(temporal_difference(flicker, flicker, flow, visible)) == 0
+    assert float(temporal_difference(flicker, two, flow, 0 * visible)) == 0
+    scores = [torch.tensor([2.0, 0.5]), torch.tensor([-1.0])]
+    assert float(hinge_critic(scores, scores)) == pytest.approx((0.25 + 2.25 + 2.0 + 0.0) / 2)
+    assert float(hinge_maker(scores)) == pytest.approx(-(1.25 - 1.0) / 2)
+
+
+def test_a_critic_learns_to_tell_noise_from_smoothness() -> None:
+    torch.manual_seed(0)
+    features, critic = random_features(), Critic()
+    optimizer = torch.optim.Adam(critic.parameters(), 3e-3)
+    coarse = features(torch.zeros(4, 3, 40, 40))
+    true, made = features(0.5 * torch.randn(4, 3, 40, 40)), features(torch.zeros(4, 3, 40, 40))
+    loss: Any = None
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = hinge_critic(critic(true, coarse), critic(made, coarse))
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 1.0
+    with torch.no_grad():
+        scores = [float(hinge_maker(critic(x, coarse))) for x in (true, made)]
+    assert scores[0] < scores[1]
+
+
+def test_phases_and_rates() -> None:
+    settings = TrainSettings(steps=100, warm_up=10, rate=1e-3, rate_end=1e-5)
+    assert [settings.phase(s, perceptual=True) for s in (0, 44, 45, 79, 80)] == [
+        "regression", "regression", "adversarial", "adversarial", "rollout",
+    ]  # fmt: skip
+    assert settings.phase(50, perceptual=False) == "regression"
+    assert [settings.rate_at(s) for s in (0, 9, 10, 100)] == pytest.approx([1e-4, 1e-3, 1e-3, 1e-5])
+    with pytest.raises(ValueError, match="sum to 1"):
+        TrainSettings(shares=(0.5, 0.5, 0.5))
+
+
+def test_a_log_forgets_what_was_cut_off(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for step in (1, 2, 3):
+        log.add(step, {"loss": step / 3})
+    with log.path.open("a") as file:
+        file.write("4,lo")
+    assert [r[0] for r in log.rows()] == [1, 2, 3]
+    log.cut(2)
+    assert log.rows() == [(1, "loss", 1 / 3), (2, "loss", 2 / 3)]
+
+
+def test_the_command(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simvid import cli
+
+    monkeypatch.setenv("SIMVID_CACHE_DIR", str(tmp_path))
+    out, before = tmp_path / "run", signal.getsignal(signal.SIGTERM)
+    given = ["train", "refiner", "--data", str(data), "--out", str(out), "--steps", "1", "--batch", "1", "--frames",
+             "2", "--size", "32"]  # fmt: skip
+    try:
+        assert cli.main(given) == 0
+        captured = capsys.readouterr()
+        assert captured.out.strip() == str(out / "refiner")
+        assert "left out: the perceptual and the adversarial loss" in captured.err
+        assert "step      1  loss" in captured.err
+        assert cli.main([*given, "--rate", "-1"]) == 1
+        assert "rate" in capsys.readouterr().err
+    finally:
+        signal.signal(signal.SIGTERM, before)
