@@ -1,0 +1,60 @@
+"""The benchmarks' rivals draw what they claim, and what is missing is named."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simvid.rendering.reference import ReferenceRasterizer
+from simvid.testing.clouds import psnr_db
+
+Load = Callable[[str], Any]
+
+
+@pytest.fixture
+def bench(root: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Modules of benchmarks/."""
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("name", ["rivals_numba", "rivals_warp"])
+def test_pixel_order_ports_draw_the_references_picture(bench: Load, name: str) -> None:
+    """Otherwise to be faster than they are would mean nothing."""
+    renderer = bench("bench_renderer")
+    scene, view = renderer.room(400), renderer.camera(64, 48)
+    scene.pop("normals")
+    oracle = ReferenceRasterizer().rasterize(**scene, **view)
+    draw = bench(name).prepare(scene, view)
+    for _ in range(2):  # kept work space leaves no trace
+        assert psnr_db(np.asarray(draw(), np.float32), oracle.features) > 80
+
+
+def test_what_is_missing_is_named(bench: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, blender = bench("benchmarks_table"), bench("rivals_blender")
+    with pytest.raises(table.NotHereError, match=r"nothing: skipped, not installed \(pip install nothing==1\)"):
+        table.package("no_such_module", "nothing==1")
+    monkeypatch.delenv(blender.VARIABLE, raising=False)
+    with pytest.raises(table.NotHereError, match="Blender: skipped; set SIMVID_BENCH_BLENDER"):
+        blender.measured(Path("scene.npz"), [1], "CYCLES", 1)
+
+
+def test_without_a_gpu_one_line_says_so(root: Path) -> None:
+    command = [sys.executable, str(root / "benchmarks" / "bench_cuda.py")]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("bench_cuda: needs a CUDA device")
