@@ -16,17 +16,26 @@ import numpy as np
 import torch  # noqa: TID253  as above
 from numpy.typing import NDArray
 
+from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError
 from simvid.optics import Lens
 from simvid.rendering.cuda_labels import Lists, walk
-from simvid.rendering.raster import ALPHA_MIN, PLAIN, Raster, RasterJob, checked_job
+from simvid.rendering.raster import ALPHA_MIN, MOST_COLOUR, PLAIN, QUAT_NORMS, Raster, RasterJob, checked_job
+from simvid.scene.intrinsics import optics_of
 from simvid.spherical_harmonics import bands
 
 TILE = 16
 CAMERA_MODELS = {"pinhole": "pinhole", "orthographic": "ortho"}
 """Kind of lens -> gsplat's name. Its fisheye does not go on straight outside of the picture (see ``raster``)."""
+DRAWN = f"the renderer 'cuda' draws {' and '.join(CAMERA_MODELS)} lenses without distortion and without an aperture"
+NO_GPU = (
+    f"the renderer 'cuda' needs an NVIDIA GPU and a CUDA build of torch; torch {torch.__version__} sees none. "
+    "Use the renderer 'cpu', which gives the same pictures and labels"
+)
 LARGEST = 1e12
-"""Places and sizes [m] beyond this are left out: their squares would leave the range of float32 in gsplat."""
+"""Means [m] and opacities beyond this are left out."""
+WIDEST_PX = 1e9
+"""Gaussians that may be wider are left out: their determinant would leave the range of float32 (see ``MOST_PX2``)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +54,7 @@ class Cloud:
 class CudaRasterizer:
     """Rasterizer on an NVIDIA GPU; see ``Rasterizer`` for the arguments and ``raster`` for the rules.
 
-    Gaussians with NaN, infinite or absurdly large values are left out.
+    Gaussians with NaN, infinite or absurdly large numbers are left out, as in the other rasterizers.
 
     Args:
         device: a torch device.
@@ -58,6 +67,16 @@ class CudaRasterizer:
         if device.startswith("cuda"):
             _require_gpu()
         self._device = device
+
+    @staticmethod
+    def faults(assets: SceneAssets) -> list[str]:
+        """What keeps a scene from being drawn on this machine, found before any work: no GPU, a camera's lens."""
+        found = [] if torch.cuda.is_available() else [NO_GPU]
+        for camera in assets.scene.views:
+            lens = optics_of(camera.lens)
+            if _bent(lens) or camera.focus is not None:
+                found.append(f"camera {camera.name!r}: {DRAWN}; use the renderer 'cpu'")
+        return found
 
     def rasterize(  # noqa: PLR0913  the arguments of gsplat's rasterization(), under its names
         self,
@@ -90,7 +109,8 @@ class CudaRasterizer:
             width=width, height=height, sh=sh, sh_rotations=sh_rotations, owner=owner, near_m=near_m, far_m=far_m,
             eps2d=eps2d, want=want, lens=lens,
         )  # fmt: skip
-        _check_lens(job.lens)
+        if _bent(job.lens):
+            raise RenderError(f"{DRAWN}, got {job.lens}; use the renderer 'cpu'")
         if not len(job):
             return _nothing(job)
         with torch.no_grad():
@@ -101,17 +121,28 @@ class CudaRasterizer:
         means, quats, scales, opacities, features = (
             self._tensor(a) for a in (job.means, job.quats, job.scales, job.opacities, job.features)
         )
-        largest = quats.abs().amax(1, keepdim=True)
-        sound = ((means.abs() <= LARGEST) & (scales.abs() <= LARGEST)).all(1) & (opacities.abs() <= LARGEST)
-        sound &= (largest[:, 0] > 0) & torch.isfinite(quats).all(1)
         channels = features if job.sh is None else torch.cat([self._colours(job, means), features], dim=1)
+        sound = self._sound(job, means, quats, scales) & (opacities.abs() <= LARGEST)
+        if job.sh is not None:
+            sound &= (channels[:, :3] <= MOST_COLOUR).all(1)
         return Cloud(
             means.where(sound[:, None], 0),
-            (quats / largest).where(sound[:, None], 1),
+            quats.where(sound[:, None], 1),
             scales.where(sound[:, None], 1),
             opacities.where(sound, 0),  # gsplat leaves out what is fainter than ALPHA_MIN
-            channels,
+            channels.where(sound[:, None], 0),
         )
+
+    def _sound(self, job: RasterJob, means: Any, quats: Any, scales: Any) -> Any:
+        """Which Gaussians gsplat can be given [N]: it would draw some of the others as opaque."""
+        norms = quats.square().sum(1)
+        row = job.viewmat[2].astype(np.float32)
+        z = means @ self._tensor(row[:3]) + float(row[3])
+        enlarged = float(max(job.K[0, 0], job.K[1, 1]))
+        if job.lens.kind == "pinhole":
+            enlarged = enlarged * (1 + max(abs(limit) for limit in job.jacobian_limits)) / z.clamp(min=job.near_m)
+        sound = (means.abs() <= LARGEST).all(1) & (scales.abs().amax(1) * enlarged <= WIDEST_PX)
+        return sound & (norms >= QUAT_NORMS[0]) & (norms <= QUAT_NORMS[1])
 
     def draw(self, job: RasterJob, cloud: Cloud) -> Raster:
         """One picture of Gaussians that lie on the GPU."""
@@ -178,10 +209,7 @@ class CudaRasterizer:
 
 def _require_gpu() -> None:
     if not torch.cuda.is_available():
-        raise RenderError(
-            "the renderer 'cuda' needs an NVIDIA GPU and a CUDA build of torch; torch "
-            f"{torch.__version__} sees none. Use the renderer 'cpu', which gives the same pictures and labels"
-        )
+        raise RenderError(NO_GPU)
     try:  # gsplat builds its kernels the first time, if they did not come with it
         kernels = importlib.import_module("gsplat.cuda._backend")._C
     except (ImportError, OSError, RuntimeError) as error:
@@ -194,12 +222,8 @@ def _require_gpu() -> None:
         )
 
 
-def _check_lens(lens: Lens) -> None:
-    if lens.kind not in CAMERA_MODELS or any(lens.distortion) or lens.shift != (0.0, 0.0):
-        raise RenderError(
-            f"the renderer 'cuda' draws {' and '.join(CAMERA_MODELS)} lenses without distortion and without an "
-            f"aperture, got {lens}; use the renderer 'cpu'"
-        )
+def _bent(lens: Lens) -> bool:
+    return lens.kind not in CAMERA_MODELS or any(lens.distortion) or lens.shift != (0.0, 0.0)
 
 
 def _lists(meta: dict[str, Any]) -> Lists:

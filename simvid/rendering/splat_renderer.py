@@ -31,8 +31,8 @@ class SplatRenderer:
         return self._settings.model_dump(mode="json", exclude={"threads"})
 
     def faults(self, assets: SceneAssets) -> list[str]:
-        """None: whatever has a look can be drawn."""
-        return []
+        """What the rasterizer says, if its class has ``faults``; whatever has a look can be drawn."""
+        return list(self._kind.faults(assets)) if hasattr(self._kind, "faults") else []
 
     def frames(
         self, assets: SceneAssets, trajectory: Trajectory, camera: CameraPath, labels: Collection[str]

@@ -16,8 +16,15 @@ import pytest
 
 from simvid.errors import RenderError
 from simvid.optics import Lens
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.raster import Rasterizer
 from simvid.rendering.reference import ReferenceRasterizer
+from simvid.rendering.splat_renderer import SplatRenderer
+from simvid.scene import Focus, Pinhole
+from simvid.scene import Lens as SceneLens
 from simvid.testing.clouds import assert_equivalent, look_at, random_cloud
+from simvid.testing.physics_scenes import CAMERA, box, small_assets, small_scene
+from simvid.testing.rendering import RendererContract
 
 torch = pytest.importorskip("torch")
 gsplat = pytest.importorskip("gsplat")
@@ -158,7 +165,7 @@ def test_only_what_is_wanted(rasterizer: Any) -> None:
     assert raster.features.shape == (48, 64, 3)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, -1e38])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, -1e38, 1e11])
 @pytest.mark.parametrize("field", ["means", "quats", "scales", "opacities"])
 def test_impossible_gaussians_never_reach_gsplat(
     rasterizer: Any, monkeypatch: pytest.MonkeyPatch, field: str, value: float
@@ -167,15 +174,26 @@ def test_impossible_gaussians_never_reach_gsplat(
     seen: dict[str, Any] = {}
     monkeypatch.setattr(cuda.gsplat, "rasterization", lambda **call: seen.update(call) or played(**call))
     cloud: dict[str, Any] = random_cloud(11, 60)
-    others = {**cloud, "opacities": cloud["opacities"].copy()}
-    others["opacities"][::3] = 0
     cloud[field] = cloud[field].copy()
     cloud[field][::3] = value
     got = rasterizer.rasterize(**cloud)
-    for name in ("means", "quats", "scales", "opacities"):
+    for name in ("means", "quats", "scales", "opacities", "colors"):
         assert (seen[name].abs() <= 1e12).all(), name
-    if not (field == "quats" and abs(value) == 1e38):  # these are rotations as good as any
-        assert_equivalent(got, ORACLE.rasterize(**others))
+    if not (field == "opacities" and value > 1):  # of which no rule is made
+        assert_equivalent(got, ORACLE.rasterize(**cloud))
+
+
+@pytest.mark.parametrize("field", ["quats", "scales", "opacities"])
+def test_zeros(rasterizer: Any, field: str) -> None:
+    cloud = random_cloud(11, 60)
+    cloud[field][::3] = 0
+    assert_equivalent(rasterizer.rasterize(**cloud), ORACLE.rasterize(**cloud))
+
+
+def test_endless_colours_are_left_out(rasterizer: Any) -> None:
+    cloud = random_cloud(12, 60, degree=1)
+    cloud["sh"][::3, 0] = 3e38
+    assert_equivalent(rasterizer.rasterize(**cloud), ORACLE.rasterize(**cloud))
 
 
 LENSES_REFUSED = [Lens("fisheye"), Lens("pinhole", (-0.1, 0, 0, 0, 0, 0, 0, 0)), Lens(shift=(0.01, 0))]
@@ -185,6 +203,20 @@ LENSES_REFUSED = [Lens("fisheye"), Lens("pinhole", (-0.1, 0, 0, 0, 0, 0, 0, 0)),
 def test_other_lenses_are_refused_by_name(rasterizer: Any, lens: Lens) -> None:
     with pytest.raises(RenderError, match=r"pinhole and orthographic lenses without.*got Lens.*use the renderer 'cpu'"):
         rasterizer.rasterize(**random_cloud(0, 5), lens=lens)
+
+
+def test_faults_are_found_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    bent, focus = SceneLens(pinhole=Pinhole(k1=-0.1)), Focus(distance_m=1.0, f_number=2.8)
+    plain = CAMERA.model_copy(update={"name": "plain"})
+    changes: list[dict[str, Any]] = [{"name": "bent", "lens": bent}, {"name": "deep", "focus": focus}]
+    cameras = (plain, *(CAMERA.model_copy(update=change) for change in changes))
+    assets = small_assets(small_scene([box()]).model_copy(update={"cameras": cameras}))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    faults = SplatRenderer(cuda.CudaRasterizer, RenderSettings()).faults(assets)
+    assert [fault.split(":")[0] for fault in faults] == ["camera 'bent'", "camera 'deep'"]
+    assert all("without distortion and without an aperture; use the renderer 'cpu'" in fault for fault in faults)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "needs an NVIDIA GPU" in cuda.CudaRasterizer.faults(assets)[0]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -214,3 +246,12 @@ def test_without_kernels_it_says_so(monkeypatch: pytest.MonkeyPatch, module: Any
 def test_parity_on_the_gpu(lens: Lens, degree: int | None) -> None:
     cloud: dict[str, Any] = random_cloud(7, 3000, degree=degree, owners=8, width=320, height=240) | {"lens": lens}
     assert_equivalent(cuda.CudaRasterizer().rasterize(**cloud), ORACLE.rasterize(**cloud), least_db=55)
+
+
+@pytest.mark.gpu
+class TestCudaRenderer(RendererContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def rasterizer(cls) -> Rasterizer:
+        made: Rasterizer = cuda.CudaRasterizer()
+        return made
