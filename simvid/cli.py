@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; its exit code.
 
     0 is well, 1 an error without a kind of its own, 2 wrong arguments or a faulty scene; the other kinds have the codes
-    of ``simvid.errors``. 130 is Ctrl-C.
+    of ``simvid.errors``: among them 8 from ``run`` and ``render``, for a clip that is there but failed a self-check.
+    130 is Ctrl-C.
     """
     arguments = argparse.Namespace(json=False, debug=False)
     try:
@@ -160,6 +161,14 @@ def _scene_options(parser: Any, what: str = "scene") -> None:
     )  # fmt: skip
 
 
+def _picture_options(parser: Any) -> None:
+    parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
+    parser.add_argument(
+        "--labels", metavar="NAMES",
+        help="labels to write, as in depth,ids,flow, or all; instead of the scene's",
+    )  # fmt: skip
+
+
 def _job_options(parser: Any) -> None:
     parser.add_argument("--out", default=None, metavar="DIR", help="folder for clips (default: out)")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames (2 or more)")
@@ -170,12 +179,12 @@ def _job_options(parser: Any) -> None:
 def _run(commands: Any) -> None:
     parser = _command(
         commands, "run", "make a clip: simulate, render, refine, write",
-        "  simvid run domino_row\n  simvid run my_scene.yaml --out clips --set cameras.front.fov_y_deg=60",
+        "  simvid run domino_row --labels all\n  simvid run my_scene.yaml --out clips --set cameras.front.fov_y_deg=60",
     )  # fmt: skip
     parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
     _job_options(parser)
     _scene_options(parser)
-    parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
+    _picture_options(parser)
     parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf, instead of the scene's")
     parser.add_argument("--look", metavar="NAME", help="how the refined video should look, instead of the scene's")
     parser.set_defaults(until="refining")
@@ -189,7 +198,7 @@ def _simulate(commands: Any) -> None:
     parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
     _job_options(parser)
     _scene_options(parser)
-    parser.set_defaults(until="physics", renderer=None, refiner=None, look=None)
+    parser.set_defaults(until="physics", labels=None, renderer=None, refiner=None, look=None)
 
 
 def _render(commands: Any) -> None:
@@ -200,7 +209,7 @@ def _render(commands: Any) -> None:
     parser.add_argument("scene", metavar="SCENE|CLIP", help="a scene's name or YAML file, or a clip folder")
     _job_options(parser)
     _scene_options(parser)
-    parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
+    _picture_options(parser)
     parser.set_defaults(until="rendering", refiner=None, look=None)
 
 

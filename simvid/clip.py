@@ -193,11 +193,27 @@ class Clip:
             ClipError: no such camera, or it was made without ``depth`` or ``ids``.
             IndexError: no such frame.
         """
-        from simvid.motion import RigidMotion, flow_between, hidden
+        from simvid.motion import flow_between, hidden, motion_of
 
         (depth, ids), (target_depth, target_ids) = self._depth_and_ids(camera, i), self._depth_and_ids(camera, j)
-        shift, z = flow_between(depth, ids, self.cameras[camera], RigidMotion(self.trajectory), (i, j))
+        shift, z = flow_between(depth, ids, self.cameras[camera], motion_of(self.trajectory), (i, j))
         return shift, hidden(shift, z, ids, target_depth, target_ids)
+
+    def derived(self, camera: str, name: str, index: int) -> NDArray[Any]:
+        """A label that follows from stored ones: ``valid``, ``distance``, ``instance_ids``, ``semantic_ids``,
+        ``normals_world``; see ``simvid.derived.DERIVED``.
+
+        Raises:
+            ClipError: no such camera, or what it is made from was not asked for when the clip was made.
+            IndexError: no such frame.
+            ValueError: no such label.
+        """
+        from simvid.derived import DERIVED, derive
+
+        needed = DERIVED[name][0] if name in DERIVED else "rgb"
+        self._check_indices([index])
+        frame = next(self.stream(camera, labels=[needed], indices=[index]))
+        return derive(name, frame, self.cameras[camera], index, self.trajectory)
 
     def tracks(self, camera: str, pixels: Array | None = None, frame: int = 0) -> Tracks:
         """Surface points followed through the clip.
@@ -212,7 +228,7 @@ class Clip:
             IndexError: no such frame.
             ValueError: a place outside the picture.
         """
-        from simvid.motion import RigidMotion
+        from simvid.motion import motion_of
         from simvid.tracks import Tracker, Tracks, pixel_queries
 
         if pixels is None:
@@ -220,7 +236,7 @@ class Clip:
             return Tracks(**{f.name: stored[f.name] for f in fields(Tracks)})
         path = self.cameras[self._camera(camera).name]
         tracker = Tracker(
-            pixel_queries(pixels, frame, path, *self._depth_and_ids(camera, frame), RigidMotion(self.trajectory)),
+            pixel_queries(pixels, frame, path, *self._depth_and_ids(camera, frame), motion_of(self.trajectory)),
             path,
             self.trajectory,
         )

@@ -51,6 +51,19 @@ class SurfaceMotion(Protocol):
         """
         ...
 
+    def rest(self, points: Array, ids: Ids, at: When) -> Array:
+        """Coordinates that a surface point keeps through the clip: where it is in its part's frame, undeformed.
+
+        Args:
+            points: in the world at that time [m], [..., 3]; may be NaN.
+            ids: the part that each belongs to, 0 for what stands still, [...].
+            at: a frame, a time between frames, or one of each point.
+
+        Returns:
+            In the frame of the part (of the world, for 0) [m], [..., 3].
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class RigidMotion:
@@ -67,6 +80,16 @@ class RigidMotion:
         maps = part_maps(self.trajectory, i, j)[ids]
         moved = np.einsum("...ab,...b->...a", maps[..., :3], points)
         return np.asarray(moved + maps[..., 3])
+
+    def rest(self, points: Array, ids: Ids, at: When) -> Array:
+        """See ``SurfaceMotion``."""
+        turns, places = part_poses(self.trajectory, ids, at)
+        return np.asarray(np.einsum("...a,...ab->...b", points - places, turns))
+
+
+def motion_of(trajectory: Trajectory) -> SurfaceMotion:
+    """How the surfaces of a trajectory move. All labels and checks ask here."""
+    return RigidMotion(trajectory)
 
 
 def part_poses(trajectory: Trajectory, ids: Ids, at: When) -> tuple[Array, Array]:

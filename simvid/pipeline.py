@@ -70,7 +70,7 @@ def run(
     reporter.end("assets", time.perf_counter() - started, False)
     if not force and (clip := existing_clip(job)) is not None:
         reporter.found(clip.path)
-        return clip
+        return _warned(clip)
     with job.compiling_ahead():
         physics = job.simulate()
         rendered = {c.name: job.render(c, physics) for c in drawn.views} if until != "physics" else {}
@@ -78,9 +78,13 @@ def run(
     checked = {
         c.name: job.check(c, physics, rendered[c.name], refined.get(c.name)) for c in drawn.views if c.name in rendered
     }
-    clip = write_clip(job, Results(physics, rendered, refined, checked))
+    return _warned(write_clip(job, Results(physics, rendered, refined, checked)))
+
+
+def _warned(clip: Clip) -> Clip:
+    """The clip, with a warning to the caller of ``run`` for each self-check that failed."""
     for check in clip.failed_checks:
-        warnings.warn(CheckWarning(f"{clip.path}: {check.line()}"), stacklevel=2)
+        warnings.warn(CheckWarning(f"{clip.path}: {check.line()}"), stacklevel=3)
     return clip
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
 from simvid.lens import unproject
-from simvid.motion import RigidMotion, SurfaceMotion, seen_at, shown, to_camera, to_world
+from simvid.motion import SurfaceMotion, motion_of, seen_at, shown, to_camera, to_world
 from simvid.shutter import pixel_times
-from simvid.trajectory import Trajectory, pose_matrices
+from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
 ALONG_M = 1e-4
@@ -52,7 +52,7 @@ class Tracks:
     Attributes:
         part_id: [K].
         query_frame: [K].
-        local_m: the point in its part's frame (in the world for part 0), float64 [K, 3].
+        local_m: the point in its part's frame, undeformed (in the world for part 0), float64 [K, 3].
         world_m: float64 [T, K, 3].
         uv: place in the picture (x right, y down) [px], also where the point is hidden or outside; NaN where the lens
             cannot see it; float32 [T, K, 2].
@@ -89,8 +89,8 @@ class Tracker:
     def __init__(
         self, queries: Queries, camera: CameraPath, trajectory: Trajectory, motion: SurfaceMotion | None = None
     ) -> None:
-        self._queries, self._camera, self._trajectory = queries, camera, trajectory
-        self._motion = motion if motion is not None else RigidMotion(trajectory)
+        self._queries, self._camera = queries, camera
+        self._motion = motion if motion is not None else motion_of(trajectory)
         self._rows: list[tuple[Array, Array, Array, NDArray[np.bool_]]] = []
 
     def add(self, depth: NDArray[np.float32], ids: NDArray[np.int32]) -> None:
@@ -123,11 +123,11 @@ class Tracker:
         )
 
     def _local(self) -> Array:
-        queries = self._queries
-        poses = np.concatenate(
-            [np.tile(np.eye(4), (self._trajectory.frame_count, 1, 1, 1)), pose_matrices(self._trajectory.poses)], axis=1
-        )[queries.frame, queries.part_id]
-        return np.asarray(np.einsum("ka,kab->kb", queries.point_m - poses[:, :3, 3], poses[:, :3, :3]))
+        queries, rest = self._queries, np.empty_like(self._queries.point_m)
+        for start in np.unique(queries.frame):
+            mine = queries.frame == start
+            rest[mine] = self._motion.rest(queries.point_m[mine], queries.part_id[mine], int(start))
+        return rest
 
 
 def pixel_queries(

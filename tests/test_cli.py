@@ -13,13 +13,24 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import simvid
 from simvid import cli
 from simvid.clip import Clip
 from simvid.commands.reporting import Bars, Lines, reporter_for
-from simvid.errors import AssetError, ClipError, MissingExtraError, PhysicsError, RenderError, SceneError
+from simvid.errors import (
+    AssetError,
+    CheckError,
+    CheckWarning,
+    ClipError,
+    MissingExtraError,
+    PhysicsError,
+    RenderError,
+    SceneError,
+)
+from simvid.frames import LABELS, arrays_of
 
 pytestmark = pytest.mark.usefixtures("free_fall")
 COMMANDS = (
@@ -325,12 +336,64 @@ def test_lists(simvid_: Any, root: Path) -> None:
     assert "identity  " in simvid_("list").out
 
 
+def test_all_labels(simvid_: Any, flying_file: Path, tmp_path: Path) -> None:
+    done = simvid_("run", flying_file, "--out", tmp_path, "--labels", "all", "--frames", 2, "--json", "-q")
+    assert done.code == 0
+    clip = Clip.open(done.json["clip"])
+    assert set(clip.scene.labels) == set(LABELS)
+    assert set(clip.arrays("front")) == {"rgb", *arrays_of(LABELS)}
+    assert {c["passed"] for c in done.json["checks"]} <= {True, None}
+    assert len(done.json["checks"]) == 12
+    again = simvid_("render", clip.path, "--labels", "depth, ids", "--json", "-q")
+    assert Clip.open(again.json["clip"]).arrays("side") == ("rgb", "depth", "depth_expected", "ids")
+    wrong = simvid_("run", flying_file, "--labels", "depth,idz")
+    assert wrong.code == 2
+    assert "got 'depth,idz'\n  hint: did you mean 'ids'?" in wrong.err
+
+
+def test_wrong_labels_are_told(
+    simvid_: Any, flying_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renderer with a fault in its flow: the clip is there, and whoever made it knows."""
+    from simvid.rendering import motion, renderer
+
+    def off(*arguments: Any) -> Any:
+        shift, z = sound(*arguments)
+        return shift + np.float32(0.3), z
+
+    sound = motion.flow
+    monkeypatch.setattr(renderer, "flow", off)
+    call = ("run", flying_file, "--out", tmp_path, "--frames", 2)
+    done = simvid_(*call)
+    assert done.code == CheckError.exit_code == 8
+    line = "self-check flow_follows_pose front: FAILED; static_median_px 0.424 (at most 0.1), moving_median_px 0.424"
+    assert f"simvid: {line}" in done.err
+    assert "FAILED: flow_follows_pose front" in done.out
+    path = next(tmp_path.glob("flying-*"))
+    failed = Clip.open(path).failed_checks
+    assert {c.name for c in failed} == {"flow_follows_pose", "flow_returns"}
+    shown = simvid_("show", path)
+    assert shown.code == 0
+    assert f"    {line.removeprefix('self-check ')}" in shown.out
+    assert simvid_(*call).code == 8, "it is told again where nothing is run"
+    with pytest.warns(CheckWarning) as caught:
+        simvid.run(flying_file, tmp_path, frames=2)
+    assert [str(w.message).split("; ")[0] for w in caught] == [f"{path}: {c.name} {c.camera}: FAILED" for c in failed]
+
+
 def test_show(simvid_: Any, flying_clip: Clip, tmp_path: Path) -> None:
     import shutil
 
     done = simvid_("show", flying_clip.path, "--verify")
     assert done.code == 0
-    for text in ("flying: A ball", flying_clip.content_hash, "ball", "front: 64 x 48", "files hold what they should"):
+    for text in (
+        "flying: A ball",
+        flying_clip.content_hash,
+        "ball",
+        "front: 64 x 48",
+        "boxes_are_tight side: passed",
+        "files hold what they should",
+    ):
         assert text in done.out
     assert simvid_("show", flying_clip.path, "--json").json["content_hash"] == flying_clip.content_hash
     copy = shutil.copytree(flying_clip.path, tmp_path / "copy")

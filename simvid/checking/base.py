@@ -81,8 +81,10 @@ class Subject:
     def judged(
         self, check: str, measured: Mapping[str, float], limits: Mapping[str, float], frames: Sequence[int], note: str
     ) -> CheckRecord:
-        """Passed where nothing measured is above its limit."""
+        """Passed where nothing measured is above its limit; nothing to check where all is NaN."""
         kept = {name: round(float(min(value, 1e9)), 6) for name, value in measured.items() if not np.isnan(value)}
+        if not kept.keys() & limits.keys():
+            return self.record(check, None, frames=tuple(frames), note="too little is seen of anything")
         passed = all(kept[name] <= limit for name, limit in limits.items() if name in kept)
         return self.record(
             check, passed, measured=kept, limits=dict(limits), frames=tuple(frames), note="" if passed else note

@@ -6,7 +6,7 @@ import numpy as np
 
 from simvid.checking.base import Array, Mask, Subject
 from simvid.clips.records import CheckRecord
-from simvid.motion import RigidMotion, seen_at
+from simvid.motion import motion_of, seen_at
 from simvid.trajectory import EVENTS
 
 REACH_PX = 2.0
@@ -72,7 +72,7 @@ def _moved(subject: Subject, frame: int, point: Array, part: int) -> float:
     """How far a point of a part came in the picture since the frame before [px]."""
     if frame == 0:
         return 0.0
-    old = RigidMotion(subject.trajectory)(point, np.array(part, np.int32), frame, frame - 1)
+    old = motion_of(subject.trajectory)(point, np.array(part, np.int32), frame, frame - 1)
     (uv, _), (there, _) = seen_at(subject.camera, frame, point), seen_at(subject.camera, frame, old)
     return float(np.nan_to_num(np.linalg.norm(uv - there)))
 

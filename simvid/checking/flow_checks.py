@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from simvid.checking.base import Array, Mask, Subject, spread, worst_median
 from simvid.clips.records import CheckRecord
 from simvid.lens import pixel_centers
-from simvid.motion import RigidMotion, carried
+from simvid.motion import flow_between, motion_of
 
 WARP_PX = 0.1
 ROUND_TRIP_PX = 0.2
@@ -26,13 +28,13 @@ def flow_follows_pose(subject: Subject) -> CheckRecord:
     if not subject.has(*needed):
         return subject.record("flow_follows_pose", None, note=subject.missing(*needed))
     frames = spread(subject.count - 1)
-    motion, camera = RigidMotion(subject.trajectory), subject.camera
+    motion = motion_of(subject.trajectory)
     found = {"static_median_px": np.nan, "moving_median_px": np.nan}
     worst = ""
     for i, depth, ids, flow in zip(frames, *(subject.read(n, frames) for n in needed), strict=True):
-        uv, _ = carried(camera, depth, ids, motion, (i, i + 1))
-        errors = _lengths(uv - pixel_centers(camera) - flow)
-        errors[np.isnan(uv[..., 0]) & np.isnan(flow[..., 0])] = np.nan
+        right, _ = flow_between(depth, ids, subject.camera, motion, (i, i + 1))
+        errors = _lengths(right - flow)
+        errors[np.isnan(right[..., 0]) & np.isnan(flow[..., 0])] = np.nan
         still = _still(subject, i)[ids]
         for name, where in (("static_median_px", still), ("moving_median_px", ~still)):
             value, owner = worst_median(errors, ids, where & ~np.isnan(errors))
@@ -45,25 +47,30 @@ def flow_follows_pose(subject: Subject) -> CheckRecord:
 def flow_returns(subject: Subject) -> CheckRecord:
     """(b) Forward flow and then the backward flow found there lead back, for points that are not hidden.
 
-    Between four pixels of the point's part the backward flow is between their values: what leads back to within that
-    range is right, and how far a way misses it is its error. (A bilinear mean alone would be off by as much as the flow
-    varies from pixel to pixel at edges of small things that turn fast.)
+    Judged part by part, by the median over its pixels. Between four pixels of the point's part the backward flow is
+    between their values: what leads back to within that range is right, and how far a way misses it is its error. (The
+    bilinear mean is off by as much as the flow bends from pixel to pixel, at the edges of small things that turn fast;
+    its median over all pixels is told beside it.)
     """
     needed = ("ids", "flow_forward", "flow_backward", "occluded_forward")
     if not subject.has(*needed):
         return subject.record("flow_returns", None, note=subject.missing(*needed))
     frames = spread(subject.count - 1)
     after = [i + 1 for i in frames]
-    found, worst = {"median_px": np.nan}, ""
+    found, worst = {"median_px": np.nan, "bilinear_median_px": np.nan}, ""
     streams = (*(subject.read(n, frames) for n in ("ids", "flow_forward", "occluded_forward")),
                *(subject.read(n, after) for n in ("ids", "flow_backward")))  # fmt: skip
+    means: list[Array] = []
     for i, ids, flow, hidden, next_ids, back in zip(frames, *streams, strict=True):
-        low, high, whole = _range_around(back, next_ids, pixel_centers(subject.camera) + flow, ids)
-        errors = _lengths(np.maximum(np.maximum(low + flow, -flow - high), 0))
-        value, owner = worst_median(errors, ids, whole & ~hidden)
+        around = _around(back, next_ids, pixel_centers(subject.camera) + flow, ids)
+        errors = _lengths(np.maximum(np.maximum(around.low + flow, -flow - around.high), 0))
+        value, owner = worst_median(errors, ids, around.whole & ~hidden)
+        means.append(_lengths(flow + around.mean)[around.whole & ~hidden])
         if not value <= found["median_px"] and not np.isnan(value):
             found["median_px"] = value
             worst = f"frame {i}, part {_part(subject, owner)}" if value > ROUND_TRIP_PX else worst
+    if any(len(m) for m in means):
+        found["bilinear_median_px"] = float(np.median(np.concatenate(means)))
     return subject.judged("flow_returns", found, {"median_px": ROUND_TRIP_PX}, frames, worst)
 
 
@@ -82,19 +89,31 @@ def _part(subject: Subject, owner: int) -> str:
     return repr(subject.trajectory.parts[owner - 1].name) if owner else "scenery"
 
 
-def _range_around(
-    picture: NDArray[np.float32], ids: NDArray[np.int32], at: Array, wanted: NDArray[np.int32]
-) -> tuple[Array, Array, Mask]:
-    """Least and greatest value of the four pixels around places [H, W, 2], and where all four have the id wanted."""
+class _Around(NamedTuple):
+    """The four pixels around places: their least, greatest and bilinear mean value, and whether they all count."""
+
+    low: Array
+    high: Array
+    mean: Array
+    whole: Mask
+
+
+def _around(picture: NDArray[np.float32], ids: NDArray[np.int32], at: Array, wanted: NDArray[np.int32]) -> _Around:
+    """Look up a picture at places [H, W, 2]; pixels around one count where all four have the id wanted.
+
+    NaN where one of them has no value. Scenery (id 0) counts only where all four have one: sky has none.
+    """
     height, width = ids.shape
     x, y = np.nan_to_num(at[..., 0], nan=-9) - 0.5, np.nan_to_num(at[..., 1], nan=-9) - 0.5
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
     whole = (left >= 0) & (left < width - 1) & (top >= 0) & (top < height - 1)
     left, top = np.clip(left, 0, max(width - 2, 0)), np.clip(top, 0, max(height - 2, 0))
     low, high = np.full((*at.shape[:2], 2), np.inf), np.full((*at.shape[:2], 2), -np.inf)
+    mean = np.zeros((*at.shape[:2], 2))
     for dx in range(min(2, width)):
         for dy in range(min(2, height)):
             value = picture[top + dy, left + dx]
-            whole &= (ids[top + dy, left + dx] == wanted) & np.isfinite(value).all(axis=-1)
-            low, high = np.fmin(low, value), np.fmax(high, value)
-    return low, high, whole
+            whole &= (ids[top + dy, left + dx] == wanted) & ((wanted > 0) | np.isfinite(value).all(axis=-1))
+            low, high = np.minimum(low, value), np.maximum(high, value)
+            mean += (np.abs(1 - dx - (x - left)) * np.abs(1 - dy - (y - top)))[..., None] * value
+    return _Around(low, high, mean, whole)

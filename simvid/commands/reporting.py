@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from simvid.clips.records import CheckRecord
 from simvid.progress import Reporter, Silence
 
 
@@ -92,6 +95,15 @@ class Bars(Silence):
     def found(self, clip: Path) -> None:
         """One line."""
         self._progress.console.print(f"nothing has changed: {clip} is used as it is", highlight=False)
+
+
+def checks_in_short(checks: Sequence[CheckRecord]) -> str:
+    """How many self-checks passed, and which did not."""
+    counts = Counter(check.passed for check in checks)
+    failed = ", ".join(f"{check.name} {check.camera}" for check in checks if check.passed is False)
+    texts = [f"{counts[True]} passed", f"{counts[None]} had nothing to check" if counts[None] else "",
+             f"{counts[False]} FAILED: {failed}" if failed else ""]  # fmt: skip
+    return ", ".join(text for text in texts if text)
 
 
 def reporter_for(arguments: argparse.Namespace) -> tuple[Times, AbstractContextManager[object]]:

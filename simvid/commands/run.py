@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+import warnings
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from simvid.catalogue import BackendShelf, find
 from simvid.clip import Clip
 from simvid.clips.records import CLIP_FILE
-from simvid.commands.reporting import Times, reporter_for
-from simvid.errors import ClipError, SceneError
+from simvid.commands.reporting import Times, checks_in_short, reporter_for
+from simvid.errors import CheckError, CheckWarning, ClipError, SceneError
+from simvid.frames import LABELS
 from simvid.parsing import load_scene, parse_scene
 from simvid.pipeline import run
 from simvid.scene import Scene
@@ -19,12 +23,13 @@ from simvid.trajectory import Trajectory
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run it and say where things are."""
+    """Run it and say where things are; ``CheckError``'s code if the labels failed a self-check."""
     scene, trajectory, out = _source(arguments)
     if arguments.sample and not scene.randomize:
         raise SceneError(f"--sample: expected 0, as {scene.name} randomizes nothing, got {arguments.sample}")
     times, shown = reporter_for(arguments)
-    with shown:
+    with shown, warnings.catch_warnings():
+        warnings.simplefilter("ignore", CheckWarning)  # told below
         clip = run(
             scene, arguments.out or out, frames=arguments.frames, sample_index=arguments.sample, until=arguments.until,
             trajectory=trajectory, force=arguments.force, reporter=times,
@@ -35,7 +40,9 @@ def main(arguments: argparse.Namespace) -> int:
         print(clip.path)
     else:
         print("\n".join(lines(clip, times)))
-    return 0
+    for check in clip.failed_checks:
+        print(f"simvid: self-check {check.line()}", file=sys.stderr)
+    return CheckError.exit_code if clip.failed_checks else 0
 
 
 def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Path]:
@@ -50,6 +57,8 @@ def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Pa
     ):
         if value is not None:
             overrides.append(f"{path}={json.dumps(value)}")
+    if arguments.labels is not None:
+        overrides.append(f"labels={json.dumps(_labels(arguments.labels))}")
     folder = Path(arguments.scene)
     if arguments.until == "rendering" and (folder / CLIP_FILE).is_file():
         clip = Clip.open(folder)
@@ -57,6 +66,20 @@ def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Pa
         scene = parse_scene(text, str(folder / CLIP_FILE), clip.scene._base, overrides)
         return scene, clip.trajectory, folder.parent
     return load_scene(arguments.scene, overrides), None, Path("out")
+
+
+def _labels(text: str) -> list[str]:
+    """Names of labels with commas between them, or ``all``."""
+    names = [name.strip() for name in text.split(",")]
+    if names == ["all"]:
+        return names
+    for name in names:
+        if name not in LABELS:
+            near = get_close_matches(name, LABELS, n=1)
+            hint = f"\n  hint: did you mean {near[0]!r}?" if near else ""
+            known = ", ".join(LABELS)
+            raise SceneError(f"--labels: expected all, or names of {known} with commas between, got {text!r}{hint}")
+    return names
 
 
 def _entry(kind: Literal["renderer", "refiner"], value: str | None) -> str | None:
@@ -85,6 +108,7 @@ def summary(clip: Clip, times: Times) -> dict[str, Any]:
         "videos": {name: str(clip.video(name)) for name in cameras},
         "refined": {r.name: {c: str(clip.video(c, r.name)) for c in r.cameras} for r in clip.record.refined},
         "contact_sheet": str(clip.path / "contact_sheet.png") if cameras else None,
+        "checks": [check.model_dump(mode="json") for check in clip.record.checks],
         "labels": {name: [str(p) for p in label_pictures(clip, name)] for name in cameras},
     }
 
@@ -106,6 +130,7 @@ def lines(clip: Clip, times: Times) -> list[str]:
             found.append(("label pictures", f"{clip.path / camera.folder / 'labels'}/{{{names}}}.png"))
     if clip.record.cameras:
         found.insert(1, ("contact sheet", str(clip.path / "contact_sheet.png")))
+        found.append(("self-checks", checks_in_short(clip.record.checks)))
     else:
         found.append(("trajectory", str(clip.path / "trajectory.npz")))
     found.append(("time", "  ".join(f"{stage} {seconds:.1f} s" for stage, seconds in times.stages_s.items())))

@@ -45,5 +45,9 @@ def _lines(clip: Clip) -> Iterator[str]:
         yield f"  {part.id:>3} {part.name:<24} {part.category:<16} {mass}".rstrip()
     if len(record.parts) > 40:
         yield f"      and {len(record.parts) - 40} more"
+    if record.checks:
+        yield "  self-checks"
+    for check in record.checks:
+        yield f"    {check.line()}"
     for stage in record.stages:
         yield f"  stage {stage.stage:<24} {stage.wall_s:6.1f} s  {stage.key[:16]}"

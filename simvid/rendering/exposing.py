@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.motion import RigidMotion
+from simvid.motion import motion_of
 from simvid.rendering import surface_labels
 from simvid.rendering.compositing import composite_rgb
 from simvid.rendering.depth_sensor import DepthMeter
@@ -61,7 +61,7 @@ class Exposer:
         sensor = None if view is None else view.sensor
         self._counting = None if sensor is None or sensor.changes_nothing else Counting.of(sensor)
         self._labelled = bool(job.labels & SURFACE_LABELS)
-        self._motion = RigidMotion(job.trajectory)
+        self._motion = motion_of(job.trajectory)
         self._more: SurfaceLabels | None = None
         if job.labels & surface_labels.NAMES:
             self._more = SurfaceLabels(job.assets, job.trajectory, camera, job.labels, painter.near_m)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simvid.camera_path import CameraPath
 from simvid.lens import project, unproject_picture
-from simvid.motion import RigidMotion
+from simvid.motion import SurfaceMotion
 from simvid.rendering.sight import Sight, sight_of
 from simvid.scene import Camera
 
@@ -113,7 +113,7 @@ def moved_px(
     sight: Sight,
     camera: CameraPath,
     surfaces: tuple[NDArray[np.float32], NDArray[np.int32]],
-    motion: RigidMotion,
+    motion: SurfaceMotion,
     span: tuple[float, float, float],
 ) -> float:
     """How far what is seen moves in the picture during an exposure, at most [px].

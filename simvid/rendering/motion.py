@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
-from simvid.motion import LEAST, NEARER, RigidMotion, flow_between, part_maps, rigid_inverse
+from simvid.motion import LEAST, NEARER, flow_between, motion_of, part_maps, rigid_inverse
 from simvid.rendering.jit import kernel
 from simvid.rendering.threads import Workers
 from simvid.trajectory import Trajectory
@@ -53,7 +53,7 @@ def flow(
         front of camera j; and z [m] of the point in camera j, float32 [H, W], NaN without a surface.
     """
     if camera.shutter is not None or not camera.lens.plain:
-        return flow_between(depth, ids, camera, RigidMotion(trajectory), frames)
+        return flow_between(depth, ids, camera, motion_of(trajectory), frames)
     height, width = depth.shape
     maps = part_motions(trajectory, camera, *frames)
     out = np.empty((height, width, 2), np.float32)

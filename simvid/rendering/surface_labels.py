@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.frames import CameraPath
-from simvid.motion import RigidMotion, When, part_poses, scene_flow, surface_points
+from simvid.motion import motion_of, scene_flow, surface_points
 from simvid.shutter import pixel_times
 from simvid.surfaces.draw import SurfaceArtist
 from simvid.surfaces.meshes import SurfaceMeshes, part_boxes_m
@@ -48,7 +48,7 @@ class SurfaceLabels:
     ) -> None:
         self._trajectory, self._camera = trajectory, camera
         self._labels = NAMES & set(labels)
-        self._motion = RigidMotion(trajectory)
+        self._motion = motion_of(trajectory)
         if self._labels & {"depth_surface", "amodal"}:
             meshes = SurfaceMeshes.of(assets)
             self._artist = SurfaceArtist(meshes, trajectory, camera, near_m)
@@ -65,7 +65,8 @@ class SurfaceLabels:
         if "object_coords" in self._labels:
             points = surface_points(self._camera, frame, seen.depth)
             when = frame if self._camera.shutter is None else pixel_times(self._camera, frame)
-            made["object_coords"] = object_coordinates(points, seen.ids, self._trajectory, when, self._boxes)
+            rest = self._motion.rest(points, seen.ids, when)
+            made["object_coords"] = object_coordinates(rest, seen.ids, self._boxes)
         if "scene_flow" in self._labels:
             made["scene_flow"] = self._scene_flow(frame, seen)
         return made
@@ -100,25 +101,20 @@ def _instances(trajectory: Trajectory, captured: Mask) -> list[tuple[list[int], 
     return found
 
 
-def object_coordinates(
-    points: Array, ids: NDArray[np.int32], trajectory: Trajectory, when: When, boxes_m: Array
-) -> NDArray[np.float32]:
+def object_coordinates(points: Array, ids: NDArray[np.int32], boxes_m: Array) -> NDArray[np.float32]:
     """Places of points in the boxes of their parts, 0 to 1 along each of the part's axes.
 
     Args:
-        points: in the world [m], [..., 3].
+        points: in the frames of their parts, undeformed [m], [..., 3].
         ids: their parts, 0 for none, [...].
-        trajectory, when: where the parts are; a frame, or the time of each point, [...].
         boxes_m: lowest and highest corner of each part in its frame, NaN without a box, [B, 2, 3].
 
     Returns:
         float32 [..., 3]; NaN where there is no point, part or box. Splats that stand out of the box are held within it,
         and an axis along which the box is flat is 0.5.
     """
-    turns, places = part_poses(trajectory, ids, when)
-    low = np.concatenate([np.full((1, 3), np.nan), boxes_m[:, 0]])
-    size = np.concatenate([np.full((1, 3), np.nan), boxes_m[:, 1] - boxes_m[:, 0]])
-    local = np.einsum("...a,...ab->...b", points - places, turns)
+    low = np.concatenate([np.full((1, 3), np.nan), boxes_m[:, 0]])[ids]
+    size = np.concatenate([np.full((1, 3), np.nan), boxes_m[:, 1] - boxes_m[:, 0]])[ids]
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(size[ids] > 0, (local - low[ids]) / size[ids], 0.5 + 0 * local * size[ids])
+        share = np.where(size > 0, (points - low) / size, 0.5 + 0 * points * size)
     return np.asarray(np.clip(share, 0, 1), np.float32)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
 from simvid.lens import pixel_centers, rays
-from simvid.motion import to_camera
 from simvid.surfaces.meshes import SurfaceMeshes
 from simvid.surfaces.windows import face_windows
 from simvid.trajectory import Trajectory
@@ -65,7 +64,7 @@ class SurfaceArtist:
         self._views = []
         for first, last, offset in bands:
             when = frame if shutter is None else frame + offset
-            vertices = np.ascontiguousarray(to_camera(camera, when, meshes.posed(self._trajectory, when)))
+            vertices = meshes.in_camera(self._trajectory, camera, when)
             windows = face_windows(camera, vertices, meshes.faces, self._near_m)
             if shutter is not None:
                 along = [1, 3] if shutter.by_rows else [0, 2]

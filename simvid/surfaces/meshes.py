@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import Collider, PartAssets, SceneAssets
 from simvid.assets.primitives import primitive_mesh
+from simvid.frames import CameraPath
 from simvid.mesh import Mesh
+from simvid.motion import rigid_inverse
 from simvid.trajectory import Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
@@ -60,6 +62,16 @@ class SurfaceMeshes:
         """Vertices in the world at a frame, or between two [m], [V, 3]."""
         maps = pose_matrices(trajectory.poses_at(when))[self.vertex_part]
         return np.asarray(np.einsum("vab,vb->va", maps[:, :3, :3], self.vertices) + maps[:, :3, 3])
+
+    def in_camera(self, trajectory: Trajectory, camera: CameraPath, at: float) -> Array:
+        """Vertices in a camera's frame [m], [V, 3], at a frame or between: ``posed`` and ``to_camera`` in one go."""
+        from simvid.surfaces.zbuffer import pose_vertices
+
+        eye = camera.world_from_camera[at] if isinstance(at, int) else camera.poses_at(at)
+        maps = rigid_inverse(eye) @ pose_matrices(trajectory.poses_at(at))
+        out = np.empty_like(self.vertices)
+        pose_vertices(self.vertices, self.vertex_part, np.ascontiguousarray(maps[:, :3]), out)
+        return out
 
     def has_surface(self) -> NDArray[np.bool_]:
         """Which parts have a surface, by id, bool [B + 1]."""

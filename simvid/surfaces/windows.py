@@ -32,18 +32,23 @@ def face_windows(camera: CameraPath, vertices: Array, faces: NDArray[np.int32], 
     Returns:
         x0, y0, x1, y1 with x1 and y1 exclusive, within the picture; empty for triangles that are not seen; [F, 4].
     """
-    front = vertices[:, 2] > near_m
-    ahead = front[faces]
-    bent = not camera.lens.plain
-    low, high = np.full((len(faces), 2), np.inf), np.full((len(faces), 2), -np.inf)
-    plain = ahead.all(axis=1) & (not bent)
-    uv = project(camera, np.where(front[:, None], vertices, [0.0, 0.0, 1.0]))
-    corners = uv[faces[plain]]
-    low[plain], high[plain] = corners.min(axis=1), corners.max(axis=1)
-    rest = np.flatnonzero(ahead.any(axis=1) & ~plain)
+    windows = np.zeros((len(faces), 4), np.int32)
+    if camera.lens.plain:
+        from simvid.surfaces.zbuffer import pinhole_windows
+
+        pinhole_windows(vertices, faces, camera.K, camera.width, camera.height, near_m, windows)
+        rest = np.flatnonzero(windows[:, 0] < 0)
+    else:
+        rest = np.flatnonzero((vertices[:, 2] > near_m)[faces].any(axis=1))
     for k in range(0, len(rest), 1 << 16):
         some = rest[k : k + (1 << 16)]
-        low[some], high[some] = _border_bounds(camera, vertices[faces[some]], near_m, PIECES if bent else 1)
+        windows[some] = border_windows(camera, vertices[faces[some]], near_m)
+    return windows
+
+
+def border_windows(camera: CameraPath, corners: Array, near_m: float) -> NDArray[np.int32]:
+    """The same for triangles [F, 3, 3] that may reach behind the near plane, under any lens."""
+    low, high = _border_bounds(camera, corners, near_m, 1 if camera.lens.plain else PIECES)
     size = np.array([camera.width, camera.height])
     first = np.clip(np.ceil(np.nan_to_num(low, nan=-1.0, posinf=1e9) - 1), 0, size)
     last = np.clip(np.floor(np.nan_to_num(high, nan=1e9, neginf=-1e9) + 1), 0, size)

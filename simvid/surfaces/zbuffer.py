@@ -52,6 +52,47 @@ def _meets(ray: Array, a: Array, b: Array, c: Array) -> float:
 
 
 @_compiled
+def pose_vertices(vertices: Array, part: NDArray[np.int32], maps: Array, out: Array) -> None:
+    """Apply to each vertex [V, 3] the map [B, 3, 4] of its part [V]; into out [V, 3]."""
+    for i in range(len(vertices)):
+        m, x, y, z = maps[part[i]], vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        for k in range(3):
+            out[i, k] = m[k, 0] * x + m[k, 1] * y + m[k, 2] * z + m[k, 3]
+
+
+@_compiled
+def pinhole_windows(
+    vertices: Array,
+    faces: NDArray[np.int32],
+    K: Array,
+    width: int,
+    height: int,
+    near_m: float,
+    windows: NDArray[np.int32],
+) -> None:
+    """Windows [F, 4] of the faces that are wholly in front of a plain pinhole; empty behind it, -1 for those between.
+
+    Arguments as ``simvid.surfaces.windows.face_windows``.
+    """
+    for f in range(len(faces)):
+        ahead = 0
+        for n in range(3):
+            ahead += vertices[faces[f, n], 2] > near_m
+        if ahead < 3:
+            windows[f] = -1 if ahead else 0
+            continue
+        u0, v0, u1, v1 = np.inf, np.inf, -np.inf, -np.inf
+        for n in range(3):
+            p = vertices[faces[f, n]]
+            u, v = K[0, 0] * p[0] / p[2] + K[0, 2], K[1, 1] * p[1] / p[2] + K[1, 2]
+            u0, v0, u1, v1 = min(u0, u), min(v0, v), max(u1, u), max(v1, v)
+        windows[f, 0] = min(max(np.ceil(u0 - 1), 0), width)
+        windows[f, 1] = min(max(np.ceil(v0 - 1), 0), height)
+        windows[f, 2] = max(min(max(np.floor(u1 + 1), 0), width), windows[f, 0])
+        windows[f, 3] = max(min(max(np.floor(v1 + 1), 0), height), windows[f, 1])
+
+
+@_compiled
 def draw_nearest(
     vertices: Array,
     faces: NDArray[np.int32],
