@@ -165,7 +165,7 @@ def _picture_options(parser: Any) -> None:
     parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
     parser.add_argument(
         "--labels", metavar="NAMES",
-        help="labels to write, as in depth,ids,flow, or all; instead of the scene's",
+        help="labels to write, as in depth,ids,flow or all; instead of the scene's",
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from simvid.frames import CameraPath, Frame
 from simvid.lens import pixel_centers, unproject_picture
 from simvid.motion import (
     RigidMotion,
+    When,
     distance,
     flow_between,
     hidden,
@@ -197,18 +198,18 @@ class Wave:
     k: float = 3.0
     w: float = 0.5
 
-    def height(self, x: Array, frame: int) -> Array:
-        return np.asarray(self.amplitude_m * np.sin(self.k * x - self.w * frame))
+    def height(self, x: Array, at: When) -> Array:
+        return np.asarray(self.amplitude_m * np.sin(self.k * x - self.w * at))
 
-    def __call__(self, points: Array, ids: NDArray[np.int32], i: int, j: int) -> Array:
+    def __call__(self, points: Array, ids: NDArray[np.int32], i: When, j: When) -> Array:
         return self._lifted(self.rest(points, ids, i), ids, j)
 
-    def rest(self, points: Array, ids: NDArray[np.int32], frame: int) -> Array:
-        return self._lifted(points, ids, frame, -1)
+    def rest(self, points: Array, ids: NDArray[np.int32], at: When) -> Array:
+        return self._lifted(points, ids, at, -1)
 
-    def _lifted(self, points: Array, ids: NDArray[np.int32], frame: int, sign: int = 1) -> Array:
+    def _lifted(self, points: Array, ids: NDArray[np.int32], at: When, sign: int = 1) -> Array:
         out = points.copy()
-        out[..., 2] += sign * (ids == 1) * self.height(points[..., 0], frame)
+        out[..., 2] += sign * (ids == 1) * self.height(points[..., 0], at)
         return out
 
 
@@ -264,7 +265,7 @@ class TestDeforming:
     def test_tracks_rise_and_sink(self) -> None:
         camera = above(frames=6)
         pixels = np.array([[5.5, 8.5], [20.5, 15.5], [33.5, 22.5]])
-        tracker = Tracker(pixel_queries(pixels, 0, camera, *self.sheet(camera, 0)), camera,
+        tracker = Tracker(pixel_queries(pixels, 0, camera, *self.sheet(camera, 0), self.wave), camera,
                           moving(*[placed()] * 6), self.wave)  # fmt: skip
         for frame in range(6):
             tracker.add(*self.sheet(camera, frame))
@@ -324,13 +325,16 @@ class TestTracks:
 
     def test_places_outside_the_picture_are_refused(self) -> None:
         with pytest.raises(ValueError, match=r"expected places in a picture of 40 x 30 px, got \[40.0, 3.0\]"):
-            pixel_queries(np.array([[3.0, 3.0], [40.0, 3.0]]), 0, above(), *plane())
+            pixel_queries(
+                np.array([[3.0, 3.0], [40.0, 3.0]]), 0, above(), *plane(), motion_of(moving(placed(), placed()))
+            )
 
     def test_sky_is_tracked_nowhere(self) -> None:
         depth, ids = plane(part=0)
         depth[:] = np.inf
-        tracks = self.tracked(pixel_queries(np.array([[3.0, 3.0]]), 0, above(), depth, ids), moving(placed(), placed()),
-                              (depth, ids))  # fmt: skip
+        trajectory = moving(placed(), placed())
+        queries = pixel_queries(np.array([[3.0, 3.0]]), 0, above(), depth, ids, motion_of(trajectory))
+        tracks = self.tracked(queries, trajectory, (depth, ids))
         assert np.isnan(tracks.uv).all()
         assert not tracks.visible.any()
 

@@ -69,12 +69,10 @@ def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Pa
 
 
 def _labels(text: str) -> list[str]:
-    """Names of labels with commas between them, or ``all``."""
+    """Names of labels with commas between them, ``all`` among them."""
     names = [name.strip() for name in text.split(",")]
-    if names == ["all"]:
-        return names
     for name in names:
-        if name not in LABELS:
+        if name not in ("all", *LABELS):
             near = get_close_matches(name, LABELS, n=1)
             hint = f"\n  hint: did you mean {near[0]!r}?" if near else ""
             known = ", ".join(LABELS)
