@@ -14,9 +14,12 @@ from simvid.clips.pictures import (
     HIDDEN_BEFORE,
     HIDDEN_BOTH,
     HIDDEN_NEXT,
+    LAYERS,
+    SCENE_FLOW_KEY,
     DepthScale,
     Picture,
     alpha_picture,
+    amodal_picture,
     flow_picture,
     flow_reach,
     flow_wheel,
@@ -25,7 +28,10 @@ from simvid.clips.pictures import (
     light_picture,
     normals_ball,
     normals_picture,
+    object_coords_picture,
     occlusion_picture,
+    scene_flow_picture,
+    scene_flow_reach,
     turbo,
 )
 from simvid.frames import BUFFERS, Frame
@@ -74,6 +80,7 @@ class Colors:
     depth: DepthScale
     ids: Picture
     flow_px: float
+    scene_flow_m: float
     names: tuple[str, ...]
     """Of ids 1, 2, …"""
 
@@ -86,21 +93,31 @@ class Colors:
         flows = [f for g in frames for f in (g.flow_forward, g.flow_backward) if f is not None]
         grounds = {k for k, part in enumerate(parts, start=1) if part.kind == "ground"}
         names = tuple(part.name for part in parts)
-        return Colors(DepthScale.of(depths, solid), id_colors(len(parts), grounds), flow_reach(flows), names)
+        moves = [f.scene_flow for f in frames if f.scene_flow is not None]
+        reaches = flow_reach(flows), scene_flow_reach(moves)
+        return Colors(DepthScale.of(depths, solid), id_colors(len(parts), grounds), *reaches, names)
 
     def pictures(self, frame: Frame) -> dict[str, Picture]:
         """The labels of a frame as colours, in the order in which they are shown."""
         found: dict[str, Picture] = {}
         if frame.depth is not None:
             found["depth"] = self.depth.picture(frame.depth)
+        if frame.depth_surface is not None:
+            found["depth_surface"] = self.depth.picture(frame.depth_surface)
         if frame.depth_sensor is not None:
             found["depth_sensor"] = self.depth.picture(frame.depth_sensor)
         if frame.ids is not None:
             found["ids"] = ids_picture(frame.ids, self.ids)
+        if frame.amodal is not None:
+            found["amodal"] = amodal_picture(frame.amodal, frame.rgb.shape[1])
         if frame.normals is not None:
             found["normals"] = normals_picture(frame.normals)
+        if frame.object_coords is not None:
+            found["object_coords"] = object_coords_picture(frame.object_coords)
         if frame.flow_forward is not None:
             found["flow"] = flow_picture(frame.flow_forward, self.flow_px)
+        if frame.scene_flow is not None:
+            found["scene_flow"] = scene_flow_picture(frame.scene_flow, self.scene_flow_m)
         if frame.occluded_forward is not None and frame.occluded_backward is not None:
             found["occlusion"] = occlusion_picture(frame.rgb, frame.occluded_forward, frame.occluded_backward)
         if frame.alpha is not None:
@@ -113,10 +130,14 @@ class Colors:
 
 NOTES = {
     "depth": "z of the surface",
+    "depth_surface": "z of the meshes",
     "depth_sensor": "z as measured",
     "ids": "which part",
+    "amodal": "each thing alone",
     "normals": "camera frame",
+    "object_coords": "place in its box",
     "flow": "to the next frame",
+    "scene_flow": "the same in metres",
     "occlusion": "hidden in",
     "alpha": "covered by parts",
     "albedo": "base colour",
@@ -137,9 +158,19 @@ def label_rows(frames: Sequence[Frame], colors: Colors, tile: tuple[int, int]) -
     seen = sorted({int(k) for f in frames if f.ids is not None for k in np.unique(f.ids)} - {0})
     legends = {
         "depth": lambda: depth_legend(colors.depth, tile[1]),
+        "depth_surface": lambda: depth_legend(colors.depth, tile[1]),
         "depth_sensor": lambda: depth_legend(colors.depth, tile[1]),
         "ids": lambda: names_legend([(colors.names[k - 1], colors.ids[k]) for k in seen], tile[1]),
+        "amodal": lambda: names_legend(
+            [(text, LAYERS[n]) for n, text in ((1, "one thing"), (2, "two, one hidden"), (3, "three or more"))], tile[1]
+        ),
         "normals": lambda: ball_legend(tile[1]),
+        "object_coords": lambda: names_legend(
+            [("x from 0 to 1", (255, 0, 0)), ("y", (0, 255, 0)), ("z", (0, 0, 255))], tile[1]
+        ),
+        "scene_flow": lambda: names_legend(
+            [(f"{way} {colors.scene_flow_m:.2g} m", color) for way, color in SCENE_FLOW_KEY], tile[1]
+        ),
         "flow": lambda: wheel_legend(colors.flow_px, tile[1]),
         "occlusion": lambda: names_legend(
             [("the next frame", HIDDEN_NEXT), ("the one before", HIDDEN_BEFORE), ("both", HIDDEN_BOTH)], tile[1]
@@ -175,7 +206,7 @@ def draw_sheet(title: str, subtitle: str, captions: Sequence[str], rows: Sequenc
         draw.text((MARGIN, top + tile_h / 2 - 19), row.name, INK, font(TEXT_PX + 2))
         draw.text((MARGIN, top + tile_h / 2 + 3), fitted(row.note, NAMES - GAP, SMALL_PX), FAINT, font(SMALL_PX))
         for k, tile in enumerate(row.tiles):
-            picture = scaled(tile, tile_w, tile_h, smooth=row.name not in {"ids", "occlusion"})
+            picture = scaled(tile, tile_w, tile_h, smooth=row.name not in {"ids", "amodal", "occlusion"})
             sheet.paste(picture, (left + k * (tile_w + GAP), top))
         if row.legend is not None:
             sheet.paste(Image.fromarray(row.legend), (right, top))

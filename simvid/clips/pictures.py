@@ -18,6 +18,13 @@ UNDEFINED = (30, 32, 36)
 GROUND = (112, 112, 108)
 """Colour of the ground among the ids."""
 HIDDEN_NEXT, HIDDEN_BEFORE, HIDDEN_BOTH = (255, 140, 26), (41, 150, 255), (222, 60, 200)
+LAYERS = np.array([[30, 32, 36], [150, 156, 166], [255, 176, 60], [240, 70, 60]], np.uint8)
+"""Colours of pixels that none, one, two, three or more things would cover."""
+SCENE_FLOW_KEY = (
+    ("right", (255, 128, 128)),
+    ("up", (128, 255, 128)),
+    ("nearer", (128, 128, 255)),
+)
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 BEHIND = 1.8
 """The scale of depth ends at so many times the depth of the things, if the ground goes on behind them."""
@@ -203,6 +210,34 @@ def flow_reach(flows: Iterable[Floats]) -> float:
     lengths = [np.hypot(f[..., 0], f[..., 1]).ravel() for f in flows]
     moving = np.concatenate([*(n[n >= 0.05] for n in lengths), np.zeros(0)])
     return max(1.0, float(np.percentile(moving, 99))) if len(moving) else 1.0
+
+
+def amodal_picture(amodal: NDArray[np.uint8], width: int) -> Picture:
+    """How many of the masks [M, H, ceil(W / 8)] cover each pixel, in the colours of ``LAYERS``; [H, width, 3]."""
+    masks = np.unpackbits(amodal, axis=-1, count=width)
+    return np.asarray(LAYERS[np.minimum(masks.sum(axis=0, dtype=np.int64), len(LAYERS) - 1)])
+
+
+def object_coords_picture(coords: Floats) -> Picture:
+    """Places in the box of the part [H, W, 3] as red, green and blue."""
+    colors = np.rint(np.nan_to_num(coords) * 255).astype(np.uint8)
+    colors[np.isnan(coords).any(axis=-1)] = UNDEFINED
+    return np.asarray(colors)
+
+
+def scene_flow_picture(flow: Floats, most_m: float) -> Picture:
+    """Scene flow (camera frame) [H, W, 3] up to ``most_m``: red to the right, green up, blue nearer; grey is still."""
+    turned = np.nan_to_num(flow) * np.array([1, -1, -1]) / max(most_m, 1e-9)
+    colors = np.rint(np.clip(turned + 1, 0, 2) * 127.5).astype(np.uint8)
+    colors[np.isnan(flow).any(axis=-1)] = UNDEFINED
+    return np.asarray(colors)
+
+
+def scene_flow_reach(flows: Iterable[Floats]) -> float:
+    """Length [m] to show in full colour: the 99th percentile of what moves by 0.1 mm or more, at least 1 mm."""
+    lengths = [np.linalg.norm(f, axis=-1).ravel() for f in flows]
+    moving = np.concatenate([*(n[n >= 1e-4] for n in lengths), np.zeros(0)])
+    return max(1e-3, float(np.percentile(moving, 99))) if len(moving) else 1e-3
 
 
 def occlusion_picture(rgb: Picture, forward: NDArray[np.bool_], backward: NDArray[np.bool_]) -> Picture:

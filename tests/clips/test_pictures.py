@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ from simvid.clips.pictures import (
     HIDDEN_BEFORE,
     HIDDEN_BOTH,
     HIDDEN_NEXT,
+    LAYERS,
+    SCENE_FLOW_KEY,
     UNDEFINED,
     DepthScale,
     alpha_picture,
+    amodal_picture,
     flow_picture,
     flow_reach,
     flow_wheel,
@@ -24,7 +28,10 @@ from simvid.clips.pictures import (
     nice_step,
     normals_ball,
     normals_picture,
+    object_coords_picture,
     occlusion_picture,
+    scene_flow_picture,
+    scene_flow_reach,
     turbo,
 )
 from simvid.frames import Frame
@@ -122,6 +129,43 @@ def test_occlusion_and_alpha() -> None:
     assert [tuple(c) for c in (next_, before, both)] == [HIDDEN_NEXT, HIDDEN_BEFORE, HIDDEN_BOTH]
     assert len(set(seen.tolist())) == 1
     assert alpha_picture(np.array([[0, 0.5, 1]]))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_layers_of_amodal_masks() -> None:
+    masks = np.zeros((4, 1, 10), np.bool_)
+    masks[0, 0, 2:], masks[1, 0, 4:], masks[2, 0, 6:], masks[3, 0, 6:] = True, True, True, True
+    picture = amodal_picture(np.packbits(masks, axis=-1), 10)
+    assert picture.shape == (1, 10, 3)
+    np.testing.assert_array_equal(picture[0], LAYERS[[0, 0, 1, 1, 2, 2, 3, 3, 3, 3]])
+
+
+def test_object_coordinates_are_red_green_blue() -> None:
+    coords = np.array([[[0, 0, 0], [1, 0, 0], [0, 0.5, 1], [np.nan] * 3]], np.float32)
+    assert object_coords_picture(coords)[0].tolist() == [[0, 0, 0], [255, 0, 0], [0, 128, 255], list(UNDEFINED)]
+
+
+def test_scene_flow_has_the_colours_of_its_legend() -> None:
+    ways = {"right": (0.1, 0, 0), "up": (0, -0.1, 0), "nearer": (0, 0, -0.1)}
+    for name, color in SCENE_FLOW_KEY:
+        assert scene_flow_picture(np.array([[ways[name]]], np.float32), 0.1)[0, 0].tolist() == list(color)
+    assert scene_flow_picture(np.full((1, 1, 3), np.nan), 0.1)[0, 0].tolist() == list(UNDEFINED)
+    still, moving = np.zeros((4, 4, 3)), np.zeros((4, 4, 3))
+    moving[0, 0, 1] = 0.25
+    assert scene_flow_reach([still, moving]) == pytest.approx(0.25)
+    assert scene_flow_reach([still]) == scene_flow_reach([]) == 1e-3
+
+
+def test_a_sheet_of_every_label() -> None:
+    base = sample_frames(2)
+    more = [
+        replace(f, depth_surface=f.depth, object_coords=np.zeros((32, 48, 3), np.float32),
+                scene_flow=np.zeros((32, 48, 3), np.float32), amodal=np.zeros((2, 32, 6), np.uint8))
+        for f in base
+    ]  # fmt: skip
+    rows = label_rows(more, Colors.of(more, PARTS), (264, 176))
+    assert [r.name for r in rows] == ["depth", "depth_surface", "ids", "amodal", "normals", "object_coords", "flow",
+                                      "scene_flow", "occlusion", "alpha"]  # fmt: skip
+    assert all(r.legend is not None and r.note for r in rows)
 
 
 def test_columns_are_spread_and_leave_out_the_last() -> None:

@@ -197,6 +197,7 @@ def test_a_corner_behind_the_camera_is_nowhere() -> None:
     prop = Prop("box", (matte(box_mesh((0.2, 4.0, 0.2))),))
     assets, trajectory = staged([prop], [VIEW])
     arrays = box_arrays(trajectory, path(Lens(), 2), part_boxes_m(assets.parts))
-    behind = np.isnan(arrays["corners_px"]).any(axis=-1)
+    corners = np.asarray(arrays["corners_px"], np.float64)
+    behind: NDArray[np.bool_] = np.isnan(corners[..., 0]) | np.isnan(corners[..., 1])
     np.testing.assert_array_equal(behind, np.asarray(arrays["corners_camera_m"], np.float64)[..., 2] <= 0)
     assert 0 < behind[0].sum() < 8
