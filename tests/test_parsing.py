@@ -206,7 +206,7 @@ class TestOverrides:
             ("bodies.duck.shape={sphere: {radius_m: 0}}", "bodies[0].shape.sphere.radius_m (duck): "
              "expected a number > 0, got 0"),
             ("bodies.duck.material=iron", "bodies[0].material (duck): expected a name from materials, got 'iron'"
-             " | known: wood"),
+             " | did you mean 'cast_iron'?"),
         ],
     )  # fmt: skip
     def test_faults_say_set_in_place_of_a_line(self, given: str, said: str) -> None:

@@ -30,7 +30,7 @@ VALUES = (
     "spherical_harmonics", "tracks", "trajectory",
 )  # fmt: skip
 """Modules that every stage uses, besides the packages ``scene``, ``assets`` and ``surfaces``."""
-NO_PHYSICS = {"name", "description", "cameras", "rigs", "lights", "render", "refine", "labels", "randomize"}
+NO_PHYSICS = {"name", "description", "cameras", "rigs", "lights", "look", "render", "refine", "labels", "randomize"}
 NO_PICTURE = {
     "name", "description", "seed", "physics", "bodies", "robots", "materials", "cameras", "render", "refine", "labels",
     "randomize",

@@ -14,6 +14,7 @@ from simvid.field_paths import Loc
 from simvid.parsing.names import did_you_mean
 from simvid.parsing.wording import fault
 from simvid.scene import GripperTo
+from simvid.scene.library import LIBRARY
 from simvid.yaml_reading import Document
 
 Tree: TypeAlias = Mapping[str, Any]
@@ -102,7 +103,7 @@ def _count(body: Tree) -> int:
 def _materials(scene: _Tree) -> Iterator[_Broken]:
     """Materials that are named but not defined."""
     materials = scene.tree.get("materials")
-    known = list(materials) if isinstance(materials, Mapping) else []
+    known = [*(materials if isinstance(materials, Mapping) else ()), *LIBRARY]
     users = [(loc, body) for loc, body in scene.items("bodies")]
     ground = scene.tree.get("ground")
     if isinstance(ground, Mapping):

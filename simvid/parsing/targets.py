@@ -15,6 +15,7 @@ from simvid.parsing.names import did_you_mean, key_hint
 from simvid.parsing.wording import shown
 from simvid.scene import Scene
 from simvid.scene.base import OneOf
+from simvid.scene.library import LIBRARY
 
 
 class NoSuchFieldError(SimvidError):
@@ -150,11 +151,15 @@ class _Walk:
         fields = next(kind.model.model_fields for kind in self._expected if kind.model)
         if "path" in fields:
             return {"path": text}
-        materials = self.root.get("materials")
-        if not isinstance(materials, Mapping) or text not in materials:
-            known = materials if isinstance(materials, Mapping) else ()
+        own = self.root.get("materials")
+        materials = own if isinstance(own, Mapping) and "base_color" not in fields else {}
+        if text in materials:
+            return materials[text]
+        if text not in LIBRARY:
+            known = [*materials, *LIBRARY]
             raise NoSuchFieldError(f"expected a known material, got '{text}'", did_you_mean(text, known))
-        return materials[text]
+        found = LIBRARY[text] if "look" in fields else LIBRARY[text].look
+        return found.model_dump(mode="json", exclude_defaults=True)
 
     def _present(self, key: str | int) -> Any:
         """What stands under a key of the container, or the default of its field, as plain values."""

@@ -55,7 +55,7 @@ class Appearance:
         baked: Gaussians of captures, whose colour is final, bool [N].
         back: cosine between normal and line of sight from which on a Gaussian on the outside of a closed mesh is
             turned away for certain; 1 where its back may be seen, float32 [N].
-        gloss: roughness and metallic, float32 [N, 2].
+        gloss: the look in numbers, see ``finish``, float32 [N, 6].
         points: of the surface that each Gaussian stands for, in the part's frame [m]; mesh-made Gaussians lie a little
             below it, float32 [N, 3].
         radius_m: of the disc of surface that each Gaussian stands for, float32 [N].
@@ -106,10 +106,17 @@ def appearance_of(
         normals=_normals(splats, baked),
         baked=baked,
         back=spread([p.plan.back for p in pieces], np.float32),
-        gloss=spread([(p.plan.look.roughness, p.plan.look.metallic) for p in pieces], np.float32).reshape(-1, 2),
+        gloss=spread([finish(p.plan.look) for p in pieces], np.float32).reshape(-1, 6),
         points=np.concatenate([p.points for p in pieces]),
         radius_m=_radii(splats, baked),
     )
+
+
+def finish(look: Look) -> tuple[float, ...]:
+    """Roughness, metalness, reflectance head-on of what is no metal, transmission, sheen, clearcoat."""
+    clear = ((look.ior - 1) / (look.ior + 1)) ** 2
+    head_on = clear if look.transmission > 0 else 0.08 * look.specular
+    return look.roughness, look.metallic, head_on, look.transmission, look.sheen, look.clearcoat
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from simvid.rendering.ground_rays import Rays, place_on, ray_direction
 from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.kernel_types import ONE, PI, ZERO, Flags, Floats, Ints, Real, SplatArrays, Vec
 from simvid.rendering.lamps import to_lamp
-from simvid.rendering.lighting import LightArrays, SkyArrays, open_sky
+from simvid.rendering.lighting import LightArrays, SkyArrays, open_sky, sun_share
 from simvid.rendering.shading import Surface, around, gloss, made_of, smoothed, surface_of
 from simvid.rendering.shadows import sees
 from simvid.rendering.sight import Sight
@@ -32,8 +32,9 @@ from simvid.rendering.threads import Workers
 from simvid.rendering.visible import SURFACE_CHANNELS, Visible
 from simvid.scene import Look
 
-CHANNELS = 12
-"""That Gaussians carry: albedo, roughness, metallic, share of the sky, light from all around, what is mirrored."""
+CHANNELS = 15
+"""That Gaussians carry: albedo, roughness, metallic, share of the sky, light from all around, what is mirrored; and
+reflectance head-on, sheen and clearcoat."""
 FIRST = 3 + SURFACE_CHANNELS
 SKY, CAPTURE, SPLATS, GROUND = 0, 1, 2, 3
 """What owns a pixel."""
@@ -69,6 +70,7 @@ class _Given(NamedTuple):
 class _Pixels(NamedTuple):
     """What is known of each pixel."""
 
+    surfaces: Surfaces
     depth: Floats
     normals: Floats
     """In the camera's frame."""
@@ -122,7 +124,7 @@ class Buffers:
         workers.run(lambda i, j: _material_rows(given, sky, out, i, j), shape[0], least=8)
         pose = sight.pose.astype(f)
         turn = np.ascontiguousarray(pose[:3, :3])
-        pixels = _Pixels(labels["depth"], labels["normals"], turn, sight.viewpoint.astype(f), ground.rays)
+        pixels = _Pixels(surfaces, labels["depth"], labels["normals"], turn, sight.viewpoint.astype(f), ground.rays)
         workers.run(lambda i, j: _direct_rows(pixels, self._light, out, i, j), shape[0], least=8)
         emitted, through = self._background.emitted(workers)
         workers.run(lambda i, j: _finish_rows(emitted, through, self._exposure, out, i, j), shape[0], least=8)
@@ -185,18 +187,20 @@ def _fill(
         s, mine = surface_of(i, splats, eye), smoothed(slot, rows, splats, share)
         e, m = around(s, mine, sky)
         for k in range(3):
-            out[slot, FIRST + k] = splats.albedo[i, k]
+            out[slot, FIRST + k] = splats.albedo[i, k] * (ONE - splats.gloss[i, 3])
             out[slot, FIRST + 6 + k] = e[k]
             out[slot, FIRST + 9 + k] = m[k]
         out[slot, FIRST + 3], out[slot, FIRST + 4] = splats.gloss[i, 0], splats.gloss[i, 1]
         out[slot, FIRST + 5] = mine
+        out[slot, FIRST + 12], out[slot, FIRST + 13] = splats.gloss[i, 2], splats.gloss[i, 4]
+        out[slot, FIRST + 14] = splats.gloss[i, 5]
 
 
 @kernel
 def _material_rows(given: _Given, sky: SkyArrays, out: _Out, start: int, stop: int) -> None:
     """Who owns each pixel, its material and the light from all around."""
     surfaces, ground, depth, look = given.surfaces, given.ground, given.depth, given.look
-    e0, e1, e2 = open_sky(ONE, sky)
+    e0, e1, e2 = open_sky((ZERO, ZERO, ONE), sky)
     for row in range(start, stop):
         for col in range(depth.shape[1]):
             if np.isfinite(surfaces.median_depth[row, col]):
@@ -217,6 +221,7 @@ def _material_rows(given: _Given, sky: SkyArrays, out: _Out, start: int, stop: i
                 out.owner[row, col] = GROUND
                 for k in range(3):
                     out.albedo[row, col, k] = ground.albedo[row, col, k]
+                    out.light_reflected[row, col, k] = ground.mirrored[row, col, k]
                 share = ground.open_sky[row, col] / PI
                 out.light_ambient[row, col, 0] = e0 * share
                 out.light_ambient[row, col, 1] = e1 * share
@@ -239,15 +244,26 @@ def _surface_at(pixels: _Pixels, out: _Out, row: int, col: int) -> Surface:
     vx, vy, vz = vx * near, vy * near, vz * near
     nv: Real = max(nx * vx + ny * vy + nz * vz, np.float32(0.02))
     albedo = (out.albedo[row, col, 0], out.albedo[row, col, 1], out.albedo[row, col, 2])
-    rough, metal = out.roughness[row, col], out.metallic[row, col]
-    s: Surface = made_of(p, (nx, ny, nz), (vx, vy, vz), nv, albedo, rough, metal)
+    head_on, sheen, coat = np.float32(0.04), ZERO, ZERO
+    if out.owner[row, col] == SPLATS:
+        w, per = pixels.surfaces.features, ONE / pixels.surfaces.alpha[row, col]
+        head_on, sheen, coat = (
+            w[row, col, FIRST + 12] * per,
+            w[row, col, FIRST + 13] * per,
+            w[row, col, FIRST + 14] * per,
+        )
+    finish = (out.roughness[row, col], out.metallic[row, col], head_on, ZERO, sheen, coat)
+    s: Surface = made_of(p, (nx, ny, nz), (vx, vy, vz), nv, albedo, finish)
     return s
 
 
 @kernel
 def _direct_rows(pixels: _Pixels, light: LightArrays, out: _Out, start: int, stop: int) -> None:
-    """Light of suns and lamps at each pixel, with hard shadows; the ground has no gloss."""
-    suns, lamps = light.suns, light.lamps
+    """Light of suns and lamps at each pixel, with hard shadows, and of wide lights in a map, with soft ones.
+
+    The gloss of the latter is mirrored with the map; suns and lamps have none in the ground.
+    """
+    suns, lamps, panels = light.suns, light.lamps, light.panels
     for row in range(start, stop):
         for col in range(pixels.depth.shape[1]):
             owner = out.owner[row, col]
@@ -263,6 +279,12 @@ def _direct_rows(pixels: _Pixels, light: LightArrays, out: _Out, start: int, sto
                         out.light_diffuse[row, col, c] += suns.lights[k, 3 + c] * cosine / PI
                         if owner == SPLATS:
                             out.light_specular[row, col, c] += suns.lights[k, 3 + c] * cosine * g[c]
+            for k in range(len(panels.lights)):
+                cosine = s.n[0] * panels.lights[k, 0] + s.n[1] * panels.lights[k, 1] + s.n[2] * panels.lights[k, 2]
+                if cosine > ZERO:
+                    cosine *= sun_share(k, s.p, s.n, panels) / PI
+                    for c in range(3):
+                        out.light_diffuse[row, col, c] += panels.lights[k, 3 + c] * cosine
             for k in range(len(lamps.lights)):
                 d, cosine, fall = to_lamp(k, lamps, s.p, s.n)
                 if cosine > ZERO and fall > ZERO:

@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.rendering.maps import looked_up, upward_irradiance
+from simvid.rendering.presets import LOOKS
 from simvid.scene import Look, PointLight, Scene, Sky, Sun
 
 Array: TypeAlias = NDArray[np.float64]
@@ -46,6 +48,10 @@ SKIES: dict[str, SkyLook] = {
 }
 DARK = SkyLook((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 1.0, 0.0, 0.8, 60.0)
 """Without a sky light there is none: a black background and no light but suns and lamps."""
+INSIDE = SkyLook((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 1.0, 0.0, 1.0, 5.0)
+"""Inside a room, whose map says the rest; its floor takes over from the scene's ground after a few metres."""
+SURROUNDINGS_PX = 1024
+"""Width of environment maps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +68,8 @@ class Environment:
         ground_height_m: of the ground plane; None without one.
         ground_albedo: its mean colour, linear RGB, [3]; what shines back up at things.
         exposure: factor on all light before the tone curve.
+        surroundings: radiance from all around instead of the sky's gradient, laid out as ``maps`` says,
+            float32 [h, 2 h, 3]; None for a sky.
     """
 
     sun_directions: Array
@@ -76,14 +84,23 @@ class Environment:
     ground_height_m: float | None
     ground_albedo: Array
     exposure: float = 1.0
+    surroundings: NDArray[np.float32] | None = None
 
     def sky_radiance(self, directions: Array) -> Array:
         """Linear radiance of the sky in unit directions [..., 3] (no sun), [..., 3]."""
+        if self.surroundings is not None:
+            return looked_up(self.surroundings, directions)
         up = directions[..., 2:]
         zenith, horizon, below = self.sky
         above = zenith + (horizon - zenith) * np.exp(-self.sky_falloff * np.maximum(up, 0))
         under = below + (horizon - below) * np.exp(8 * np.minimum(up, 0))
         return np.asarray(np.where(up >= 0, above, under))
+
+    def haze_radiance(self, directions: Array) -> Array:
+        """What far ground fades to: the horizon, or what of the surroundings is seen there, [..., 3]."""
+        if self.surroundings is None:
+            return np.broadcast_to(self.sky[1], directions.shape)
+        return self.sky_radiance(directions)
 
     def sky_dome(self, count: int) -> tuple[Array, Array]:
         """The upper sky as ``count`` directions [M, 3] of equal solid angle (Fibonacci) and their radiance [M, 3]."""
@@ -95,19 +112,23 @@ class Environment:
 
     def open_ground_irradiance(self) -> Array:
         """Light on an upward surface with nothing in the way, linear RGB, [3]."""
+        suns = (self.sun_irradiance * np.maximum(self.sun_directions[:, 2:], 0)).sum(axis=0)
+        if self.surroundings is not None:
+            return np.asarray(upward_irradiance(self.surroundings) + suns)
         directions, radiance = self.sky_dome(256)
         sky = (radiance * directions[:, 2:]).mean(axis=0) * 2 * np.pi
-        suns = (self.sun_irradiance * np.maximum(self.sun_directions[:, 2:], 0)).sum(axis=0)
         return np.asarray(sky + suns)
 
 
 def environment_of(scene: Scene, *, exposure: float = 1.0) -> Environment:
     """Read a scene's lights and ground. Several skies add up to the first one's look with the sum of strengths."""
-    suns = [light.value for light in scene.lights if isinstance(light.value, Sun)]
-    lamps = [light.value for light in scene.lights if isinstance(light.value, PointLight)]
-    skies = [light.value for light in scene.lights if isinstance(light.value, Sky)]
-    look = SKIES[skies[0].preset] if skies else DARK
+    lights = [light.value for light in (*(LOOKS[scene.look].lights if scene.look else ()), *scene.lights)]
+    suns = [light for light in lights if isinstance(light, Sun)]
+    lamps = [light for light in lights if isinstance(light, PointLight)]
+    skies = [light for light in lights if isinstance(light, Sky)]
     strength = sum(s.strength for s in skies)
+    around = _surroundings(skies[0], strength) if skies and skies[0].preset not in SKIES else None
+    look = DARK if not skies else SKIES[skies[0].preset] if around is None else INSIDE
     ground = scene.ground
     color = ground_look(scene).base_color or DEFAULT_GROUND_COLOR
     return Environment(
@@ -122,8 +143,18 @@ def environment_of(scene: Scene, *, exposure: float = 1.0) -> Environment:
         haze_m=look.haze_m,
         ground_height_m=None if ground is None else ground.height_m,
         ground_albedo=linear(color) if ground is not None else np.zeros(3),
-        exposure=exposure,
+        exposure=exposure * (LOOKS[scene.look].exposure if scene.look else 1.0),
+        surroundings=around,
     )
+
+
+def _surroundings(sky: Sky, strength: float) -> NDArray[np.float32]:
+    """The environment map of a room, turned and as strong as is asked for."""
+    from simvid.rendering.interiors import interior
+
+    made = interior(sky.preset, SURROUNDINGS_PX)
+    shift = round(sky.turn_deg / 360 * SURROUNDINGS_PX)
+    return np.asarray(np.roll(made, -shift, axis=1) * np.float32(strength), np.float32)
 
 
 def ground_look(scene: Scene) -> Look:

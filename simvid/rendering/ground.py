@@ -7,9 +7,9 @@ McCormack et al. 1999, "Feline"), shadows of the splats fall on it through the s
 much as shading the splats in front of it.
 
 What is not right about it: it is always behind the splats, so things below the plane must be left out (their Gaussians
-are dropped when their surface is under it, and the half of a Gaussian that dips below is still drawn); it has no gloss
-and mirrors nothing; and with distance it fades to the colour of the horizon, so that there is no hard edge against
-the sky.
+are dropped when their surface is under it, and the half of a Gaussian that dips below is still drawn); it mirrors the
+sky, but neither suns nor things; and with distance it fades to the colour of the horizon, or of the room around, so
+that there is no hard edge against the sky.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.rendering.brdf_table import environment_brdf
 from simvid.rendering.environment import Environment
 from simvid.rendering.ground_rays import Rays, place_on, plane_depth, ray_direction, ray_origin, ray_step
 from simvid.rendering.jit import inlined, kernel
@@ -30,11 +31,13 @@ from simvid.rendering.lighting import (
     LightArrays,
     SkyArrays,
     SunArrays,
+    map_level,
     open_sky,
     sky_radiance,
     sky_share,
     sun_share,
 )
+from simvid.rendering.shading import above_ground
 from simvid.rendering.sight import Sight, ray_nodes
 from simvid.rendering.threads import Workers
 from simvid.rendering.tone import compressed, encoded, srgb_table
@@ -42,6 +45,8 @@ from simvid.rendering.tone import compressed, encoded, srgb_table
 MOST_TAPS = 16
 NODE_PX = 4
 """The share of the sky that the ground sees is found at every fourth pixel and interpolated."""
+MATTE = np.array([1, 0, 0, 0, 0], np.float32)
+"""Gloss of a ground without any."""
 COVERED: Real = np.float32(0.998)
 """Pixels that splats cover this much show nothing of what is behind."""
 
@@ -89,16 +94,27 @@ class GroundSeen(NamedTuple):
     """Linear RGB, [H, W, 3]."""
     open_sky: Floats
     """Share of the sky that it sees, [H, W]."""
+    mirrored: Floats
+    """Radiance of the sky in its gloss, [H, W, 3]."""
+
+
+class _Behind(NamedTuple):
+    """What is known of each pixel when the backdrop is coloured."""
+
+    covered: Floats
+    albedo: Floats
+    light: Floats
+    nodes: Floats
 
 
 class _Air(NamedTuple):
     """Sky and haze."""
 
-    colors: Floats
-    falloff: Real
-    """See ``SkyArrays``."""
+    sky: SkyArrays
     suns: Floats
-    """Directions and irradiance, [S, 6]."""
+    """See ``SunArrays``."""
+    gloss: Floats
+    """Roughness of the ground, its reflectance head-on in linear RGB, and its metalness, [5]."""
     glow: Real
     """Brightness of the halo around each sun."""
     haze: Real
@@ -110,11 +126,14 @@ class _Air(NamedTuple):
 class Background:
     """Draws the backdrop of one camera; buffers and the ground's texture are reused while the camera stands still."""
 
-    def __init__(self, environment: Environment, texture: Pyramid, *, haze_m: float, far_m: float) -> None:
+    def __init__(
+        self, environment: Environment, texture: Pyramid, *, haze_m: float, far_m: float, gloss: Floats = MATTE
+    ) -> None:
         ground = environment.ground_height_m
         self._environment, self._texture, self._far_m = environment, texture, far_m
         self._haze_m, self._table = np.float32(haze_m), srgb_table()
         self._ground_m = np.nan if ground is None else float(ground)
+        self._gloss = gloss
         self._drawn: Sight | None = None
         self._last: tuple[Rays, _Air] | None = None
         self._make_room(0, 0)
@@ -149,11 +168,11 @@ class Background:
             self._light_ground(rays, nodes, light, covered, workers)
         environment, f = self._environment, np.float32
         air = _Air(
-            light.sky.colors, light.sky.falloff, light.suns.lights, f(environment.sun_glow), self._haze_m,
+            light.sky, light.suns.lights, self._gloss, f(environment.sun_glow), self._haze_m,
             f(environment.exposure), self._table,
         )  # fmt: skip
-        behind = (covered, self._albedo, self._light)
-        workers.run(lambda i, j: _color_rows(rays, air, *behind, out, i, j), height, least=8)
+        behind = _Behind(covered, self._albedo, self._light, self._nodes)
+        workers.run(lambda i, j: _color_rows(rays, air, behind, out, i, j), height, least=8)
         self._last = rays, air
         return out
 
@@ -162,7 +181,10 @@ class Background:
         assert self._last is not None, "draw a picture first"
         share = np.empty_like(self._backdrop.depth)
         workers.run(lambda i, j: _share_rows(self._nodes, share, i, j), len(share), least=16)
-        return GroundSeen(self._last[0], self._albedo, share)
+        rays, air = self._last
+        mirrored, depth = np.empty_like(self._albedo), self._backdrop.depth
+        workers.run(partial(_mirror_rows, rays, air, depth, self._nodes, mirrored), len(depth), least=8)
+        return GroundSeen(rays, self._albedo, share, mirrored)
 
     def emitted(self, workers: Workers) -> tuple[Floats, Floats]:
         """Of the picture drawn last: radiance of sky and haze with exposure, and the share of light from the ground
@@ -177,12 +199,13 @@ class Background:
 
     def _light_ground(self, rays: Rays, nodes: Rays, light: LightArrays, covered: Floats, workers: Workers) -> None:
         """Irradiance at each pixel of the ground that is seen."""
-        depth, suns, lamps = self._backdrop.depth, light.suns, light.lamps
+        depth, lamps = self._backdrop.depth, light.lamps
         workers.run(lambda i, j: _open_nodes(nodes, light.sky, self._nodes, i, j), len(self._nodes), least=4)
         run = partial(workers.run, count=len(depth), least=8)
         run(lambda i, j: _set_sky(light.sky, self._nodes, self._light, i, j))
-        if len(suns.lights):
-            run(lambda i, j: _add_suns(rays, depth, covered, suns, self._light, i, j))
+        for suns in (light.suns, light.panels):
+            if len(suns.lights):
+                run(partial(_add_suns, rays, depth, covered, suns, self._light))
         if len(lamps.lights):
             run(lambda i, j: _add_lamps(rays, depth, covered, lamps, self._light, i, j))
 
@@ -292,7 +315,7 @@ def _between(nodes: Floats, row: int, col: int) -> Real:
 @kernel
 def _set_sky(sky: SkyArrays, nodes: Floats, out: Floats, start: int, stop: int) -> None:
     """Irradiance of the sky on the ground."""
-    e0, e1, e2 = open_sky(ONE, sky)
+    e0, e1, e2 = open_sky((ZERO, ZERO, ONE), sky)
     for row in range(start, stop):
         for col in range(out.shape[1]):
             share = _between(nodes, row, col)
@@ -337,11 +360,10 @@ def _add_lamps(
 
 
 @kernel
-def _color_rows(
-    rays: Rays, air: _Air, covered: Floats, albedo: Floats, light: Floats, out: Backdrop, start: int, stop: int
-) -> None:
+def _color_rows(rays: Rays, air: _Air, behind: _Behind, out: Backdrop, start: int, stop: int) -> None:
     """Display colours of ground and sky where splats do not cover them."""
-    s0, s1, s2 = sky_radiance(ZERO, air.colors, air.falloff)
+    covered, albedo, light, nodes = behind
+    plain = (ONE - air.gloss[4]) / PI
     for row in range(start, stop):
         for col in range(out.depth.shape[1]):
             if covered[row, col] > COVERED:
@@ -355,10 +377,13 @@ def _color_rows(
             if t == np.inf:
                 r, g, b = _sky((np.float32(dx / length), np.float32(dy / length), np.float32(dz / length)), air)
             else:
+                d = (np.float32(dx / length), np.float32(dy / length), np.float32(dz / length))
                 fog = _fog(t * length, air)
-                r = albedo[row, col, 0] * light[row, col, 0] / PI
-                g = albedo[row, col, 1] * light[row, col, 1] / PI
-                b = albedo[row, col, 2] * light[row, col, 2] / PI
+                s0, s1, s2 = _haze(d, air)
+                m0, m1, m2 = _mirrored(d, _between(nodes, row, col), air)
+                r = albedo[row, col, 0] * light[row, col, 0] * plain + m0
+                g = albedo[row, col, 1] * light[row, col, 1] * plain + m1
+                b = albedo[row, col, 2] * light[row, col, 2] * plain + m2
                 r, g, b = r + (s0 - r) * fog, g + (s1 - g) * fog, b + (s2 - b) * fog
             r, g, b = compressed(r * air.exposure, g * air.exposure, b * air.exposure)
             out.rgb[row, col, 0] = encoded(r, air.table)
@@ -373,6 +398,45 @@ def _fog(distance: float, air: _Air) -> Real:
     return ONE - np.exp(-away * away)
 
 
+@inlined
+def _haze(d: Vec, air: _Air) -> Vec:
+    """What far ground fades to; as ``Environment.haze_radiance``."""
+    if len(air.sky.map.levels):
+        r, g, b = map_level(d, 0, air.sky.map)
+    else:
+        r, g, b = sky_radiance(ZERO, air.sky.colors, air.sky.falloff)
+    return r, g, b
+
+
+@inlined
+def _mirrored(d: Vec, share: Real, air: _Air) -> Vec:
+    """Radiance of the sky in the ground's gloss; ``share`` is the share of the sky that it sees."""
+    scale, bias = environment_brdf(max(abs(d[2]), np.float32(0.02)), air.gloss[0], air.sky.brdf)
+    up = (d[0], d[1], abs(d[2]))
+    m0, m1, m2 = above_ground(up, air.gloss[0], air.sky, True)
+    if len(air.sky.map.levels) == 0:
+        e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
+        blur = min(air.gloss[0] * np.float32(1.2), ONE)
+        m0, m1, m2 = m0 + (e0 / PI - m0) * blur, m1 + (e1 / PI - m1) * blur, m2 + (e2 / PI - m2) * blur
+    return (
+        m0 * share * (air.gloss[1] * scale + bias),
+        m1 * share * (air.gloss[2] * scale + bias),
+        m2 * share * (air.gloss[3] * scale + bias),
+    )
+
+
+@kernel
+def _mirror_rows(rays: Rays, air: _Air, depth: Floats, nodes: Floats, out: Floats, start: int, stop: int) -> None:
+    for row in range(start, stop):
+        for col in range(depth.shape[1]):
+            out[row, col, 0], out[row, col, 1], out[row, col, 2] = ZERO, ZERO, ZERO
+            if depth[row, col] < np.inf:
+                dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
+                length = np.sqrt(dx * dx + dy * dy + dz * dz)
+                d = (np.float32(dx / length), np.float32(dy / length), np.float32(dz / length))
+                out[row, col, 0], out[row, col, 1], out[row, col, 2] = _mirrored(d, _between(nodes, row, col), air)
+
+
 @kernel
 def _share_rows(nodes: Floats, out: Floats, start: int, stop: int) -> None:
     for row in range(start, stop):
@@ -383,7 +447,6 @@ def _share_rows(nodes: Floats, out: Floats, start: int, stop: int) -> None:
 @kernel
 def _emit_rows(rays: Rays, air: _Air, depth: Floats, out: Floats, through: Floats, start: int, stop: int) -> None:
     """Radiance of sky and haze, and what the haze lets through."""
-    s0, s1, s2 = sky_radiance(ZERO, air.colors, air.falloff)
     for row in range(start, stop):
         for col in range(depth.shape[1]):
             dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
@@ -396,6 +459,7 @@ def _emit_rows(rays: Rays, air: _Air, depth: Floats, out: Floats, through: Float
                 r, g, b = _sky((np.float32(dx / length), np.float32(dy / length), np.float32(dz / length)), air)
             else:
                 fog = _fog(t * length, air)
+                s0, s1, s2 = _haze((np.float32(dx / length), np.float32(dy / length), np.float32(dz / length)), air)
                 r, g, b, clear = s0 * fog, s1 * fog, s2 * fog, ONE - fog
             out[row, col, 0], out[row, col, 1], out[row, col, 2] = r * air.exposure, g * air.exposure, b * air.exposure
             through[row, col] = clear
@@ -404,7 +468,10 @@ def _emit_rows(rays: Rays, air: _Air, depth: Floats, out: Floats, through: Float
 @inlined
 def _sky(d: Vec, air: _Air) -> Vec:
     """Radiance of the sky with a halo and a disc for each sun."""
-    r, g, b = sky_radiance(d[2], air.colors, air.falloff)
+    if len(air.sky.map.levels):
+        r, g, b = map_level(d, 0, air.sky.map)
+    else:
+        r, g, b = sky_radiance(d[2], air.sky.colors, air.sky.falloff)
     if air.glow <= ZERO:
         return r, g, b
     for s in range(len(air.suns)):

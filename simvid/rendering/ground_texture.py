@@ -6,8 +6,10 @@ import numpy as np
 
 from simvid.assets.color import srgb_to_linear
 from simvid.assets.textures import procedural_texture
+from simvid.rendering.appearance import finish
 from simvid.rendering.environment import DEFAULT_GROUND_COLOR, ground_look, linear
 from simvid.rendering.ground import Pyramid, pyramid
+from simvid.rendering.kernel_types import Floats
 from simvid.scene import Scene
 
 
@@ -19,3 +21,11 @@ def ground_texture(scene: Scene) -> Pyramid:
         return pyramid(linear(color).astype(np.float32).reshape(1, 1, 3), look.texture_size_m)
     image = procedural_texture(look.texture, 512, base_color=color)
     return pyramid(srgb_to_linear(image[::-1, :, :3] / np.float32(255)), look.texture_size_m)
+
+
+def ground_gloss(scene: Scene) -> Floats:
+    """Roughness of the ground and its reflectance head-on in linear RGB, and metalness, float32 [5]."""
+    look = ground_look(scene)
+    roughness, metallic, head_on, *_ = finish(look)
+    color = linear(look.base_color or DEFAULT_GROUND_COLOR)
+    return np.array([roughness, *(head_on * (1 - metallic) + color * metallic), metallic], np.float32)

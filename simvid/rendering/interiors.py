@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.rendering.jit import inlined, kernel
+from simvid.rendering.maps import directions, upward_irradiance
 from simvid.rendering.rooms import ROOMS, Room
 
 Array: TypeAlias = NDArray[np.float64]
@@ -46,35 +47,6 @@ def interior(name: str, width: int = 1024, seed: int = 0) -> Floats:
     if width % 2 or not SMALLEST_PX <= width <= LARGEST_PX:
         raise ValueError(f"width: expected an even number from {SMALLEST_PX} to {LARGEST_PX}, got {width}")
     return _made(name, width, seed)
-
-
-def directions(width: int) -> Array:
-    """Unit direction at the centre of each pixel of a map, [width / 2, width, 3]."""
-    height = width // 2
-    polar = (np.arange(height) + 0.5) / height * np.pi
-    azimuth = np.pi - (np.arange(width) + 0.5) / width * 2 * np.pi
-    p, a = np.meshgrid(polar, azimuth, indexing="ij")
-    return np.stack([np.sin(p) * np.cos(a), np.sin(p) * np.sin(a), np.cos(p)], axis=-1)
-
-
-def looked_up(radiance: Floats, rays: Array) -> Array:
-    """Bilinear values of a map in unit directions [..., 3], [..., 3]."""
-    height, width = radiance.shape[:2]
-    x = (np.pi - np.arctan2(rays[..., 1], rays[..., 0])) / (2 * np.pi) * width - 0.5
-    y = np.clip(np.arccos(np.clip(rays[..., 2], -1, 1)) / np.pi * height - 0.5, 0, height - 1)
-    left, top = np.floor(x).astype(int), np.minimum(np.floor(y).astype(int), height - 2)
-    u, v = (x - left)[..., None], (y - top)[..., None]
-    upper = radiance[top, left % width] * (1 - u) + radiance[top, (left + 1) % width] * u
-    lower = radiance[top + 1, left % width] * (1 - u) + radiance[top + 1, (left + 1) % width] * u
-    return np.asarray(upper * (1 - v) + lower * v, np.float64)
-
-
-def upward_irradiance(radiance: Floats) -> Array:
-    """Irradiance of a map on a surface that faces up, [3]: the sum of L cos(p) sin(p) dp da over the upper half."""
-    height = len(radiance)
-    polar = (np.arange(height) + 0.5) / height * np.pi
-    weight = np.maximum(np.cos(polar), 0) * np.sin(polar) * (np.pi / height) * (2 * np.pi)
-    return np.asarray((radiance.mean(axis=1) * weight[:, None]).sum(axis=0), np.float64)
 
 
 @lru_cache(maxsize=8)

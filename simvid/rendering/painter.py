@@ -19,7 +19,7 @@ from simvid.rendering.buffers import CHANNELS, Buffers
 from simvid.rendering.compositing import Surfaces, composite_labels, sink
 from simvid.rendering.environment import environment_of, ground_look
 from simvid.rendering.ground import Backdrop, Background
-from simvid.rendering.ground_texture import ground_texture
+from simvid.rendering.ground_texture import ground_gloss, ground_texture
 from simvid.rendering.kernel_types import Floats
 from simvid.rendering.lighting import Lighting
 from simvid.rendering.posing import PosedSplats
@@ -80,12 +80,13 @@ class Painter:
         environment = environment_of(scene, exposure=settings.exposure)
         center, radius, finest = shadow_region(job.assets, job.trajectory, camera)
         self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
-        self._shader = Shader(self._lighting.arrays, settings.exposure)
+        self._shader = Shader(self._lighting.arrays, environment.exposure)
         self._posed = PosedSplats(appearance)
         self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)
         texture = ground_texture(scene)
-        self._background = Background(environment, texture, haze_m=haze_m, far_m=settings.far_m)
+        gloss = ground_gloss(scene)
+        self._background = Background(environment, texture, haze_m=haze_m, far_m=settings.far_m, gloss=gloss)
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
         sinking = bool(appearance.baked.any()) and environment.ground_height_m is not None

@@ -202,8 +202,8 @@ class _Painter:
         rays, ground = shot.directions(), self._ground_depth()
         surfaces = self._grounded(shot.surfaces(), ground)
         light, mean_z = shot.light(settings.samples, frame_seed(settings.seed, frame))
-        horizon = self._environment.sky[1]
         unit = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
+        horizon = self._environment.haze_radiance(unit)
         sky = np.where(np.isfinite(ground)[..., None], horizon, seen_sky(self._environment, unit))
         bare = np.isfinite(ground) & (surfaces.ids == self._ground_id)
         away = np.where(bare, ground, 0) * np.linalg.norm(rays, axis=-1)
@@ -211,7 +211,7 @@ class _Painter:
         sky = np.where(np.isfinite(rays), sky, 0)  # where a lens has no rays it is dark
         light = completed(light, sky.astype(np.float32), fog.astype(np.float32), horizon.astype(np.float32))
         radiance = denoised(light) if settings.denoise else light.radiance
-        rgb = developed(radiance, settings.exposure)
+        rgb = developed(radiance, self._environment.exposure)
         if not self._labelled:
             return _Still(rgb, {})
         labels: dict[str, NDArray[Any]] = {

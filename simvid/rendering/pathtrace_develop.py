@@ -40,7 +40,7 @@ def completed(light: Light, sky: Floats, fog: Floats, haze: Floats) -> Light:
         light: as traced.
         sky: radiance of the sky at each pixel, [H, W, 3].
         fog: how much of the ground at each pixel has taken on the colour of the haze, [H, W].
-        haze: that colour, [3].
+        haze: that colour, [3] or [H, W, 3].
     """
     free = (1 - light.alpha)[..., None]
     radiance = np.nan_to_num(light.radiance, nan=0.0, posinf=0.0, neginf=0.0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.rendering.environment import Environment
-from simvid.rendering.interiors import directions
+from simvid.rendering.maps import directions
 from simvid.rendering.pathtrace_materials import Described
 
 Array: TypeAlias = NDArray[np.float64]
@@ -18,7 +18,7 @@ SUN_DISTANCE_M = 1e5
 """Suns are discs so far away that their light is parallel to within 0.06 degrees over 100 m."""
 SKY_WIDTH_PX = 512
 LEAST_SPREAD_RAD = 1e-3
-TO_Z_UP = ((-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0, 0.0))
+TO_Z_UP = ((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 """World directions (columns of the inverse: x, y, z) of the axes that Mitsuba's maps have, whose y points up."""
 
 
@@ -57,12 +57,14 @@ def emitters(environment: Environment) -> dict[str, Described]:
 
 
 def environment_map(environment: Environment, width: int) -> Floats:
-    """Radiance of the sky all around, laid out as ``interiors.interior`` says, [width / 2, width, 3]."""
+    """Radiance of sky or surroundings all around, laid out as ``maps`` says, [width / 2, width, 3]."""
+    if environment.surroundings is not None:
+        return environment.surroundings
     return environment.sky_radiance(directions(width)).astype(np.float32)
 
 
 def map_emitter(radiance: Floats) -> Described:
-    """Light from all around, from a map that is laid out as ``interiors.interior`` says."""
+    """Light from all around, from a map that is laid out as ``maps`` says."""
     turn = np.eye(4)
     turn[:3, :3] = TO_Z_UP
     return {

@@ -255,9 +255,68 @@ def office(rng: Rng) -> Room:
     return Room(size, eye, paint, tuple(lights), tuple(things), 0.52)
 
 
+def warehouse(rng: Rng) -> Room:
+    """A high hall with rows of round lamps, a band of skylights, and racks full of boxes along the walls."""
+    size, eye = np.array([20.0, 14.0, 7.0]), np.array([10.0, 7.0, 1.3])
+    lights = [above((x, y, 6.5), (0.7, 0.7), np.array([58, 57, 54.0])) for x in (3.5, 10, 16.5) for y in (3.5, 10.5)]
+    lights += [above((x, 7.0, 6.95), (4.4, 0.9), np.array([9, 10, 11.5])) for x in (4.0, 10.0, 16.0)]
+    steel, beam = painted((0.1, 0.16, 0.32)), painted((0.55, 0.2, 0.04))
+    things: list[Block] = []
+    for y in (0.8, 13.2):
+        for x in np.arange(1.2, 19, 2.8):
+            things += [block((x - 1.3, y), (0.1, 1.0, 4.6), steel)]
+            things += [block((x, y), (2.6, 1.0, 0.1), beam, z) for z in (1.5, 3.0)]
+            for z in (0.0, 1.6, 3.1):
+                edge = rng.uniform([0.5, 0.6, 0.5], [1.1, 0.9, 1.2])
+                tone = rng.uniform(0.75, 1.15) * np.array([0.36, 0.25, 0.15])
+                place = (x + float(rng.uniform(-0.5, 0.5)), y)
+                things.append(block(place, (edge[0], edge[1], edge[2]), painted(tone), z))
+    for _ in range(8):
+        edge = rng.uniform(0.5, 1.1, 3)
+        things.append(
+            block((19.2, rng.uniform(3, 11)), (edge[0], edge[1], edge[2]), planks((0.4, 0.29, 0.17), 0.14, rng))
+        )
+    paint = faced(tiled((0.34, 0.34, 0.33), 4.0, rng), tiled((0.46, 0.47, 0.48), 1.0, rng), painted((0.3, 0.31, 0.32)))
+    return Room(size, eye, paint, tuple(lights), tuple(things), 0.36)
+
+
+def night_lab(rng: Rng) -> Room:
+    """A dark laboratory: screens, a warm desk lamp, a strip above a bench, and the night in the window."""
+    size, eye = np.array([7.0, 6.0, 2.8]), np.array([3.5, 3.0, 1.15])
+    dark = painted((0.05, 0.055, 0.065))
+    lights = [
+        above((3.5, 0.62, 1.75), (2.6, 0.1), np.array([12, 14.5, 18.0])),
+        above((5.6, 5.2, 1.6), (0.3, 0.3), np.array([230, 150, 76.0])),
+    ]
+    lights += window(size, 0, (1.6, 4.4), 0.9, np.array([0.5, 0.75, 1.5]))
+    for x in (1.6, 2.6, 4.4):
+        screen = np.array([4.0, 7.0, 10.0]) * rng.uniform(0.7, 1.2)
+        lights.append(Panel(np.array([x, 5.5, 1.15]), np.array([-0.27, 0, 0]), np.array([0, 0, 0.17]), screen))
+    lights.append(
+        Panel(np.array([6.98, 1.2, 2.2]), np.array([0, -0.18, 0.0]), np.array([0, 0, 0.07]), np.array([0.6, 9.0, 2.5]))
+    )
+    top, grey = painted((0.3, 0.3, 0.31)), painted((0.16, 0.17, 0.19))
+    things = [block((3.5, 0.4), (6.4, 0.7, 0.06), top, 0.86), block((3.5, 0.3), (6.4, 0.36, 0.7), grey, 1.8)]
+    things += [block((3.5, 5.6), (6.4, 0.7, 0.06), top, 0.74)]
+    things += [block((x, 0.4), (0.06, 0.6, 0.86), dark) for x in (0.4, 2.4, 4.6, 6.6)]
+    for _ in range(14):
+        edge = rng.uniform(0.06, 0.3, 3)
+        side = 0.35 if rng.integers(2) else 5.72
+        color = painted(rng.uniform(0.04, 0.5, 3))
+        things.append(
+            block(
+                (rng.uniform(0.4, 6.6), side), (edge[0], min(edge[1], 0.2), edge[2]), color, 0.93 if side < 1 else 0.81
+            )
+        )
+    paint = faced(planks((0.15, 0.155, 0.165), 0.9, rng), painted((0.26, 0.28, 0.31)), painted((0.32, 0.33, 0.34)))
+    return Room(size, eye, paint, tuple(lights), tuple(things), 0.25)
+
+
 ROOMS: dict[str, Callable[[Rng], Room]] = {
     "studio_softboxes": studio_softboxes,
     "workshop": workshop,
     "kitchen": kitchen,
     "office": office,
+    "warehouse": warehouse,
+    "night_lab": night_lab,
 }

@@ -3,17 +3,18 @@
 Albedo is turned to linear light, lit, put through the tone curve and turned back to sRGB, in which Gaussians are
 blended, since that is the space that captures are made in. The surface is Lambert's plus a microfacet layer: GGX with
 Smith's visibility and Schlick's Fresnel for suns and lamps (Burley 2012; Karis 2013, "Real shading in Unreal Engine
-4"), and for the sky a lookup in the mirror direction, blurred by roughness, with Karis's fit of the environment BRDF
-(Karis 2014, "Physically based shading on mobile"). Captures keep the light they were recorded in: their colours pass
-through unchanged, also in shadow.
+4"), and for the sky a lookup in the mirror direction, blurred by roughness (the split sum of the same notes).
+Captures keep the light they were recorded in: their colours pass through unchanged, also in shadow.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from simvid.rendering.brdf_table import environment_brdf
 from simvid.rendering.jit import inlined, kernel
 from simvid.rendering.kernel_types import (
     HALF,
@@ -38,6 +39,7 @@ from simvid.rendering.lighting import (
     LightArrays,
     SkyArrays,
     SunArrays,
+    map_radiance,
     open_sky,
     sky_radiance,
     sky_share,
@@ -63,6 +65,18 @@ class Surface(NamedTuple):
     f0: Vec
     """Reflectance head-on."""
     roughness: Real
+    clear: Vec
+    """Share of the light behind it that comes through."""
+    index: Real
+    """Of refraction, of what is clear."""
+    sheen: Real
+    coat: Real
+    """Share of a reflection of 4 % head-on that a second, sharp gloss has."""
+
+
+Finish: TypeAlias = tuple[Real, Real, Real, Real, Real, Real]
+"""Roughness, metalness, reflectance head-on of what is no metal, transmission, sheen, clearcoat; see ``Look``."""
+COAT_ROUGHNESS: Real = np.float32(0.1)
 
 
 class Shader:
@@ -83,13 +97,14 @@ class Shader:
         Returns:
             The share of its sky that each sees in its own set of directions, not ``smoothed`` yet, [V].
         """
-        suns, sky, lamps = self._light
+        suns, sky, lamps, panels = self._light
         rows, n = visible.rows, len(visible.rows)
         share, radiance = np.empty(n, np.float32), np.empty((n, 3), np.float32)
         workers.run(lambda i, j: _sky_shares(rows, splats, eye, sky, share, i, j), n, least=2048)
         workers.run(lambda i, j: _set_sky(rows, splats, eye, sky, share, radiance, i, j), n, least=2048)
-        if len(suns.lights):
-            workers.run(lambda i, j: _add_suns(rows, splats, eye, suns, radiance, i, j), n, least=2048)
+        for far in (suns, panels):
+            if len(far.lights):
+                workers.run(partial(_add_suns, rows, splats, eye, far, radiance), n, least=2048)
         if len(lamps.lights):
             workers.run(lambda i, j: _add_lamps(rows, splats, eye, lamps, radiance, i, j), n, least=2048)
         develop = (splats.baked, self._exposure, self._table, visible.features)
@@ -137,7 +152,7 @@ def _add_suns(
                 continue
             strength = cosine * sun_share(k, s.p, s.n, suns)
             if strength > ZERO:
-                r, g, b = reflected(s, d, cosine)
+                r, g, b = reflected(s, d, cosine) if suns.gleams else s.matte
                 out[slot, 0] += suns.lights[k, 3] * strength * r
                 out[slot, 1] += suns.lights[k, 4] * strength * g
                 out[slot, 2] += suns.lights[k, 5] * strength * b
@@ -191,17 +206,32 @@ def surface_of(i: int, splats: SplatArrays, eye: Floats) -> Surface:
     """The surface above a Gaussian."""
     p, n, v, nv = surface_point(i, splats, eye)
     albedo = (splats.albedo[i, 0], splats.albedo[i, 1], splats.albedo[i, 2])
-    s: Surface = made_of(p, n, v, nv, albedo, splats.gloss[i, 0], splats.gloss[i, 1])
+    g = splats.gloss
+    s: Surface = made_of(p, n, v, nv, albedo, (g[i, 0], g[i, 1], g[i, 2], g[i, 3], g[i, 4], g[i, 5]))
     return s
 
 
 @inlined
-def made_of(p: Vec, n: Vec, v: Vec, nv: Real, albedo: Vec, roughness: Real, metallic: Real) -> Surface:
+def made_of(p: Vec, n: Vec, v: Vec, nv: Real, albedo: Vec, finish: Finish) -> Surface:
     """A surface of a material; the first four are as in ``Surface``."""
     a0, a1, a2 = albedo
-    d, f = (ONE - metallic) / PI, np.float32(0.04) * (ONE - metallic)
-    f0 = (f + a0 * metallic, f + a1 * metallic, f + a2 * metallic)
-    return Surface(p, n, v, nv, (a0 * d, a1 * d, a2 * d), f0, roughness)
+    roughness, metallic, head_on, transmission, sheen, coat = finish
+    plain = ONE - metallic
+    d, f, t = plain * (ONE - transmission) / PI, head_on * plain, plain * transmission
+    root = np.sqrt(head_on)
+    return Surface(
+        p,
+        n,
+        v,
+        nv,
+        (a0 * d, a1 * d, a2 * d),
+        (f + a0 * metallic, f + a1 * metallic, f + a2 * metallic),
+        roughness,
+        (a0 * t, a1 * t, a2 * t),
+        (ONE + root) / max(ONE - root, np.float32(0.1)),
+        sheen * plain,
+        np.float32(0.25) * coat,
+    )
 
 
 @inlined
@@ -246,19 +276,57 @@ def from_sky(s: Surface, share: Real, sky: SkyArrays) -> Vec:
 def around(s: Surface, share: Real, sky: SkyArrays) -> tuple[Vec, Vec]:
     """Light from sky and ground on a surface, irradiance over pi, and the radiance of what its gloss mirrors."""
     bounce = bounce_share(s.p[2] - sky.ground_height, s.n[2], share)
-    e0, e1, e2 = open_sky(s.n[2], sky)
+    e0, e1, e2 = open_sky(s.n, sky)
     e0 = e0 * many_bounces(share, s.matte[0] * PI) + sky.colors[BOUNCE, 0] * bounce
     e1 = e1 * many_bounces(share, s.matte[1] * PI) + sky.colors[BOUNCE, 1] * bounce
     e2 = e2 * many_bounces(share, s.matte[2] * PI) + sky.colors[BOUNCE, 2] * bounce
-    m0, m1, m2 = mirrored(TWO * s.nv * s.n[2] - s.v[2], s.roughness, sky)
-    blur = min(s.roughness * np.float32(1.2), ONE)
+    r = (TWO * s.nv * s.n[0] - s.v[0], TWO * s.nv * s.n[1] - s.v[1], TWO * s.nv * s.n[2] - s.v[2])
+    m0, m1, m2 = mirrored(r, s.roughness, sky)
+    blur = min(s.roughness * np.float32(1.2), ONE) if len(sky.map.levels) == 0 else ZERO
     dim = share + (ONE - share) * np.float32(0.25) * (ONE - s.roughness)
-    scale, bias = environment_brdf(s.nv, s.roughness)
+    scale, bias = environment_brdf(s.nv, s.roughness, sky.brdf)
     e0, e1, e2 = e0 / PI, e1 / PI, e2 / PI
-    return (e0, e1, e2), (
-        (m0 + (e0 - m0) * blur) * dim * (s.f0[0] * scale + bias),
-        (m1 + (e1 - m1) * blur) * dim * (s.f0[1] * scale + bias),
-        (m2 + (e2 - m2) * blur) * dim * (s.f0[2] * scale + bias),
+    m0 = (m0 + (e0 - m0) * blur) * dim * (s.f0[0] * scale + bias)
+    m1 = (m1 + (e1 - m1) * blur) * dim * (s.f0[1] * scale + bias)
+    m2 = (m2 + (e2 - m2) * blur) * dim * (s.f0[2] * scale + bias)
+    if s.sheen > ZERO:
+        soft = s.sheen * sheen_share(s.nv)
+        m0, m1, m2 = m0 + e0 * soft, m1 + e1 * soft, m2 + e2 * soft
+    if s.coat > ZERO:
+        c0, c1, c2 = mirrored(r, COAT_ROUGHNESS, sky)
+        scale, bias = environment_brdf(s.nv, COAT_ROUGHNESS, sky.brdf)
+        sharp = s.coat * dim * (np.float32(0.04) * scale + bias)
+        m0, m1, m2 = m0 + c0 * sharp, m1 + c1 * sharp, m2 + c2 * sharp
+    if s.clear[1] > ZERO:
+        t0, t1, t2 = mirrored(refracted(s), s.roughness, sky)
+        through = ONE - (np.float32(s.f0[1]) * scale + bias)
+        m0, m1, m2 = m0 + t0 * s.clear[0] * through, m1 + t1 * s.clear[1] * through, m2 + t2 * s.clear[2] * through
+    return (e0, e1, e2), (m0, m1, m2)
+
+
+@inlined
+def sheen_share(nv: Real) -> Real:
+    """Light from all around that sheen gives back: the integral of (1 - cos d)^5 cos l, d half the angle
+    between eye and light; a fit, off by less than 0.003.
+    """
+    x = ONE - nv
+    return np.float32(0.0005) + x * x * (np.float32(0.05) + np.float32(0.037) * x * x)
+
+
+@inlined
+def refracted(s: Surface) -> Vec:
+    """Where a line of sight goes on behind a clear ball: it bends at both sides by the same angle (Snell's law)."""
+    c = min(s.nv, np.float32(0.9999))
+    side = np.sqrt(ONE - c * c)
+    inner = side / s.index
+    along = np.sqrt(ONE - inner * inner)
+    cos1, sin1 = c * along + side * inner, side * along - c * inner  # of the angle by which it bends at one side
+    cos2, sin2 = cos1 * cos1 - sin1 * sin1, TWO * sin1 * cos1
+    a, b = c * cos2 + side * sin2, (side * cos2 - c * sin2) / side
+    return (
+        -a * s.n[0] - b * (s.v[0] - c * s.n[0]),
+        -a * s.n[1] - b * (s.v[1] - c * s.n[1]),
+        -a * s.n[2] - b * (s.v[2] - c * s.n[2]),
     )
 
 
@@ -271,24 +339,33 @@ def reflected(s: Surface, d: Vec, cosine: Real) -> Vec:
 
 @inlined
 def gloss(s: Surface, d: Vec, cosine: Real) -> Vec:
-    """Reflectance of the microfacets: GGX with Smith and Schlick (Karis 2013, eqs. 3 to 5)."""
+    """Reflectance of the microfacets: GGX with Smith and Schlick (Karis 2013, eqs. 3 to 5), sheen and clearcoat."""
     hx, hy, hz = d[0] + s.v[0], d[1] + s.v[1], d[2] + s.v[2]
     norm = ONE / np.sqrt(max(hx * hx + hy * hy + hz * hz, np.float32(1e-12)))
     nh = max((s.n[0] * hx + s.n[1] * hy + s.n[2] * hz) * norm, ZERO)
-    alpha = max(s.roughness * s.roughness, np.float32(0.02))
-    a2 = alpha * alpha
-    spread = nh * nh * (a2 - ONE) + ONE
-    k = alpha * HALF
-    smith = np.float32(4.0) * (cosine * (ONE - k) + k) * (s.nv * (ONE - k) + k)
-    gleam = a2 / (PI * spread * spread) / smith
     slant = max(ONE - max((s.v[0] * hx + s.v[1] * hy + s.v[2] * hz) * norm, ZERO), ZERO)
     square = slant * slant
     edge = square * square * slant
+    gleam, soft = lobe(nh, s.nv, cosine, s.roughness), s.sheen * edge
+    if s.coat > ZERO:
+        sharp = lobe(nh, s.nv, cosine, np.float32(2.0) * COAT_ROUGHNESS)
+        soft += s.coat * sharp * (np.float32(0.04) + np.float32(0.96) * edge)
     return (
-        gleam * (s.f0[0] + (ONE - s.f0[0]) * edge),
-        gleam * (s.f0[1] + (ONE - s.f0[1]) * edge),
-        gleam * (s.f0[2] + (ONE - s.f0[2]) * edge),
+        gleam * (s.f0[0] + (ONE - s.f0[0]) * edge) + soft,
+        gleam * (s.f0[1] + (ONE - s.f0[1]) * edge) + soft,
+        gleam * (s.f0[2] + (ONE - s.f0[2]) * edge) + soft,
     )
+
+
+@inlined
+def lobe(nh: Real, nv: Real, nl: Real, roughness: Real) -> Real:
+    """Distribution and visibility of microfacets, for cosines of the normal with half vector, eye and light."""
+    alpha = max(roughness * roughness, np.float32(0.02))
+    a2 = alpha * alpha
+    spread = nh * nh * (a2 - ONE) + ONE
+    k = alpha * HALF
+    smith = np.float32(4.0) * (nl * (ONE - k) + k) * (nv * (ONE - k) + k)
+    return a2 / (PI * spread * spread) / smith
 
 
 @inlined
@@ -301,24 +378,24 @@ def bounce_share(height: Real, up: Real, share: Real) -> Real:
 
 
 @inlined
-def mirrored(up: Real, roughness: Real, sky: SkyArrays) -> Vec:
-    """What a direction with this z shows of sky and ground; their border is softened by roughness."""
-    if sky.ground_height < np.float32(0.1 * NO_GROUND):
-        s0, s1, s2 = sky_radiance(up, sky.colors, sky.falloff)
+def mirrored(d: Vec, roughness: Real, sky: SkyArrays) -> Vec:
+    """What a unit direction shows of sky and ground; their border is softened by roughness."""
+    grounded = sky.ground_height >= np.float32(0.1 * NO_GROUND)
+    s0, s1, s2 = above_ground(d, roughness, sky, grounded)
+    if not grounded:
         return s0, s1, s2
-    s0, s1, s2 = sky_radiance(max(up, ZERO), sky.colors, sky.falloff)
     soft = np.float32(0.05) + np.float32(0.5) * roughness
-    t = min(max(HALF - up / (TWO * soft), ZERO), ONE)
+    t = min(max(HALF - d[2] / (TWO * soft), ZERO), ONE)
     g = sky.colors
     return s0 + (g[GROUND, 0] - s0) * t, s1 + (g[GROUND, 1] - s1) * t, s2 + (g[GROUND, 2] - s2) * t
 
 
 @inlined
-def environment_brdf(nv: Real, roughness: Real) -> tuple[Real, Real]:
-    """Scale and bias of F0 for light from all around (Karis 2014)."""
-    x = ONE - roughness
-    y = np.float32(0.0425) - np.float32(0.0275) * roughness
-    z = np.float32(1.04) - np.float32(0.572) * roughness
-    w = np.float32(0.022) * roughness - np.float32(0.04)
-    a = min(x * x, np.float32(2.0) ** (np.float32(-9.28) * nv)) * x + y
-    return np.float32(-1.04) * a + z, np.float32(1.04) * a + w
+def above_ground(d: Vec, roughness: Real, sky: SkyArrays, grounded: bool) -> Vec:
+    """Radiance of sky or map in a unit direction; above a ground, not less high than the horizon."""
+    up = max(d[2], ZERO) if grounded else d[2]
+    if len(sky.map.levels):
+        s0, s1, s2 = map_radiance((d[0], d[1], up), roughness, sky.map)
+    else:
+        s0, s1, s2 = sky_radiance(up, sky.colors, sky.falloff)
+    return s0, s1, s2

@@ -39,7 +39,7 @@ from simvid.scene.cameras import (
 from simvid.scene.lenses import Fisheye, Lens, Orthographic, Pinhole
 from simvid.scene.materials import Elastic, Look, Material
 from simvid.scene.robots import Action, Control, GripperTo, Joints, Push, Reach, Robot, Tool, Velocity, Wait
-from simvid.scene.scene import Ground, Jitter, Label, Normal, Physics, Random, Refine, Scene, Uniform
+from simvid.scene.scene import Ground, Jitter, Label, LookName, Normal, Physics, Random, Refine, Scene, Uniform
 from simvid.scene.sensors import DepthSensor, Focus, Noise, Rolling, Sensor, Shutter, WhiteBalance
 from simvid.scene.shapes import (
     Bowl,
@@ -57,11 +57,12 @@ from simvid.scene.shapes import (
 )
 
 __all__ = [
-    "Action", "Arrange", "Ball", "Body", "Bowl", "Box", "Camera", "CameraKeyframe", "CameraPose", "Capsule", "Compound",
-    "CompoundPart", "Cone", "Control", "Cylinder", "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Grid",
-    "GripperTo", "Ground", "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Light",
-    "Line", "Look", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise", "Normal", "OneOf", "Orbit",
-    "Orthographic", "Physics", "Pinhole", "PointLight", "Pose", "Push", "Random", "Reach", "Refine", "Rig", "Ring",
-    "Robot", "Rolling", "Scatter", "Scene", "Sensor", "Shape", "Shutter", "Sky", "Slider", "Sphere", "SplatShape",
-    "Stack", "Stereo", "Sun", "Tool", "Triangle", "Uniform", "Velocity", "Wait", "Weld", "WhiteBalance",
+    "Action", "Arrange", "Ball", "Body", "Bowl", "Box", "Camera", "CameraKeyframe", "CameraPose", "Capsule",
+    "Compound", "CompoundPart", "Cone", "Control", "Cylinder", "DepthSensor", "Elastic", "Ellipsoid", "Fisheye",
+    "Focus", "Grid", "GripperTo", "Ground", "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label",
+    "Lens", "Light", "Line", "Look", "LookName", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise",
+    "Normal", "OneOf", "Orbit", "Orthographic", "Physics", "Pinhole", "PointLight", "Pose", "Push", "Random",
+    "Reach", "Refine", "Rig", "Ring", "Robot", "Rolling", "Scatter", "Scene", "Sensor", "Shape", "Shutter", "Sky",
+    "Slider", "Sphere", "SplatShape", "Stack", "Stereo", "Sun", "Tool", "Triangle", "Uniform", "Velocity", "Wait",
+    "Weld", "WhiteBalance",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from simvid.scene.base import (
     Vec3,
     as_tuple,
 )
-from simvid.scene.materials import Look, Material, MaterialRef
+from simvid.scene.materials import LookRef, Material, MaterialRef
 from simvid.scene.rules import RISING_KEYFRAMES, Problem, Rule, nonzero
 from simvid.scene.shapes import Shape
 
@@ -199,7 +199,7 @@ class Body(Model):
     arrange: Arrange | None = None
     material: MaterialRef = Material()
     """A name from ``materials``, or a material written here."""
-    look: Look | None = None
+    look: LookRef | None = None
     """Overrides the material's look."""
     mass_kg: Positive | None = None
     """Overrides density times volume."""

@@ -184,11 +184,21 @@ class Sun(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (nonzero("direction", "[-0.4, 0.3, -1]"),)
 
 
+SkyPreset = Literal[
+    "studio", "clear", "overcast", "sunset", "night",
+    "studio_softboxes", "workshop", "kitchen", "office", "warehouse", "night_lab",
+]  # fmt: skip
+"""Gradients under an open sky, and rooms."""
+
+
 class Sky(Model):
     """Light from all around, and the picture behind everything."""
 
-    preset: Literal["studio", "clear", "overcast", "sunset", "night"] = "studio"
+    preset: SkyPreset = "studio"
+    """A sky (studio, clear, overcast, sunset, night), or a room around the scene."""
     strength: NonNegative = 1.0
+    turn_deg: Number = 0.0
+    """Turns a room about the vertical."""
 
 
 class PointLight(Model):

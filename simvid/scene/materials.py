@@ -1,8 +1,9 @@
 """Materials (how things behave) and looks (how they appear)."""
 
+from difflib import get_close_matches
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from simvid.scene.base import (
     MAPPING_ARM,
@@ -15,6 +16,7 @@ from simvid.scene.base import (
     Unit,
     text_or_mapping,
 )
+from simvid.scene.rules import Problem
 
 Texture: TypeAlias = Literal["plain", "checker", "wood", "concrete", "brushed_metal", "marble", "fabric", "tiles"]
 
@@ -43,6 +45,31 @@ class Look(Model):
     """Edge of one texture tile [m]."""
 
 
+LibraryName: TypeAlias = Literal[
+    "wood", "dark_wood", "steel", "brushed_steel", "rough_steel", "cast_iron", "chrome", "aluminium", "copper",
+    "brass", "gold", "rubber", "silicone", "plastic", "glossy_plastic", "ceramic", "porcelain", "glass", "ice",
+    "fabric", "leather", "concrete", "stone", "marble", "tiles", "cardboard", "paper", "paint", "foam", "wax",
+]  # fmt: skip
+"""As ``simvid.scene.library.LIBRARY``."""
+
+
+def _named(value: object) -> object:
+    """A look by its name in the library."""
+    if not isinstance(value, str):
+        return value
+    from simvid.scene.library import LIBRARY
+
+    if value not in LIBRARY:
+        near = get_close_matches(value, LIBRARY, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(LIBRARY)}"
+        raise Problem((), "the name of a material in the library, or a look", repr(value), hint).error()
+    return LIBRARY[value].look
+
+
+LookRef: TypeAlias = Annotated[Look, BeforeValidator(_named, json_schema_input_type=Look | LibraryName)]
+"""A look, or the name of a material in the library, which stands for its look."""
+
+
 class Elastic(Model):
     """Elastic solid."""
 
@@ -61,10 +88,10 @@ class Material(Model):
     rolling_friction_m: NonNegative = 0.0
     """Resistance to rolling, as a lever arm [m]."""
     elastic: Elastic | None = None
-    look: Look = Look()
+    look: LookRef = Look()
 
 
 MaterialRef: TypeAlias = Annotated[
     Annotated[Name, Tag(TEXT_ARM)] | Annotated[Material, Tag(MAPPING_ARM)], Discriminator(text_or_mapping)
 ]
-"""A name from the scene's ``materials``, or a material written in place."""
+"""A name from the scene's ``materials`` or from the library, or a material written in place."""

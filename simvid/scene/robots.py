@@ -19,7 +19,7 @@ from simvid.scene.base import (
     as_tuple,
     text_or_mapping,
 )
-from simvid.scene.materials import Look
+from simvid.scene.materials import LookRef
 from simvid.scene.rules import Problem, Rule
 
 
@@ -135,7 +135,7 @@ class Robot(Model):
     script: Annotated[tuple[Action, ...], BeforeValidator(as_tuple)] = ()
     friction: Annotated[float, Field(ge=0, le=10)] | None = None
     """Overrides the friction of all links' colliders."""
-    look: Look | None = None
+    look: LookRef | None = None
     """Overrides the file's colours."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (Rule(("control", "script"), _control_fits),)

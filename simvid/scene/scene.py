@@ -2,15 +2,16 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from simvid.scene.base import Model, Name, NonNegative, Number, OneOf, Positive, Vec3, as_tuple
 from simvid.scene.bodies import Body
 from simvid.scene.cameras import Camera, Light, Rig, Sky, Sun
-from simvid.scene.materials import Look, Material, MaterialRef
+from simvid.scene.library import LIBRARY
+from simvid.scene.materials import LookRef, Material, MaterialRef
 from simvid.scene.robots import Robot
 from simvid.scene.rules import Loc, Problem, Rule
 
@@ -25,6 +26,10 @@ Label = Literal[
 ]  # fmt: skip
 """As ``simvid.frames.LABELS``."""
 FIRST_BUFFER = get_args(Label).index("albedo")
+
+
+LookName = Literal["studio", "workshop", "kitchen", "warehouse", "overcast", "sunset", "night_lab", "office"]
+"""As ``simvid.rendering.presets.LOOKS``."""
 
 
 def _all_labels(value: object) -> object:
@@ -52,7 +57,7 @@ class Ground(Model):
 
     height_m: Number = 0.0
     material: MaterialRef = Material(friction=0.8)
-    look: Look | None = None
+    look: LookRef | None = None
 
 
 class Refine(Model):
@@ -187,6 +192,8 @@ class Scene(Model):
     cameras: Annotated[tuple[Camera, ...], BeforeValidator(as_tuple), Field(min_length=1)]
     rigs: Annotated[tuple[Rig, ...], BeforeValidator(as_tuple)] = ()
     """What carries several cameras."""
+    look: LookName | None = None
+    """Light, surroundings and exposure by name; ``lights`` are then none but those given here, added to the look's."""
     lights: Annotated[tuple[Light, ...], BeforeValidator(as_tuple)] = (
         Light(sun=Sun(direction=(-0.4, 0.3, -1.0))),
         Light(sky=Sky()),
@@ -221,6 +228,14 @@ class Scene(Model):
         Rule(("fps", "physics"), _whole_steps),
         Rule(("fps", "cameras"), _quick_shutters),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lights_of_the_look(cls, value: object) -> object:
+        """A look replaces the lights that a scene has by default."""
+        if isinstance(value, Mapping) and value.get("look") is not None and "lights" not in value:
+            return {**value, "lights": ()}
+        return value
 
     def _repr_html_(self) -> str:
         """For notebooks: what it asks for."""
@@ -267,7 +282,9 @@ class Scene(Model):
 
     def material(self, ref: str | Material) -> Material:
         """The material that a body's ``material`` field means; KeyError for an unknown name."""
-        return self.materials[ref] if isinstance(ref, str) else ref
+        if not isinstance(ref, str):
+            return ref
+        return self.materials[ref] if ref in self.materials else LIBRARY[ref]
 
     def where(self, path: str) -> str:
         """``file:line: path (name)`` for messages; the nearest parent's line when the field itself was left out."""

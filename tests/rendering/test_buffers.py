@@ -152,8 +152,8 @@ def test_gloss_shines_halfway_between_sun_and_eye() -> None:
 def _reflected(lights: Floats, normal: Floats, roughness: float, out: Floats) -> None:
     """Gloss of a white metal seen along (0, 0, 1), times the cosine, for each direction of light."""
     n = (normal[0], normal[1], normal[2])
-    one = np.float32(1)
-    s = made_of(n, n, n, one, (one, one, one), np.float32(roughness), one)
+    one, zero = np.float32(1), np.float32(0)
+    s = made_of(n, n, n, one, (one, one, one), (np.float32(roughness), one, one, zero, zero, zero))
     for i in range(len(lights)):
         out[i] = gloss(s, (lights[i, 0], lights[i, 1], lights[i, 2]), lights[i, 2])[0] * lights[i, 2]
 

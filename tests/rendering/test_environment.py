@@ -53,7 +53,7 @@ def test_ground_looks_as_its_look_or_its_material() -> None:
 def test_table_of_open_sky_light_integrates_the_sky() -> None:
     found = environment_of(scene(Light(sky=Sky(preset="overcast"))))
     lighting = Lighting(found, np.zeros(3), 1.0, 0.1, shadows=False)
-    table = lighting.arrays.sky.open_sky
+    table = lighting.arrays.sky.open_sky[:, 0]
     np.testing.assert_allclose(table[-1], found.open_ground_irradiance(), rtol=0.02)
     np.testing.assert_allclose(table[0], 0, atol=1e-6)  # a surface that looks straight down sees no sky
     assert (np.diff(table[:, 0]) >= -1e-6).all()

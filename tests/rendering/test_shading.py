@@ -22,7 +22,7 @@ def splats(normals: np.ndarray, albedo: float = 0.5, roughness: float = 1.0, met
     return SplatArrays(
         points, np.tile([1, 0, 0, 0], (n, 1)).astype(f), normals.astype(f), np.full((n, 3), 0.01, f), np.ones(n, f),
         np.ones(n, np.int32), points.copy(), np.full(n, 0.01, f), np.ones(n, f), np.zeros(n, bool),
-        np.full((n, 3), albedo, f), np.tile([roughness, metallic], (n, 1)).astype(f),
+        np.full((n, 3), albedo, f), np.tile([roughness, metallic, 0.04, 0, 0, 0], (n, 1)).astype(f),
     )  # fmt: skip
 
 
@@ -123,3 +123,24 @@ def test_exposure_and_the_tone_curve() -> None:
     assert shaded(splats(tilted(0.0)), SUN, exposure=2.0)[0] == pytest.approx(2 * out[0], rel=0.01)
     bright = [shaded(splats(tilted(0.0)), SUN, exposure=e)[0] for e in (3.0, 6.0, 50.0)]
     assert 0.76 < bright[0] < bright[1] < bright[2] <= 1.0
+
+
+def test_gloss_gives_back_what_its_integral_says() -> None:
+    """Scale and bias of the table against the sum over the half space, of the lobe of suns and lamps."""
+    from simvid.rendering.brdf_table import SIDE, brdf_table
+
+    count = 400_000
+    k = np.arange(count) + 0.5
+    z, turn = 1 - k / count, np.pi * (1 + 5**0.5) * k
+    light = np.stack([np.sqrt(1 - z * z) * np.cos(turn), np.sqrt(1 - z * z) * np.sin(turn), z], axis=-1)
+    for i, j in ((SIDE - 1, 8), (12, 12), (6, 20)):
+        nv, roughness = i / (SIDE - 1), j / (SIDE - 1)
+        eye = np.array([np.sqrt(1 - nv * nv), 0, nv])
+        half = light + eye
+        half /= np.linalg.norm(half, axis=1, keepdims=True)
+        a = roughness**2
+        d = a * a / (np.pi * (half[:, 2] ** 2 * (a * a - 1) + 1) ** 2)
+        v = 1 / (4 * (z * (1 - a / 2) + a / 2) * (nv * (1 - a / 2) + a / 2))
+        edge = (1 - half @ eye) ** 5
+        exact = [(w * d * v * z).mean() * 2 * np.pi for w in (1 - edge, edge)]
+        np.testing.assert_allclose(brdf_table()[i, j], exact, atol=0.01)
