@@ -19,10 +19,12 @@ MOST_LIGHTS = 6
 SEARCH_PX = 128
 """Width of the map in which lights are looked for."""
 ROUGHNESS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
-WIDTHS = (1024, 256, 128, 64, 64, 32, 32)
+WIDTHS = (1024, 256, 64, 64, 64, 32, 32)
 """Width of the map in which a surface of each roughness is mirrored."""
-FIRST_LOBE = 3
+FIRST_LOBE = 2
 """Levels before this one are blurred by their size alone."""
+SOURCE_PX = 128
+"""Width of the map that lobes are laid over."""
 
 
 def directions(width: int) -> Array:
@@ -146,15 +148,21 @@ def mirrored_levels(radiance: Floats) -> list[Floats]:
 
     Split-sum approximation with n = v = r (Karis 2013): the weight of a direction is D(n h) (n l).
     """
-    levels = [shrunk(radiance, width) for width in WIDTHS[:FIRST_LOBE]]
+    levels, source = [shrunk(radiance, width) for width in WIDTHS[:FIRST_LOBE]], shrunk(radiance, SOURCE_PX)
     for roughness, width in zip(ROUGHNESS[FIRST_LOBE:], WIDTHS[FIRST_LOBE:], strict=True):
-        source = shrunk(radiance, 64)
-        rays, weight = directions(source.shape[1]).reshape(-1, 3), np.repeat(solid_angles(64).ravel(), 64)
         toward = directions(width).reshape(-1, 3)
-        cosine = np.clip(toward @ rays.T, -1, 1)
-        half = (1 + cosine) / 2  # square of the cosine of half the angle
-        a2 = roughness**4
-        lobe = np.maximum(cosine, 0) / (half * (a2 - 1) + 1) ** 2 * weight
-        mean = lobe @ source.reshape(-1, 3) / lobe.sum(axis=1, keepdims=True)
+        mean = np.concatenate([_lobe_means(part, roughness, source) for part in np.array_split(toward, 8)])
         levels.append(mean.reshape(width // 2, width, 3).astype(np.float32))
     return levels
+
+
+def _lobe_means(toward: Array, roughness: float, source: Floats) -> Array:
+    """Means of a map over the lobes around some directions, [N, 3]."""
+    rays, width = directions(source.shape[1]).reshape(-1, 3), source.shape[1]
+    weight = np.repeat(solid_angles(width).ravel(), width).astype(np.float32)
+    cosine = np.clip(toward.astype(np.float32) @ rays.T.astype(np.float32), -1, 1)
+    a2 = np.float32(roughness**4)
+    lobe = (
+        np.maximum(cosine, 0) / ((1 + cosine) / 2 * (a2 - 1) + 1) ** 2 * weight
+    )  # the square of the half angle's cosine
+    return np.asarray(lobe @ source.reshape(-1, 3) / lobe.sum(axis=1, keepdims=True), np.float64)

@@ -286,7 +286,7 @@ def night_lab(rng: Rng) -> Room:
     dark = painted((0.05, 0.055, 0.065))
     lights = [
         above((3.5, 0.62, 1.75), (2.6, 0.1), np.array([12, 14.5, 18.0])),
-        above((5.6, 5.2, 1.6), (0.3, 0.3), np.array([230, 150, 76.0])),
+        above((5.6, 5.2, 1.6), (0.3, 0.3), np.array([95, 62, 32.0])),
     ]
     lights += window(size, 0, (1.6, 4.4), 0.9, np.array([0.5, 0.75, 1.5]))
     for x in (1.6, 2.6, 4.4):
