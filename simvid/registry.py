@@ -23,7 +23,10 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
         "pathtrace": "simvid.rendering.pathtrace:PathTracer",
         "reference": "simvid.rendering.reference:ReferenceRasterizer",
     },
-    "refining": {"identity": "simvid.refining.identity:IdentityRefiner"},
+    "refining": {
+        "bridge": "simvid.refining.bridge:BridgeRefiner",
+        "identity": "simvid.refining.identity:IdentityRefiner",
+    },
 }
 """simvid's own, as in pyproject.toml; here so that a checkout works without being installed."""
 
