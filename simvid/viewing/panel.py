@@ -64,7 +64,7 @@ class Panel:
 
     @property
     def camera(self) -> str | None:
-        """Whose picture is shown."""
+        """Whose picture is shown; None where there is no camera, and so no label and share."""
         return str(self._camera.value) if self._labels else None
 
     def label(self, camera: str) -> str:

@@ -179,10 +179,11 @@ class Recorder:
         if frame.ids is not None:
             self._stream.log(f"{path}/ids", rr.SegmentationImage(frame.ids.astype(np.uint16)))
             table = instance_boxes(frame.ids, index, self._content.trajectory)
-            names = {part.instance_id: part.instance for part in self._content.trajectory.parts}
-            boxes = rr.Boxes2D(
-                array=table.box_px, array_format=rr.Box2DFormat.XYXY, labels=[names[int(k)] for k in table.id]
-            )
+            parts = self._content.trajectory.parts
+            names = {part.instance_id: part.instance for part in parts if part.kind != "ground"}
+            seen = np.isin(table.id, list(names))
+            labels = [names[int(k)] for k in table.id[seen]]
+            boxes = rr.Boxes2D(array=table.box_px[seen], array_format=rr.Box2DFormat.XYXY, labels=labels)
             self._stream.log(f"{path}/boxes", boxes)
 
     def _picture(self, path: str, picture: Picture, kind: str) -> None:
@@ -206,12 +207,17 @@ class Recorder:
         charts += [
             rrb.TimeSeriesView(
                 origin=f"joints/{_escaped(robot.name)}", name=f"{robot.name}: joint positions",
-                contents=["$origin/*/positions"],
+                contents=[f"$origin/{_escaped(joint)}/positions" for joint in robot.joint_names],
             )
             for robot in self._content.trajectory.robots
         ]  # fmt: skip
         right = rrb.Vertical(*cameras, *charts)
-        layout = rrb.Horizontal(rrb.Spatial3DView(origin="world", name="world"), right, column_shares=[3, 2])
+        contents = ["+ $origin/**"]
+        for name, camera in self._content.cameras.items():  # pictures in space, but no clouds made from depth
+            path = f"/{camera_path(name)}"
+            contents += [f"- {path}/**", *([] if parallel(camera) else [f"+ {path}", f"+ {path}/rgb"])]
+        world = rrb.Spatial3DView(origin="world", name="world", contents=contents)
+        layout = rrb.Horizontal(world, right, column_shares=[3, 2])
         self._stream.send_blueprint(rrb.Blueprint(layout))
 
 

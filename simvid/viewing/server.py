@@ -98,15 +98,17 @@ class Viewer:
 
     def _show_pictures(self, frame: int) -> None:
         """What each camera saw, on its frustum, and the chosen one's in the panel with its legend."""
-        chosen, share = self.panel.camera, self.panel.share
+        chosen = self.panel.camera
+        if chosen is None:
+            return
+        share = self.panel.share
         for name, pictures in self._pictures.items():
             label = self.panel.label(name)
             if self._new(f"picture {name}", (label, share, frame)):
                 self._stage.show_picture(name, pictures.blended(label, frame, share))
-        if chosen is not None:
-            label, pictures = self.panel.label(chosen), self._pictures[chosen]
-            if self._new("panel picture", (chosen, label, share, frame)):
-                self.panel.show_picture(pictures.with_legend(pictures.blended(label, frame, share), label))
+        label, pictures = self.panel.label(chosen), self._pictures[chosen]
+        if self._new("panel picture", (chosen, label, share, frame)):
+            self.panel.show_picture(pictures.with_legend(pictures.blended(label, frame, share), label))
 
     def close(self) -> None:
         """Close the page and free the port."""

@@ -209,10 +209,10 @@ class Stage:
         middle, size = (low + high) / 2, self._content.size_m
         cameras = list(self._content.cameras.values())
         way = cameras[0].world_from_camera[0, :3, 3] - middle if cameras else np.array([1.0, -1.2, 0.8])
-        far = float(np.clip(1.3 * np.linalg.norm(way), NEAREST * size, FARTHEST * size)) if cameras else NEAREST * size
+        far = float(np.clip(1.5 * np.linalg.norm(way), NEAREST * size, FARTHEST * size)) if cameras else NEAREST * size
         way = way / max(float(np.linalg.norm(way)), 1e-9)
         side = np.array([-way[1], way[0], 0.0])
-        way = way + 0.35 * side + np.array([0.0, 0.0, 0.25])
+        way = way + 0.25 * side + np.array([0.0, 0.0, 0.15])
         aside = np.array([-way[1], way[0], 0.0]) * (ASIDE / max(float(np.hypot(way[0], way[1])), 1e-9))
         start = server.initial_camera
         start.look_at = middle + size * aside

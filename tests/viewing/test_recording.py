@@ -130,6 +130,7 @@ def test_cameras_and_what_they_saw(read: Read, acting_clip: Clip, name: str) -> 
         assert read(f"{path}/normals", "EncodedImage:media_type")[index] == ["image/jpeg"]
         labels = read(f"{path}/boxes", "Boxes2D:labels")[index]
         assert "post" in labels
+        assert "ground" not in labels
         half = read(f"{path}/boxes", "Boxes2D:half_sizes")[index][labels.index("post")]
         rows, columns = np.nonzero(frame.ids == 4)
         assert half == [np.ptp(columns) / 2 + 0.5, np.ptp(rows) / 2 + 0.5]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 
+import numpy as np
 import pytest
 
 from simvid.clip import Clip
@@ -57,6 +58,19 @@ def test_without_meshes_there_are_boxes_and_it_is_said(
     finally:
         viewer.close()
     assert capsys.readouterr().out == "", "viser says nothing"
+
+
+def test_a_clip_without_cameras_is_shown_too(flying_clip: Clip) -> None:
+    clip = Clip(flying_clip.path, flying_clip.record.model_copy(update={"cameras": ()}))
+    viewer = Viewer(clip)
+    try:
+        viewer._loader.join(30)
+        viewer.show(2)
+        assert viewer.panel.camera is None
+        assert len(viewer._stage._nodes["splats"]) == 3
+        assert np.allclose(viewer._stage._parts[1].position, clip.trajectory.poses[2, 1, :3])
+    finally:
+        viewer.close()
 
 
 def test_a_fault_of_the_loader_is_raised_where_someone_watches(
