@@ -93,19 +93,38 @@ def start_tiles(corners: I32, pieces: int, grid: Grid, starts: I64, cursors: I64
     return total
 
 
+@inlined
+def _append(tile: int, wanted: int, record: int, spare: int, cursors: I64, order: I32) -> None:
+    """Append a record to a tile's list if ``wanted`` is 1; if 0, write it to the spare place. Without a branch."""
+    position = at(cursors, tile)
+    put(cursors, tile, position + wanted)
+    put(order, spare + (position - spare) * wanted, np.int32(record))
+
+
 @kernel
 def fill_tiles(
     pairs: I64, n: int, rects: I64, first_row: int, last_row: int, columns: int, cursors: I64, order: I32
 ) -> None:
-    """Append every splat, front to back, to the lists of the tiles it touches in rows first_row to last_row - 1."""
+    """Append every splat, front to back, to the lists of the tiles it touches in rows first_row to last_row - 1.
+
+    Most touch no more than two by two tiles; for those there is no loop whose end the processor must guess. The last
+    place of ``order`` is spare.
+    """
+    spare = len(order) - 1
     for j in range(n):
         prefetch(rects, at(pairs, min(j + _AHEAD, n - 1)) & 0xFFFFFFFF)
         record = at(pairs, j) & 0xFFFFFFFF
         rect = at(rects, record)
         x0, x1 = rect & 0xFFFF, (rect >> 32) & 0xFFFF
         y0, y1 = max((rect >> 16) & 0xFFFF, first_row), min((rect >> 48) & 0xFFFF, last_row - 1)
+        tile, right, down = y0 * columns + x0, x1 - x0, y1 - y0
+        if (right | down) & ~1 == 0:
+            _append(tile, 1, record, spare, cursors, order)
+            _append(tile + right, right, record, spare, cursors, order)
+            tile += columns * down
+            _append(tile, down, record, spare, cursors, order)
+            _append(tile + right, down & right, record, spare, cursors, order)
+            continue
         for y in range(y0, y1 + 1):
             for x in range(x0, x1 + 1):
-                position = at(cursors, y * columns + x)
-                put(cursors, y * columns + x, position + 1)
-                put(order, position, np.int32(record))
+                _append(y * columns + x, 1, record, spare, cursors, order)
