@@ -83,13 +83,15 @@ class BridgeRefiner:
         return self._refined(frames, look, seed)
 
     def _refined(self, frames: Iterable[Frame], look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
-        from simvid.refining.deep import torch
+        from simvid.refining.deep import diffusers_logging, torch
         from simvid.refining.pipeline import Sampling, VideoRefinerPipeline
 
         chosen = self._settings
         torch.set_num_threads(chosen.threads)
+        diffusers_logging.disable_progress_bar()
         try:
-            pipe = VideoRefinerPipeline.from_pretrained(self._folder, use_safetensors=True, local_files_only=True)
+            options = {"use_safetensors": True, "local_files_only": True, "low_cpu_mem_usage": False}
+            pipe = VideoRefinerPipeline.from_pretrained(self._folder, **options)
         except Exception as error:  # every library below raises its own kind
             raise AssetError(f"{self._folder}: cannot be loaded as a refiner ({error})") from error
         sampling = Sampling(chosen.steps, chosen.strength, chosen.history, autocast=chosen.bfloat16)

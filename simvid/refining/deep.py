@@ -17,6 +17,7 @@ try:
     from diffusers.models.modeling_utils import ModelMixin as _ModelMixin
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline as _DiffusionPipeline
     from diffusers.schedulers.scheduling_utils import SchedulerMixin as _SchedulerMixin
+    from diffusers.utils import logging as _diffusers_logging
     from diffusers.utils.outputs import BaseOutput as _BaseOutput
 except ImportError as error:
     raise MissingExtraError("diffusers", "refine", "the refiner") from error
@@ -30,6 +31,7 @@ ModelMixin: Any = _ModelMixin
 SchedulerMixin: Any = _SchedulerMixin
 register_to_config: Any = _register_to_config
 BaseOutput: Any = _BaseOutput
+diffusers_logging: Any = _diffusers_logging
 Tensor = Any
 """A torch tensor, to a type checker: torch is optional."""
 
@@ -40,6 +42,7 @@ __all__ = [
     "ModelMixin",
     "SchedulerMixin",
     "Tensor",
+    "diffusers_logging",
     "functional",
     "nn",
     "register_to_config",

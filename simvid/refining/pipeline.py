@@ -16,8 +16,11 @@ from simvid.errors import SimvidError
 from simvid.refining.blocks import warp
 from simvid.refining.conditions import Conditions, stack
 from simvid.refining.deep import BaseOutput, DiffusionPipeline, Tensor, torch
-from simvid.refining.model import HISTORY, LIGHT, RefinerState
+from simvid.refining.model import HISTORY, LIGHT, RefinerState, RefinerUNet
+from simvid.refining.scheduler import BridgeScheduler
 
+PARTS = (RefinerUNet, BridgeScheduler)
+"""Classes that saved folders name; diffusers loads only what has been imported already."""
 Callback: TypeAlias = Callable[["VideoRefinerPipeline", int, float, dict[str, Any]], dict[str, Any]]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,24 @@ class TestBridge(RefinerContract):
         sunset = np.stack(list(self.refiner().refine(iter(sample_frames(self.count)), look="sunset", seed=0)))
         assert not np.array_equal(sunset, plain)
         assert not np.array_equal(self.pictures(seed=1), plain)
+
+
+FRESH = """
+import sys
+from simvid.refining.bridge import BridgeRefiner, BridgeSettings
+from simvid.testing.refining import sample_frames
+refiner = BridgeRefiner(BridgeSettings(weights=sys.argv[1], buffers=False))
+assert not {"torch", "diffusers"} & set(sys.modules), "nothing heavy before the first picture"
+print(sum(int(p.sum()) for p in refiner.refine(sample_frames(2), look="sunset", seed=0)))
+"""
+
+
+def test_it_loads_in_a_fresh_process_and_says_nothing(weights: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FRESH, str(weights)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = sum(int(p.sum()) for p in made(weights).refine(sample_frames(2), look="sunset", seed=0))
+    assert int(done.stdout) == expected
+    assert done.stderr == ""
 
 
 def test_frames_stream(weights: Path) -> None:
