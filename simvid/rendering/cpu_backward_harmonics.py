@@ -11,7 +11,7 @@ from simvid.rendering.cpu_layout import F32, LANES, Camera, Cloud
 from simvid.rendering.cpu_project import _basis
 from simvid.rendering.jit import inlined
 from simvid.rendering.simd import Lanes, fma, narrowed, splat, sqrt, widened
-from simvid.rendering.simd_memory import at, gather, put, store_many, transposed
+from simvid.rendering.simd_memory import at, gather, put, store, store_many, transposed
 from simvid.rendering.simd_sums import load_strided
 
 f32 = np.float32
@@ -109,6 +109,9 @@ def harmonics_backward(
     store_many(stage.basis, 0, transposed(_basis(x, y, z)))
     for lane in range(valid):
         colours = _colour_gradient(records[0], records[1] + lane * records[2], totals[0], totals[1] + lane * totals[2])
+        if colours[0] == f32(0) and colours[1] == f32(0) and colours[2] == f32(0):  # unseen, or not to be drawn
+            store(stage.by_basis, LANES * lane, splat(f32(0)))
+            continue
         _coefficients(np.int64(at(stage.indices, lane)), lane, count, colours, cloud, stage, out)
     x_, y_, z_ = _by_direction(transposed(load_strided(stage.by_basis, 0, LANES)), x, y, z)
     along = fma(x_, x, fma(y_, y, z_ * z))

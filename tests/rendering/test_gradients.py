@@ -271,6 +271,17 @@ class TestOddInput:
         if (field, value) != ("opacities", 1e38):  # those hide all others
             assert found["opacities"][sound].any()
 
+    @pytest.mark.parametrize("field", ["means", "quats", "scales", "opacities", "sh"])
+    def test_what_is_left_out_has_no_gradient(self, field: str) -> None:
+        arguments = cloud(2, 90, features=0, degree=1)
+        arguments[field] = arguments[field].copy()
+        arguments[field][::3] = np.nan
+        found = fast(arguments)
+        for name, gradient in found.items():
+            assert not gradient[::3].any(), name
+            assert torch.isfinite(gradient).all(), name
+        assert found["sh"].any()
+
     def test_only_what_is_asked_for(self) -> None:
         given = {k: v.detach() for k, v in tensors(CASES["overlap"]).items()}
         given["means"].requires_grad_()
