@@ -80,7 +80,8 @@ class Frame:
             undefined, float32 [H, W, 3].
         scene_flow: displacement [m] of the surface point to the next frame in the world, along the axes of this
             frame's camera, NaN where undefined, float32 [H, W, 3].
-        albedo: base colour, linear RGB, float16 [H, W, 3]. Buffers are those of the surface that owns the pixel.
+        albedo: base colour times 1 - transmission, linear RGB, float16 [H, W, 3]. Buffers are those of the surface that
+            owns the pixel.
         roughness: of the microfacets (Burley 2012), 0 to 1, float16 [H, W].
         metallic: 0 to 1, float16 [H, W].
         light_diffuse: light of suns and lamps on the surface with hard shadows, irradiance over pi, linear RGB, float16

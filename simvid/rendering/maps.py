@@ -23,8 +23,8 @@ WIDTHS = (1024, 256, 64, 64, 64, 32, 32)
 """Width of the map in which a surface of each roughness is mirrored."""
 FIRST_LOBE = 2
 """Levels before this one are blurred by their size alone."""
-SOURCE_PX = 128
-"""Width of the map that lobes are laid over."""
+FINE_PX, COARSE_PX = 128, 64
+"""Width of the map that narrow and that wide lobes are laid over."""
 
 
 def directions(width: int) -> Array:
@@ -148,9 +148,9 @@ def mirrored_levels(radiance: Floats) -> list[Floats]:
 
     Split-sum approximation with n = v = r (Karis 2013): the weight of a direction is D(n h) (n l).
     """
-    levels, source = [shrunk(radiance, width) for width in WIDTHS[:FIRST_LOBE]], shrunk(radiance, SOURCE_PX)
+    levels = [shrunk(radiance, width) for width in WIDTHS[:FIRST_LOBE]]
     for roughness, width in zip(ROUGHNESS[FIRST_LOBE:], WIDTHS[FIRST_LOBE:], strict=True):
-        toward = directions(width).reshape(-1, 3)
+        toward, source = directions(width).reshape(-1, 3), shrunk(radiance, FINE_PX if roughness < 0.3 else COARSE_PX)
         mean = np.concatenate([_lobe_means(part, roughness, source) for part in np.array_split(toward, 8)])
         levels.append(mean.reshape(width // 2, width, 3).astype(np.float32))
     return levels
