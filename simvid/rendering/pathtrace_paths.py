@@ -26,6 +26,9 @@ ROULETTE_FROM = 4
 """Bounces after which paths may end by chance."""
 BRIGHTEST = 10.0
 """What one path may bring of light that has been reflected twice: a little less light for far fewer specks."""
+EVEN = 7
+"""Random numbers of each path that are spread evenly over the samples of a pixel: its place in the pixel, and what its
+first bounce draws."""
 MOST_PANES = 8
 """Surfaces that light goes straight through before it counts as blocked."""
 
@@ -113,6 +116,28 @@ class Eye(NamedTuple):
         return mi.Ray3f(start, along / length, self.far_m, mi.Float(0), mi.Color0f())
 
 
+class _Spread:
+    """Points of a Kronecker sequence (Roberts 2018, "The unreasonable effectiveness of quasirandom sequences"), shifted
+    by chance in every pixel: even over few samples, which takes noise away."""
+
+    def __init__(self, sampler: Any) -> None:
+        base = 1.5
+        for _ in range(64):
+            base = (1 + base) ** (1 / (EVEN + 1))
+        self._steps = [base ** -(k + 1) for k in range(EVEN)]
+        self._shifts = [sampler.next_1d() for _ in range(EVEN)]
+        dr.eval(*self._shifts)
+
+    def at(self, index: Any, k: int) -> Any:
+        """Number k of a sample."""
+        value = self._shifts[k] + dr.fma(mi.Float(index), self._steps[k], 0)
+        return value - dr.floor(value)
+
+    def pair(self, index: Any, k: int) -> Any:
+        """Numbers k and k + 1."""
+        return mi.Point2f(self.at(index, k), self.at(index, k + 1))
+
+
 class Panes:
     """What of a light goes straight through each shape."""
 
@@ -150,9 +175,10 @@ def traced(
     """
     sampler = mi.load_dict({"type": "independent"})
     sampler.seed(seed, len(table))
+    spread = _Spread(sampler)
     limits = mi.UInt32(samples), mi.UInt32(max_depth)
     dr.make_opaque(*limits)
-    radiance, alpha, z, albedo, normals = _loop(scene, table, eye, panes, sampler, *limits)
+    radiance, alpha, z, albedo, normals = _loop(scene, table, eye, panes, (sampler, spread), *limits)
     dr.eval(radiance, alpha, z, albedo, normals)
     share = np.float32(1 / samples)
     return Sums(*(np.array(value, np.float32).T * share for value in (radiance, alpha, z, albedo, normals)))
@@ -160,14 +186,16 @@ def traced(
 
 @dr.syntax  # type: ignore[untyped-decorator]
 def _loop(  # noqa: PLR0915  one loop is one kernel
-    scene: Any, table: RayTable, eye: Eye, panes: Panes | None, sampler: Any, samples: Any, max_depth: Any
+    scene: Any, table: RayTable, eye: Eye, panes: Panes | None, chance: Any, samples: Any, max_depth: Any
 ) -> Any:
     """Sums over the samples: radiance, alpha, z, albedo, normals."""
     context = mi.BSDFContext()
     pixel = dr.arange(mi.UInt32, len(table))
     radiance, albedo, normals = mi.Color3f(0), mi.Color3f(0), mi.Normal3f(0)
     alpha, z = mi.Float(0), mi.Float(0)
-    lines, there = table.at(pixel, sampler.next_1d(), sampler.next_1d())
+    sampler, spread = chance
+    u, v = spread.at(samples, 0), spread.at(samples, 1)
+    lines, there = table.at(pixel, u, v)
     ray = eye.ray(lines)
     left = dr.select(there, samples, 0)
     throughput, eta, depth = mi.Color3f(1), mi.Float(1), mi.UInt32(0)
@@ -185,16 +213,18 @@ def _loop(  # noqa: PLR0915  one loop is one kernel
         bsdf = si.bsdf(ray)
         # light from a lamp, sun or piece of sky that is drawn by chance
         smooth = on & mi.has_flag(bsdf.flags(), mi.BSDFFlags.Smooth)
-        lit, weight = scene.sample_emitter_direction(si, sampler.next_2d(), panes is None, smooth)
+        early = depth == 0
+        for_light = dr.select(early, spread.pair(left, 2), sampler.next_2d())
+        for_lobe = dr.select(early, spread.at(left, 4), sampler.next_1d())
+        for_bounce = dr.select(early, spread.pair(left, 5), sampler.next_2d())
+        lit, weight = scene.sample_emitter_direction(si, for_light, panes is None, smooth)
         smooth &= lit.pdf != 0
         through = mi.Bool(False)
         if dr.hint(panes is not None, mode="scalar"):
             passing, through = _unblocked(scene, panes, si, bsdf, lit, smooth)
             weight *= passing
         toward = si.to_local(lit.d)
-        value, pdf, drawn, gain = bsdf.eval_pdf_sample(
-            context, si, toward, sampler.next_1d(), sampler.next_2d(), on | smooth
-        )
+        value, pdf, drawn, gain = bsdf.eval_pdf_sample(context, si, toward, for_lobe, for_bounce, on | smooth)
         share = dr.select(lit.delta | through, 1, _share(lit.pdf, pdf))
         radiance[smooth] += _held(throughput * value * weight * share, depth > 0)
         # the first surface that is more than a hole
@@ -223,10 +253,9 @@ def _loop(  # noqa: PLR0915  one loop is one kernel
         throughput[chancy] *= dr.rcp(survival)
         on &= (brightest != 0) & ~ends
         # where the path has ended, the next one
-        jitter = sampler.next_2d()
         if ~on:
             left -= 1
-            lines, _ = table.at(pixel, jitter.x, jitter.y)
+            lines, _ = table.at(pixel, spread.at(left, 0), spread.at(left, 1))
             ray = eye.ray(lines)
             throughput, eta, depth = mi.Color3f(1), mi.Float(1), mi.UInt32(0)
             before, before_pdf, before_delta = dr.zeros(mi.Interaction3f), mi.Float(0), mi.Bool(True)
