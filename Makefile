@@ -9,7 +9,7 @@ ASSETS := genesis-world==1.4.5
 
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: help demo test lint types browser unit bench schema clean
+.PHONY: help demo test lint types browser llvm unit bench schema clean
 
 help:
 	@echo "make demo    install into .venv/ and make a clip of a Franka arm pushing real meshes"
@@ -56,7 +56,15 @@ browser:
 	      || echo "that failed; the tests of the viewer need a Chromium"; \
 	  else echo "no Chromium: the tests of the viewer will say how to install it"; fi
 
-unit: $(VENV)/.dev browser
+# The path tracer is far faster with LLVM 16 or newer; without it, its tests run in Mitsuba's scalar variant.
+llvm:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	    && ! ls /usr/lib/*/libLLVM* 2>/dev/null | grep -Eq 'LLVM(\.so\.|-)(1[6-9]|2[0-9])'; then \
+	  echo "==> Installing LLVM for the path tracer (Debian's libllvm19)"; \
+	  { apt-get -qq update && apt-get -qq install --yes --no-install-recommends libllvm19 >/dev/null; } \
+	    || echo "    it cannot be had here; the path tracer's tests run without it"; fi
+
+unit: $(VENV)/.dev browser llvm
 	@echo "==> Tests (pytest)"
 	@$(BIN)/python -m pytest
 
