@@ -31,10 +31,11 @@ from simvid.rendering.pathtrace_shot import Shot, Surfaces
 from simvid.rendering.pathtrace_variant import Variant, Wanted, chosen
 from simvid.rendering.region import shadow_region
 from simvid.rendering.surface_labels import Seen, SurfaceLabels
+from simvid.scene import Scene
 from simvid.scene.base import Model, Positive
 from simvid.trajectory import Trajectory
 
-MADE = frozenset(LABEL_ARRAYS) - BUFFER_LABELS
+MADE = frozenset(LABEL_ARRAYS) - BUFFER_LABELS - {"depth_sensor"}
 """Labels that it makes."""
 _NOT_MADE = "the renderer 'pathtrace' does not make {}: leave them out, or render with 'cpu'"
 GROUND_REACH = 4.0
@@ -88,6 +89,7 @@ class PathTracer:
         """What of a scene cannot be traced."""
         unknown = sorted(set(assets.scene.labels) - MADE)
         faults = [f"labels: {_NOT_MADE.format(', '.join(unknown))}"] if unknown else []
+        faults += _camera_faults(assets.scene)
         return faults + [
             f"{part.part.name}: the renderer 'pathtrace' draws meshes, not captures (their light is baked in): "
             "leave the body out, give it a mesh, or render with 'cpu'"
@@ -122,6 +124,23 @@ class PathTracer:
         self.variant.activate()
         painter = _Painter(assets, trajectory, camera, frozenset(labels), self._settings, self.variant)
         return _with_motion(painter, camera, trajectory, frozenset(labels))
+
+
+def _camera_faults(scene: Scene) -> list[str]:
+    """What cameras ask for behind their lens: pictures are sharp, of one instant, and without a sensor's noise."""
+    faults = []
+    for view in scene.views:
+        shutter, sensor = view.shutter, view.sensor
+        blurred = shutter is not None and (shutter.rolling is not None or shutter.exposure_frames(scene.fps) > 0)
+        asked = {"shutter": blurred, "focus": view.focus is not None,
+                 "sensor": sensor is not None and not sensor.changes_nothing}  # fmt: skip
+        faults += [
+            f"{scene.where(f'{scene.camera_path(view.name)}.{key}')}: the renderer 'pathtrace' has no {key}: "
+            "leave it out, or render with 'cpu'"
+            for key, given in asked.items()
+            if given
+        ]
+    return faults
 
 
 def _check_camera(camera: CameraPath, variant: Variant) -> None:

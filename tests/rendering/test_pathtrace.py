@@ -26,6 +26,7 @@ from simvid.rendering.cpu import CpuRasterizer
 from simvid.rendering.environment import linear
 from simvid.rendering.renderer import render_frames
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, PointLight, Sky, Sun
+from simvid.scene.sensors import Focus, Sensor, Shutter
 from simvid.testing.rendering import RendererContract, above, inner
 from simvid.testing.staging import Prop, box_mesh, checkered, matte, sphere_mesh, staged
 
@@ -264,6 +265,18 @@ def test_captures_and_labels_that_are_not_made_are_refused_before_any_work() -> 
         tracer().frames(assets, trajectory, path, ("albedo", "depth"))
     with pytest.raises(RenderError, match=r"cameras\.c: Mitsuba's scalar variant has plain pinholes"):
         tracer().frames(assets, trajectory, bent(path), ())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("focus", Focus(distance_m=1.0, f_number=2.0)), ("shutter", Shutter(angle_deg=180)), ("sensor", Sensor(iso=800))],
+)
+def test_what_is_behind_a_lens_is_refused(key: str, value: Any) -> None:
+    camera = small().model_copy(update={key: value})
+    assets, _ = staged([Prop("vase", (matte(sphere_mesh(0.1)),))], [camera])
+    (fault,) = tracer().faults(assets)
+    assert f".{key}" in fault
+    assert f"the renderer 'pathtrace' has no {key}: leave it out, or render with 'cpu'" in fault
 
 
 def bent(path: CameraPath) -> CameraPath:
