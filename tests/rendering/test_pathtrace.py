@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from simvid.assets.parts import Visual
+from simvid.cli import main
+from simvid.clip import Clip
 from simvid.errors import RenderError, SceneError
 from simvid.frames import CameraPath, Frame
 from simvid.gaussians import Gaussians
@@ -277,6 +280,24 @@ def test_what_is_behind_a_lens_is_refused(key: str, value: Any) -> None:
     (fault,) = tracer().faults(assets)
     assert f".{key}" in fault
     assert f"the renderer 'pathtrace' has no {key}: leave it out, or render with 'cpu'" in fault
+
+
+def test_a_clip_is_drawn_again_without_new_physics(flying_clip: Clip, tmp_path: Path) -> None:
+    entry = tmp_path / "quick.yaml"
+    entry.write_text("# quick\nbackend: pathtrace\nsettings: {samples: 2, max_depth: 2, variant: scalar}\n")
+    arguments = ["render", str(flying_clip.path), "--renderer", str(entry), "--out", str(tmp_path / "out"), "--quiet"]
+    assert main(arguments) == 0
+    (made,) = [Clip.open(path.parent) for path in (tmp_path / "out").glob("*/clip.json")]
+    np.testing.assert_array_equal(made.trajectory.poses, flying_clip.trajectory.poses)
+    for camera in made.record.cameras:
+        assert camera.renderer.backend == "pathtrace"
+        assert camera.renderer.settings["samples"] == 2
+        one, two = made.frames(camera.name), flying_clip.frames(camera.name)
+        assert one.ids is not None
+        assert two.ids is not None
+        assert (one.ids == two.ids).mean() > 0.97
+        assert (one.rgb != two.rgb).any()
+    assert made.verify() == []
 
 
 def bent(path: CameraPath) -> CameraPath:
