@@ -98,7 +98,7 @@ class CameraPath:
         if between.any():
             times = np.unique(at[between])
             first = int(np.clip(np.floor(times[0]), 0, max(len(poses) - 2, 0)))
-            last = int(np.clip(np.floor(times[-1]) + 2, first + 1, len(poses)))
+            last = int(max(np.floor(times[-1]) + 2, first + 2))
             vectors = poses_between(np.stack([pose_vector(p) for p in poses[first:last]]), times - first)
             matrices = np.stack([pose_matrix(v[:3], v[3:]) for v in vectors])
             found[between] = matrices[np.searchsorted(times, at[between])]
