@@ -12,6 +12,7 @@ from simvid.rotations import (
     matrix_from_quat,
     pose_matrix,
     pose_vector,
+    poses_between,
     quat_from_euler_deg,
     quat_from_matrix,
     quat_multiply,
@@ -67,3 +68,22 @@ def test_poses_go_there_and_back(seed: int) -> None:
     matrix = pose_matrix(vector[:3], vector[3:])
     assert np.allclose(pose_matrices(vector), matrix, atol=1e-12)
     assert np.allclose(pose_matrices(pose_vector(matrix)), matrix, atol=1e-12)
+
+
+def test_poses_between_frames() -> None:
+    """Straight lines and even turns; whole frames and what rests are given back bit for bit; the ends go on."""
+    rng = np.random.default_rng(0)
+    turns = [quat_from_euler_deg((0, 0, a)) for a in (0, 30, 60)]
+    moving = np.stack([np.concatenate([[0.1 * k, 0, 0], q * (-1) ** k]) for k, q in enumerate(turns)])
+    resting = np.tile(np.concatenate([rng.normal(size=3), quat_from_euler_deg((10, 20, 30))]), (3, 1))
+    poses = np.stack([moving, resting], axis=1)
+    np.testing.assert_array_equal(poses_between(poses, np.arange(3.0)), poses)
+    times = np.array([[-0.5, 0.25], [1.75, 2.5]])
+    found = poses_between(poses, times)
+    assert found.shape == (2, 2, 2, 7)
+    np.testing.assert_array_equal(found[:, :, 1], np.broadcast_to(resting[0], (2, 2, 7)))
+    np.testing.assert_allclose(found[:, :, 0, 0], 0.1 * times)
+    for at, pose in zip(times.ravel(), found[:, :, 0].reshape(-1, 7), strict=True):
+        expected = matrix_from_quat(quat_from_euler_deg((0, 0, 30 * at)))
+        np.testing.assert_allclose(matrix_from_quat(pose[3:]), expected, atol=1e-12)
+    np.testing.assert_array_equal(poses_between(poses[:1], 0.7), poses[0])

@@ -1,0 +1,211 @@
+"""Motion blur and depth of field: sums of light, against pictures of instants and closed forms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from simvid.frames import Frame
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.camera import camera_path
+from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.developing import developed, light_of
+from simvid.rendering.instants import Blur
+from simvid.rendering.renderer import render_frames
+from simvid.rendering.threads import Workers
+from simvid.scene import Camera, CameraPose, Fisheye, Focus, Ground, Lens, Light, Pinhole, Shutter, Sky, Sun
+from simvid.testing.rendering import SIZE, above
+from simvid.testing.staging import Prop, box_mesh, checkered, matte, sphere_mesh, staged
+from simvid.trajectory import Trajectory
+
+Array = NDArray[np.float64]
+FPS = 24.0
+FOCAL = SIZE[1] / 2 / np.tan(np.radians(20))
+LABELS = ("depth", "ids", "normals", "flow", "occlusion")
+DARK = (Light(sun=Sun(direction=(0, 0, -1), strength=2.0)),)
+"""No sky: black wherever nothing is."""
+
+
+def light(rgb: NDArray[np.uint8]) -> Array:
+    """Linear light of a picture [..., 3], relative to display white, by the definitions: sRGB, then bisection.
+
+    The tone curve is Khronos PBR Neutral (2024) without its offset.
+    """
+    s = rgb.astype(np.float64) / 255
+    wanted = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
+    top = wanted.max(axis=-1)
+    low, high = np.zeros_like(top), np.full_like(top, 4.0)
+    for _ in range(60):  # the peak of the light, by the peak of the result
+        middle = (low + high) / 2
+        above_it = np.where(middle < 0.76, middle, 1 - 0.0576 / (np.maximum(middle, 0.76) + 0.24 - 0.76)) < top
+        low, high = np.where(above_it, middle, low), np.where(above_it, high, middle)
+    peak = low[..., None]
+    shown = np.where(peak < 0.76, np.maximum(peak, 1e-9), 1 - 0.0576 / (np.maximum(peak, 0.76) - 0.52))
+    mix = 1 - 1 / (0.15 * (peak - shown) + 1)
+    return np.asarray(np.where(peak < 0.76, wanted, (wanted / (1 - mix) - shown * mix / (1 - mix)) * peak / shown))
+
+
+def drawn(camera: Camera, props: list[Prop], *, frames: int = 3, **more: Any) -> tuple[Trajectory, list[Frame]]:
+    assets, trajectory = staged(props, [camera], frames=frames, **more)
+    path = camera_path(camera, assets.scene, trajectory)
+    settings = RenderSettings(threads=1)
+    return trajectory, list(render_frames(assets, trajectory, path, CpuRasterizer(1), LABELS, settings))
+
+
+def slider(frames: int = 3, step_px: float = 6.0) -> Prop:
+    """A box that slides to the right; its top is 0.9 m under the camera."""
+    way = np.zeros((frames, 7))
+    way[:, 0] = (np.arange(frames) - 1) * step_px * 0.9 / FOCAL
+    way[:, 2], way[:, 3] = 0.05, 1
+    return Prop("box", (matte(checkered(box_mesh((0.2, 0.3, 0.1)), 5)),), way)
+
+
+def test_light_and_back() -> None:
+    """Every display colour comes back from its light, and the light is that of the definitions."""
+    rng = np.random.default_rng(0)
+    rgb = np.concatenate([rng.integers(0, 249, (40, 50, 3)), np.zeros((1, 50, 3)), np.full((1, 50, 3), 248)])
+    rgb[0, :, 0] = 248
+    shown = (rgb / 255).astype(np.float32)
+    nothing, covered = np.zeros_like(shown), np.ones(shown.shape[:2], np.float32)
+    found = light_of(shown, covered, nothing, Workers(1))
+    expected = np.clip(light(rgb.astype(np.uint8)), 0, None)
+    bright = rgb.max(axis=-1) > 235
+    np.testing.assert_allclose(found[~bright], expected[~bright], atol=2e-4)
+    np.testing.assert_allclose(found[bright], expected[bright], rtol=4e-3, atol=4e-3)
+    possible = light(rgb.astype(np.uint8)).min(axis=-1) >= 0  # the tone curve bleaches; it gives no pure bright colours
+    assert possible.mean() > 0.6
+    back = developed(found, Workers(1)).astype(int)
+    assert np.abs(back - rgb)[possible].max() <= 1
+
+
+def test_light_beyond_the_brightest_is_held() -> None:
+    white = np.ones((1, 1, 3), np.float32)
+    found = light_of(white, np.ones((1, 1), np.float32), white, Workers(1))
+    np.testing.assert_allclose(found, 4.0, rtol=0.02)
+
+
+def test_blur_is_the_mean_light_of_instants() -> None:
+    """24 frames per second with an exposure of a whole frame, against 8 single pictures at eighths of a frame."""
+    shutter = Shutter(angle_deg=360, samples=8)
+    camera = above().model_copy(update={"shutter": shutter})
+    _, blurred = drawn(camera, [slider(step_px=8)], lights=DARK)
+    fine = slider()
+    eighths = np.zeros((17, 7))
+    eighths[:, 0] = ((np.arange(17) - 8) / 8 + 1 / 16) * 8 * 0.9 / FOCAL
+    eighths[:, 2], eighths[:, 3] = 0.05, 1
+    _, single = drawn(above(), [replace(fine, poses=eighths)], frames=17, lights=DARK)
+    mean = np.mean([light(single[k].rgb) for k in range(4, 12)], axis=0)
+    error = np.abs(light(blurred[1].rgb) - mean)
+    assert np.percentile(error, 99) < 0.01
+    assert np.abs(light(single[8].rgb) - mean).max() > 0.15  # it is another picture than a sharp one
+
+
+def test_the_edge_of_a_blurred_box_is_a_ramp() -> None:
+    """A white box over black: the share of the exposure during which it covers a pixel is the share of its light."""
+    way = slider(step_px=12).poses
+    white = Prop("box", (matte(box_mesh((0.3, 0.3, 0.1), (0.5, 0.5, 0.5))),), way)
+    camera = above().model_copy(update={"shutter": Shutter(angle_deg=360, samples=64)})
+    _, frames = drawn(camera, [white], lights=DARK)
+    row = light(frames[1].rgb)[SIZE[1] // 2, :, 1]
+    left, right = (SIZE[0] / 2 + side * 0.15 * FOCAL / 0.9 for side in (-1, 1))
+    u = np.arange(SIZE[0]) + 0.5
+    share = np.clip((u - (left - 6)) / 12, 0, 1) - np.clip((u - (right - 6)) / 12, 0, 1)
+    np.testing.assert_allclose(row / row.max(), share, atol=0.06)
+    assert np.median(np.abs(row / row.max() - share)) < 0.01
+
+
+def test_labels_are_those_of_the_middle_of_the_exposure() -> None:
+    camera = above().model_copy(update={"shutter": Shutter(exposure_s=0.02)})
+    _, blurred = drawn(camera, [slider()], ground=Ground())
+    _, sharp = drawn(above(), [slider()], ground=Ground())
+    for one, two in zip(blurred, sharp, strict=True):
+        for name, array in two.labels.items():
+            np.testing.assert_array_equal(one.labels[name], array, err_msg=name)
+    assert (blurred[1].rgb != sharp[1].rgb).any()
+
+
+def test_without_motion_there_is_no_blur() -> None:
+    resting = Prop("box", (matte(box_mesh((0.2, 0.2, 0.1))),))
+    camera = above().model_copy(update={"shutter": Shutter(angle_deg=360)})
+    _, blurred = drawn(camera, [resting], frames=2, ground=Ground())
+    _, sharp = drawn(above(), [resting], frames=2, ground=Ground())
+    np.testing.assert_array_equal(blurred[0].rgb, sharp[0].rgb)
+
+
+@pytest.mark.parametrize(("moved", "count"), [(0.0, 1), (0.9, 1), (3.2, 4), (500.0, 16)])
+def test_as_many_instants_as_pixels_are_crossed(moved: float, count: int) -> None:
+    instants = Blur(exposure=0.5, motion_samples=16).instants(moved)
+    assert len(instants) == count
+    assert sum(i.offset for i in instants) == pytest.approx(0)
+    if count > 1:
+        assert np.ptp([i.offset for i in instants]) == pytest.approx(0.5 * (1 - 1 / count))
+
+
+def test_points_of_the_aperture_fill_a_disc() -> None:
+    for count in (16, 32, 100):
+        points = np.array([i.aperture_m for i in Blur(radius_m=0.02, focus_samples=count).instants(0)])
+        assert len(points) == count
+        assert np.linalg.norm(points, axis=1).max() < 0.02
+        np.testing.assert_allclose(points.mean(axis=0), 0, atol=0.002)
+        np.testing.assert_allclose((points**2).mean(axis=0), 0.02**2 / 4, rtol=0.1)  # of a disc: r^2 / 4
+        assert len(np.unique(points, axis=0)) == count
+
+
+LENSES = {
+    "pinhole": {},
+    "barrel": {"lens": Lens(pinhole=Pinhole(k1=-0.1))},
+    "fisheye": {"lens": Lens(fisheye=Fisheye())},
+}
+
+
+@pytest.mark.parametrize("name", list(LENSES))
+@pytest.mark.parametrize("z", [0.6, 1.0, 2.0])
+def test_circle_of_confusion(name: str, z: float) -> None:
+    """A far small ball spreads over a disc of diameter 2 r f |1 / focus - 1 / z|; the variance of a disc is (d/4)^2."""
+    radius_m, focus_m = 0.03, 1.0
+    dot = Prop("dot", (matte(sphere_mesh(0.012 * z, (0.3, 0.3, 0.3))),), np.array([0, 0, 3 - z, 1.0, 0, 0, 0]))
+    pose = CameraPose(look_from_m=(0, 0, 3), look_at_m=(0, 0, 0))
+    sharp = Camera(name="c", resolution_px=SIZE, fov_y_deg=40, pose=pose, **LENSES[name])  # type: ignore[arg-type]
+    focus = Focus(distance_m=focus_m, lens_radius_m=radius_m, samples=64)
+    spread = []
+    for camera in (sharp, sharp.model_copy(update={"focus": focus})):
+        _, frames = drawn(camera, [dot], frames=2, lights=(Light(sun=Sun(direction=(0, 0, -1), strength=9)),))
+        weights = light(frames[0].rgb)[..., 1]
+        v, u = np.mgrid[: SIZE[1], : SIZE[0]] + 0.5
+        total = weights.sum()
+        middle = np.array([(u * weights).sum(), (v * weights).sum()]) / total
+        spread.append(((u - middle[0]) ** 2 * weights).sum() / total)
+        np.testing.assert_allclose(middle, [SIZE[0] / 2, SIZE[1] / 2], atol=0.35)
+    K = camera_path(sharp, *_stage(sharp)).K
+    diameter = 2 * radius_m * K[0, 0] * abs(1 / focus_m - 1 / z)
+    found = 4 * np.sqrt(max(spread[1] - spread[0], 0))
+    assert found == pytest.approx(diameter, rel=0.06, abs=0.25)
+
+
+def _stage(camera: Camera) -> tuple[Any, Trajectory]:
+    assets, trajectory = staged([], [camera])
+    return assets.scene, trajectory
+
+
+def test_f_number() -> None:
+    """A 24 mm sensor seen through 53.13 degrees has a focal length of 24 mm; at f/2 the aperture's radius is 6 mm."""
+    camera = above(fov_y_deg=float(np.degrees(2 * np.arctan(0.5)))).model_copy(
+        update={"focus": Focus(distance_m=2.0, f_number=2.0)}
+    )
+    path = camera_path(camera, *_stage(camera))
+    assert Blur.of(camera, path, FPS).radius_m == pytest.approx(0.006)
+
+
+def test_labels_are_seen_through_the_middle_of_the_lens() -> None:
+    ball = Prop("ball", (matte(sphere_mesh(0.1)),), np.array([0, 0, 0.1, 1.0, 0, 0, 0]))
+    camera = above().model_copy(update={"focus": Focus(distance_m=0.5, lens_radius_m=0.02)})
+    sky = (Light(sky=Sky()),)
+    _, blurred = drawn(camera, [ball], frames=2, ground=Ground(), lights=sky)
+    _, sharp = drawn(above(), [ball], frames=2, ground=Ground(), lights=sky)
+    for name, array in sharp[0].labels.items():
+        np.testing.assert_array_equal(blurred[0].labels[name], array, err_msg=name)
+    assert np.abs(blurred[0].rgb.astype(int) - sharp[0].rgb).max() > 20
