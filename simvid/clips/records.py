@@ -35,6 +35,8 @@ CONVENTIONS = {
     "alpha": "float32 [H, W], coverage by parts and ground",
     "depth": "float32 [H, W], z where transmittance passes 0.5 [m], +inf where it never does",
     "depth_expected": "float32 [H, W], weighted mean z [m], +inf where nothing is",
+    "depth_sensor": "float32 [H, W], z with the noise of a depth sensor [m], NaN where it measures nothing",
+    "labels": "of the middle of the exposure and of the lens; under a rolling shutter, of the time of each line",
     "ids": "int32 [H, W], part id with the largest weight, 0 = scenery",
     "normals": "float32 [H, W, 3], unit, camera frame, z < 0 faces the camera, 0 where undefined",
     "flow": "float32 [H, W, 2], (u right, v down) to the next or the previous frame, NaN where undefined",

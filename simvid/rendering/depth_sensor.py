@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.camera_path import CameraPath
-from simvid.lens import parallel, picture_rays
+from simvid.lens import picture_rays
 from simvid.rendering.noise import generator
 from simvid.scene import DepthSensor
 
@@ -44,11 +44,11 @@ class DepthMeter:
             frame: the same frame always gets the same noise.
 
         Returns:
-            z [m], NaN where nothing is measured, float32 [H, W]; NaN everywhere under an orthographic lens, whose
-            disparities are all the same.
+            z [m], NaN where nothing is measured, float32 [H, W]; NaN everywhere under a fisheye or an
+            orthographic lens, through which no such sensor looks.
         """
         sensor, camera = self.sensor, self.camera
-        if parallel(camera):
+        if camera.lens.kind != "pinhole":
             return np.full(depth.shape, np.nan, np.float32)
         rng = generator(self.seed, f"depth sensor {camera.name}", frame)
         scale = float(camera.K[0, 0]) * sensor.baseline_m

@@ -75,7 +75,6 @@ def _one_place(mount: "Mount") -> Iterator[Problem]:
 
 
 PLACES = ("pose", "keyframes", "orbit", "attach_to", "rig")
-PLACE_RULE = Rule((*PLACES, "track"), _one_place)
 
 
 class Mount(Model):
@@ -91,11 +90,13 @@ class Mount(Model):
     track: str | None = None
     """Always look at this body or link; its position comes from pose, keyframes or orbit."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (PLACE_RULE, RISING_KEYFRAMES)
+    RULES: ClassVar[tuple[Rule, ...]] = (RISING_KEYFRAMES,)
 
 
 class Rig(Mount):
     """A thing that carries cameras (their ``rig``): +x right, +y down, +z forward, as a camera."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (*Mount.RULES, Rule((*PLACES[:-1], "track"), _one_place))
 
 
 class Stereo(Model):
@@ -117,8 +118,8 @@ def _sound_picture(camera: "Camera") -> Iterator[Problem]:
         yield Problem(("focal_px",), "focal_px or lens.orthographic.height_m", "both")
     if parallel and camera.focus is not None:
         yield Problem(("focus",), "a lens whose rays meet (pinhole, fisheye)", "an orthographic one")
-    if parallel and camera.depth_sensor is not None:
-        yield Problem(("depth_sensor",), "a lens whose rays meet (pinhole, fisheye)", "an orthographic one")
+    if lens is not None and lens.pinhole is None and camera.depth_sensor is not None:
+        yield Problem(("depth_sensor",), "a pinhole lens, as depth sensors have", f"lens.{lens.kind}")
     if lens is None or parallel:
         return
     from simvid.scene.intrinsics import picture_fault
@@ -158,6 +159,7 @@ class Camera(Mount):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *Mount.RULES,
+        Rule((*PLACES, "track"), _one_place),
         Rule(
             ("resolution_px", "fov_y_deg", "focal_px", "center_px", "lens", "focus", "depth_sensor"),
             _sound_picture,

@@ -74,7 +74,8 @@ def rays_of(camera: CameraPath) -> tuple[Array, Array]:
     else:
         many = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-12)
         slopes = cv2.undistortPoints(flat, K, coefficients, criteria=many)
-    return np.zeros_like(at), slopes.reshape(at.shape)
+    found: Array = np.array(slopes.tolist()).reshape(at.shape)
+    return np.zeros_like(at), found
 
 
 def projected(camera: CameraPath, points: Array) -> Array:
@@ -86,7 +87,7 @@ def projected(camera: CameraPath, points: Array) -> Array:
         uv, _ = cv2.fisheye.projectPoints(points[:, None], np.zeros(3), np.zeros(3), camera.K, coefficients)
     else:
         uv, _ = cv2.projectPoints(points[:, None], np.zeros(3), np.zeros(3), camera.K, coefficients)
-    return np.asarray(uv.reshape(-1, 2))
+    return np.asarray(uv, dtype=np.float64).reshape(-1, 2)
 
 
 def test_fov_is_the_angle_that_is_seen(shot: Shot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def pictures(seed: int = 0, **camera: Any) -> list[NDArray[np.uint8]]:
     view = above().model_copy(update=camera)
     box = Prop("box", (matte(box_mesh((0.2, 0.2, 0.1), (0.3, 0.3, 0.3))),))
     assets, trajectory = staged([box], [view], ground=Ground(), lights=(Light(sky=Sky(strength=0.5)),))
-    assets.scene.__dict__["seed"] = seed
+    assets = replace(assets, scene=assets.scene.model_copy(update={"seed": seed}))
     path = camera_path(view, assets.scene, trajectory)
     frames = render_frames(assets, trajectory, path, CpuRasterizer(1), (), RenderSettings(threads=1))
     return [frame.rgb for frame in frames]
@@ -115,13 +116,13 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 # --- depth sensors ---
 
 F, H, W = 120.0, 90, 140
-EXACT: dict[str, float] = {"disparity_noise_px": 0, "disparity_step_px": 0, "lateral_noise_px": 0}
+EXACT: dict[str, Any] = {"disparity_noise_px": 0, "disparity_step_px": 0, "lateral_noise_px": 0}
 FACING = np.broadcast_to(np.array([0, 0, -1], np.float32), (H, W, 3))
 
 
-def meter(seed: int = 0, **sensor: float) -> DepthMeter:
+def meter(seed: int = 0, **sensor: Any) -> DepthMeter:
     K = np.array([[F, 0, W / 2], [0, F, H / 2], [0, 0, 1.0]])
-    return DepthMeter(DepthSensor(**sensor), CameraPath("c", W, H, K, np.eye(4)[None]), seed)  # type: ignore[arg-type]
+    return DepthMeter(DepthSensor(**sensor), CameraPath("c", W, H, K, np.eye(4)[None]), seed)
 
 
 def wall(z: float) -> NDArray[np.float32]:
