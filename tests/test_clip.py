@@ -65,8 +65,8 @@ def test_one_frame_some_frames_and_streams_agree_with_all(flying_clip: Clip) -> 
 def test_what_is_not_there_is_said(flying_clip: Clip) -> None:
     with pytest.raises(ClipError, match="no camera 'back'; there are front, side"):
         flying_clip.frames("back")
-    with pytest.raises(ClipError, match="albedo is unknown"):
-        flying_clip.frames("front", labels=["albedo"])
+    with pytest.raises(ClipError, match="speed is unknown"):
+        flying_clip.frames("front", labels=["speed"])
     with pytest.raises(IndexError, match="frame 4 asked for; frames are 0 to 3"):
         flying_clip.frame("front", 4)
     with pytest.raises(ClipError, match="no refinement 'dream'; there are identity"):
