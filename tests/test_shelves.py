@@ -41,7 +41,7 @@ def test_scene_runs_three_frames(path: Path, tmp_path: Path) -> None:
     assert first.startswith("# ")
     assert len(first) > 30, "the first comment says what to see"
     clip = simvid.run(simvid.load_scene(path), tmp_path, frames=3)
-    for camera in clip.scene.cameras:
+    for camera in clip.scene.views:
         frames = clip.frames(camera.name)
         assert len(frames) == 3
         assert frames.depth is not None
