@@ -87,8 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
-        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report, _train,
-        _doctor,
+        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report, _pairs,
+        _train, _doctor,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -308,6 +308,20 @@ def _report(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("clip", metavar="CLIP", help="a clip folder")
     parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.html beside the clip folder")
+
+
+def _pairs(commands: Any) -> None:
+    parser = _command(
+        commands, "pairs", "make training pairs: coarse splat frames, buffers, and path-traced frames of the same",
+        "  simvid pairs --out pairs --count 600 --held-out 60 --workers 2",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="of the data set; what is there is not made again")
+    parser.add_argument("--count", type=_positive, required=True, metavar="N", help="pairs for training")
+    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="pairs of families never trained on")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the whole set (default: 0)")
+    parser.add_argument("--size", type=_positive, default=256, dest="size_px", metavar="PX", help="default: 256")
+    parser.add_argument("--samples", type=_positive, default=24, metavar="N", help="paths per pixel (default: 24)")
+    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (default: 1)")
 
 
 def _train(commands: Any) -> None:

@@ -1,0 +1,1 @@
+"""Many clips: procedurally varied scenes, and the pairs that refiners learn from."""

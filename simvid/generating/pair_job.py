@@ -1,0 +1,134 @@
+"""Many pairs: processes side by side, each pair a folder that appears whole; what is there is not made again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, fields
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from simvid.errors import SimvidError
+from simvid.frames import Frame, Frames
+from simvid.generating.pair_scenes import PairScene, families, pair_scene
+
+ATTEMPTS = 6
+"""Draws of a scene before it is given up: some collide, diverge or put the camera inside something."""
+PER_PROCESS = 12
+"""Pairs that a process makes before a fresh one takes over, which frees whatever its libraries keep."""
+FAILED = "failed"
+"""Folder with a record of each scene that was given up."""
+
+
+@dataclass(frozen=True)
+class PairTask:
+    """One pair of a job: which scene, from which seed, how large, with how many paths per pixel."""
+
+    family: str
+    number: int
+    seed: int
+    resolution_px: int
+    samples: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.family}_{self.number:05d}"
+
+
+@dataclass(frozen=True)
+class PairOutcome:
+    """How a task went: ``made``, ``there`` already, or ``failed``, with the reason."""
+
+    name: str
+    state: str
+    reason: str = ""
+
+
+def tasks(count: int, held_out: int, seed: int, resolution_px: int = 256, samples: int = 24) -> list[PairTask]:
+    """The pairs of a job: ``count`` for training and ``held_out`` of families that are never trained on, in turn."""
+    made = []
+    for total, names in ((count, families(held_out=False)), (held_out, families(held_out=True))):
+        made += [PairTask(names[k % len(names)], k // len(names), seed, resolution_px, samples) for k in range(total)]
+    return made
+
+
+def run_pairs(
+    wanted: Sequence[PairTask], out: Path, workers: int, told: Callable[[PairOutcome], None] = lambda _: None
+) -> list[PairOutcome]:
+    """Make all pairs that are not there yet.
+
+    Args:
+        wanted: from ``tasks``.
+        out: folder of the data set.
+        workers: processes; each keeps to its share of the cores.
+        told: called after each pair.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    done = [PairOutcome(t.name, "there") for t in wanted if (out / t.name).is_dir()]
+    todo = [t for t in wanted if not (out / t.name).is_dir()]
+    for outcome in done:
+        told(outcome)
+    if not todo:
+        return done
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=PER_PROCESS)
+    with pool:
+        waiting, rest = set(), iter(enumerate(todo))
+        for k, task in islice(rest, workers):
+            waiting.add(pool.submit(make_pair, task, out, k % workers, workers))
+        while waiting:
+            ended = next(as_completed(waiting))
+            waiting.remove(ended)
+            done.append(ended.result())
+            told(done[-1])
+            for k, task in islice(rest, 1):
+                waiting.add(pool.submit(make_pair, task, out, k % workers, workers))
+    return done
+
+
+def make_pair(task: PairTask, out: Path, share: int = 0, shares: int = 1) -> PairOutcome:
+    """Make one pair, in up to ``ATTEMPTS`` draws of its scene; in this process, on a share of the cores."""
+    from simvid.generating.pair_making import make
+    from simvid.refining.pairs import write_pair
+
+    keep_to(share, shares)
+    reasons = []
+    for attempt in range(ATTEMPTS):
+        try:
+            drawn = pair_scene(task.family, task.number, task.seed, resolution_px=task.resolution_px, attempt=attempt)
+            made = make(drawn, task.seed, samples=task.samples)
+        except SimvidError as error:
+            reasons.append(str(error))
+            continue
+        write_pair(out / task.name, made.coarse.rgb, made.target, _labels(made.coarse), name=task.name,
+                   **_about(drawn, task, attempt))  # fmt: skip
+        return PairOutcome(task.name, "made")
+    folder = out / FAILED
+    folder.mkdir(exist_ok=True)
+    (folder / f"{task.name}.json").write_text(json.dumps({"seed": task.seed, "reasons": reasons}, indent=1) + "\n")
+    return PairOutcome(task.name, "failed", reasons[-1])
+
+
+def _labels(coarse: Frames) -> dict[str, Any]:
+    found = {f.name: getattr(coarse, f.name) for f in fields(Frame) if f.name != "rgb"}
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def _about(drawn: PairScene, task: PairTask, attempt: int) -> dict[str, object]:
+    return {
+        "split": "held_out" if drawn.held_out else "train", "family": drawn.family, "look": drawn.look,
+        "fps": drawn.scene.fps, "licence": "Apache-2.0",
+        "seeds": {"set": task.seed, "number": task.number, "attempt": attempt, "first_frame": drawn.first},
+    }  # fmt: skip
+
+
+def keep_to(share: int, shares: int) -> None:
+    """Let this process run on its share of the cores, where the system can be told so."""
+    if shares > 1 and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        mine = cores[share % len(cores) :: shares] if len(cores) >= shares else cores
+        os.sched_setaffinity(0, mine)

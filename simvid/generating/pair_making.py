@@ -1,0 +1,113 @@
+"""One pair: coarse splat frames with all that a refiner may read, and path-traced frames of the same instants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.frames import Frames
+from simvid.generating.pair_scenes import FRAMES, PairScene, generator
+from simvid.jobs.backends import engine_of
+from simvid.jobs.preflight import prepared
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.camera import camera_path
+from simvid.rendering.inside import check_camera
+from simvid.trajectory import Contacts, Trajectory
+
+READ = ("depth", "ids", "normals", "flow", "occlusion", "object_coords", "buffers")
+"""Labels of the coarse frames that go into a pair."""
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A pair in memory.
+
+    Attributes:
+        coarse: splat frames with the labels of ``READ``.
+        target: the path-traced pictures of the same instants, sRGB uint8 [T, H, W, 3].
+        trajectory: of these frames.
+        degraded: how the coarse frames were made worse, for the record.
+    """
+
+    coarse: Frames
+    target: NDArray[np.uint8]
+    trajectory: Trajectory
+    degraded: dict[str, float]
+
+
+def window(trajectory: Trajectory, first: int, count: int) -> Trajectory:
+    """Some frames of a trajectory, as one of its own; contacts are those of these frames.
+
+    Raises:
+        ValueError: there are not so many frames.
+    """
+    if not 0 <= first <= first + count <= trajectory.frame_count:
+        raise ValueError(
+            f"window: expected frames within 0 to {trajectory.frame_count}, got {first} to {first + count}"
+        )
+    span = slice(first, first + count)
+    inside = (trajectory.contacts.frame >= first) & (trajectory.contacts.frame < first + count)
+    contacts = Contacts(**{name: array[inside] for name, array in vars(trajectory.contacts).items()})
+    contacts = replace(
+        contacts, frame=contacts.frame - np.int32(first), time_s=contacts.time_s - first / trajectory.fps
+    )
+    robots = tuple(
+        replace(r, **{name: getattr(r, name)[span] for name in ("positions", "velocities", "efforts", "targets")})
+        for r in trajectory.robots
+    )
+    return replace(
+        trajectory, poses=trajectory.poses[span], twists=trajectory.twists[span], contacts=contacts, robots=robots
+    )
+
+
+def degrading(drawn: PairScene, seed: int) -> dict[str, float]:
+    """How coarse a pair's splats are: spacing [px], blur [px] and whether they throw shadows; drawn for the scene."""
+    rng = generator(seed, "coarse", drawn.scene.name)
+    blur = float(rng.uniform(0.4, 1.1)) if rng.uniform() < 0.3 else 0.0
+    return {"detail_px": round(float(rng.choice([0.9, 1.1, 1.1, 1.6, 2.2, 3.0])), 2), "blur_px": round(blur, 2),
+            "shadows": float(rng.uniform() < 0.85)}  # fmt: skip
+
+
+def make(drawn: PairScene, seed: int, *, samples: int = 24) -> Made:
+    """Simulate a scene and draw its frames twice.
+
+    Args:
+        drawn: from ``pair_scene``.
+        seed: of the whole set.
+        samples: paths per pixel of the target.
+
+    Raises:
+        SimvidError: the scene is impossible, or its simulation diverges.
+    """
+    from simvid import registry
+    from simvid.rendering.pathtrace import PathTracer, PathTraceSettings
+    from simvid.rendering.splat_renderer import SplatRenderer
+
+    scene = drawn.scene
+    assets = prepared(scene)
+    whole = engine_of(scene).use.simulate(assets, lambda *_: None)
+    path = camera_path(scene.cameras[0], scene, whole)
+    check_camera(path, assets, whole)
+    trajectory = window(whole, drawn.first, FRAMES)
+    path = replace(path, world_from_camera=path.world_from_camera[drawn.first : drawn.first + FRAMES])
+    degraded = degrading(drawn, seed)
+    settings = RenderSettings(detail_px=degraded["detail_px"], shadows=bool(degraded["shadows"]))
+    splats = SplatRenderer(registry.load("rendering", "cpu"), settings)
+    coarse = Frames.stack(path, splats.frames(assets, trajectory, path, READ))
+    tracer = PathTracer(
+        PathTraceSettings(samples=samples, max_depth=6, seed=int(generator(seed, "noise", scene.name).integers(2**32)))
+    )
+    target = np.stack([frame.rgb for frame in tracer.frames(assets, trajectory, path, ())])
+    return Made(blurred(coarse, degraded["blur_px"]), target, trajectory, degraded)
+
+
+def blurred(frames: Frames, sigma_px: float) -> Frames:
+    """The pictures as if seen through softer splats."""
+    if sigma_px == 0:
+        return frames
+    from scipy.ndimage import gaussian_filter
+
+    soft = gaussian_filter(frames.rgb.astype(np.float32), sigma=(0, sigma_px, sigma_px, 0))
+    return replace(frames, rgb=np.rint(soft).astype(np.uint8))

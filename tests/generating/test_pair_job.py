@@ -1,0 +1,93 @@
+"""Pairs from scene to disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simvid.camera_path import CameraPath
+from simvid.errors import PhysicsError
+from simvid.frames import Frames
+from simvid.generating import pair_making
+from simvid.generating.pair_job import FAILED, PairTask, make_pair, run_pairs
+from simvid.generating.pair_making import blurred, window
+from simvid.generating.pair_scenes import FRAMES
+from simvid.jobs.backends import engine_of
+from simvid.jobs.preflight import prepared
+from simvid.parsing import load_scene
+from simvid.refining.pairs import open_pairs
+
+pytest.importorskip("mitsuba")
+TASK = PairTask("tower", 0, seed=3, resolution_px=48, samples=2)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of one small pair."""
+    out = tmp_path_factory.mktemp("pairs")
+    assert make_pair(TASK, out).state == "made"
+    return out
+
+
+def test_a_pair_shows_the_same_instants_twice(data: Path) -> None:
+    (clip,) = open_pairs(data, "train")
+    whole = clip.whole()
+    assert clip.record.family == "tower"
+    assert clip.record.frames == FRAMES
+    pictures = [np.load(data / TASK.name / f"{name}.npy").astype(float) for name in ("coarse", "target")]
+    same = np.square(pictures[0] - pictures[1]).mean()
+    shifted = np.square(pictures[0][:-4] - pictures[1][4:]).mean()
+    assert same < shifted, "the pictures of other instants must fit less well"
+    assert -10 * np.log10(same / 255**2) > 15
+    assert np.isfinite(whole.target).all()
+
+
+def test_what_is_there_is_not_made_again(data: Path) -> None:
+    stamp = (data / TASK.name / "pair.json").stat().st_mtime_ns
+    assert [o.state for o in run_pairs([TASK], data, workers=1)] == ["there"]
+    assert (data / TASK.name / "pair.json").stat().st_mtime_ns == stamp
+
+
+def test_the_same_task_gives_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    make_pair(TASK, tmp_path)
+    for name in ("coarse", "target", "depth", "light_diffuse"):
+        assert (tmp_path / TASK.name / f"{name}.npy").read_bytes() == (data / TASK.name / f"{name}.npy").read_bytes()
+
+
+def test_a_scene_that_cannot_be_made_is_recorded_with_its_reasons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object, **__: object) -> None:
+        raise PhysicsError("ball flies away at 0.3 s")
+
+    monkeypatch.setattr(pair_making, "make", diverge)
+    outcome = make_pair(TASK, tmp_path)
+    assert (outcome.state, outcome.reason) == ("failed", "ball flies away at 0.3 s")
+    assert len(json.loads((tmp_path / FAILED / f"{TASK.name}.json").read_text())["reasons"]) == 6
+    assert not (tmp_path / TASK.name).exists()
+
+
+def test_a_window_is_a_trajectory_of_its_own() -> None:
+    scene = load_scene("pendulum", {"duration_s": 0.5})
+    whole = engine_of(scene).use.simulate(prepared(scene), lambda *_: None)
+    part = window(whole, 3, 5)
+    assert part.frame_count == 5
+    assert np.array_equal(part.poses, whole.poses[3:8])
+    inside = (whole.contacts.frame >= 3) & (whole.contacts.frame < 8)
+    assert np.array_equal(part.contacts.frame, whole.contacts.frame[inside] - 3)
+    assert np.allclose(part.contacts.time_s, whole.contacts.time_s[inside] - 3 / whole.fps)
+    with pytest.raises(ValueError, match="expected frames within"):
+        window(whole, 10, 5)
+
+
+def test_blur_is_gaussian() -> None:
+    rgb = np.zeros((1, 9, 9, 3), np.uint8)
+    rgb[0, 4, 4] = 200
+    path = CameraPath("c", 9, 9, np.array([[9.0, 0, 4.5], [0, 9, 4.5], [0, 0, 1]]), np.eye(4)[None])
+    frames = Frames(path, rgb)
+    soft = blurred(frames, 1.0).rgb
+    assert soft[0, 4, 4, 0] == pytest.approx(200 / (2 * np.pi), abs=1.5)
+    assert blurred(frames, 0.0) is frames
