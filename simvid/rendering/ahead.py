@@ -1,7 +1,8 @@
 """Compiles the rendering kernels in a process of its own while physics still runs; only the first run needs it.
 
 ``python -m simvid.rendering.ahead BACKEND`` draws three small frames with everything in them, so that numba's disk
-cache holds every kernel afterwards. Whether it did is known from a file in the cache folder;
+cache holds every kernel of a plain camera afterwards; those of ``LATER`` are compiled when they are first used, which
+few scenes do. Whether it did is known from a file in the cache folder;
 a wrong one costs time only.
 """
 
@@ -21,6 +22,8 @@ from typing import Any
 from simvid.assets.cache import cache_folder, key_of, write_atomically
 from simvid.rendering.threads import usable_cores
 
+LATER = ("simvid.rendering.developing",)
+"""Modules of kernels that only sensors, motion blur and depth of field call."""
 TIME_LIMIT_S = 300.0
 """A machine on which compiling takes longer gains nothing by waiting for it."""
 SCENE: dict[str, Any] = {

@@ -96,7 +96,7 @@ def _lit(look: Appearance, environment: Environment, poses: NDArray[np.float64])
         rows = slice(int(look.starts[k]), int(look.starts[k + 1]))
         normals = look.normals[rows] @ rotations[k].T.astype(np.float32)
         points = look.points[rows] @ rotations[k].T + poses[k, :3]
-        metal = look.gloss[rows, 1:]
+        metal = look.gloss[rows, 1:2]
         sky = irradiance(environment, normals)
         light[rows] = sky + (1 - metal) * lamplight(environment, points, normals)
     lit = linear_to_srgb(np.clip(srgb_to_linear(plain) * light * (environment.exposure / np.pi), 0, 1))
