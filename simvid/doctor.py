@@ -24,6 +24,7 @@ EXTRAS = {
     "cuda": "splatting on an NVIDIA GPU",
     "pathtrace": "photoreal reference pictures",
     "refine": "video diffusion refiners",
+    "pretrained": "adapters to pretrained video models",
     "view": "viewers",
     "cluster": "many machines",
     "formats": "dataset formats",

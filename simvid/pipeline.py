@@ -74,7 +74,7 @@ def run(
     with job.compiling_ahead():
         physics = job.simulate()
         rendered = {c.name: job.render(c, physics) for c in drawn.views} if until != "physics" else {}
-    refined = {c.name: job.refine(c, rendered[c.name]) for c in drawn.views} if until == "refining" else {}
+    refined = {c.name: job.refine(c, physics, rendered[c.name]) for c in drawn.views} if until == "refining" else {}
     checked = {
         c.name: job.check(c, physics, rendered[c.name], refined.get(c.name)) for c in drawn.views if c.name in rendered
     }

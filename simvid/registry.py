@@ -26,6 +26,8 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
     "refining": {
         "bridge": "simvid.refining.bridge:BridgeRefiner",
         "identity": "simvid.refining.identity:IdentityRefiner",
+        "wan_v2v": "simvid.refining.pretrained.wan:WanVideo",
+        "wan_vace": "simvid.refining.pretrained.wan:WanVace",
     },
 }
 """simvid's own, as in pyproject.toml; here so that a checkout works without being installed."""

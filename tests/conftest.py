@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,3 +108,24 @@ def squeezenet() -> Any:
     if net is None:
         pytest.skip(f"fetch the weights to run this:  {COMMAND}")
     return net
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Folder of a tiny random pipeline, by the name of its function in ``simvid.testing.pretrained``; no network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        from huggingface_hub import constants
+
+        from simvid.testing import pretrained
+
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
+        root, done = tmp_path_factory.mktemp("pipelines"), set[str]()
+
+        def folder(name: str) -> str:
+            if name not in done:
+                getattr(pretrained, f"save_{name}")(root / name)
+                done.add(name)
+            return str(root / name)
+
+        yield folder

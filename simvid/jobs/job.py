@@ -24,6 +24,7 @@ from simvid.jobs.backends import ChosenRefiner, ChosenRenderer, Engine, engine_o
 from simvid.jobs.label_files import watchers_of
 from simvid.jobs.stage_inputs import Inputs, check_inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
+from simvid.refining.base import ClipContext, ListeningRefiner
 from simvid.rendering.ahead import Compiling, compiling
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
@@ -154,17 +155,22 @@ class Job:
 
         return self._stage(stage, "frames", inputs, camera.name, make)
 
-    def refine(self, camera: Camera, rendered: Stage) -> Stage:
+    def refine(self, camera: Camera, physics: Stage, rendered: Stage) -> Stage:
         """Frames -> refined pictures of one camera."""
         refiner, stage = self.refiner, f"refining {camera.name}"
         assert refiner is not None, "the job ends before refining"
         look, seed, frames = self.scene.refine.look, self.scene.seed, self.scene.frame_count
         names = ("rgb", *refiner.use.reads)
         digests = {name: str(rendered.record.files[f"{name}.npz"].digest) for name in names}
+        use, told = refiner.use, None
+        if isinstance(use, ListeningRefiner):
+            trajectory = self.trajectory(physics)
+            context = ClipContext(self.scene.description, camera_path(camera, self.scene, trajectory), trajectory)
+            use, told = use.in_clip(context), context.digest()
 
         def make(work: StageWork) -> None:
             coarse = stored_frames(rendered.path, names, range(frames))
-            pictures = refiner.use.refine(coarse, look=look, seed=seed)
+            pictures = use.refine(coarse, look=look, seed=seed)
             width, height = camera.resolution_px
             work.files.update(
                 write_refined(
@@ -173,7 +179,8 @@ class Job:
                 )
             )  # fmt: skip
 
-        return self._stage(stage, "refined", refine_inputs(refiner.record, look, seed, digests), camera.name, make)
+        inputs = refine_inputs(refiner.record, look, seed, digests, told)
+        return self._stage(stage, "refined", inputs, camera.name, make)
 
     def check(self, camera: Camera, physics: Stage, rendered: Stage, refined: Stage | None) -> Stage:
         """Frames and refined pictures -> how their self-checks went."""

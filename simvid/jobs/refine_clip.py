@@ -17,6 +17,7 @@ from simvid.jobs.assembly import link_refined, refined_files, refined_name
 from simvid.jobs.backends import ChosenRefiner, refiner_of
 from simvid.jobs.stage_inputs import Inputs, refine_inputs
 from simvid.progress import SILENCE, Reporter
+from simvid.refining.base import ClipContext, ListeningRefiner, Refiner
 from simvid.scene import Refine
 
 
@@ -49,7 +50,8 @@ def refine_clip(
     chosen = refiner_of(refiner, Path(clip.scene._base))
     number = clip.record.seed if seed is None else seed
     chosen.use.refine(iter(()), look=look, seed=number)
-    inputs = {c.name: _inputs(clip, c.name, chosen, look, number) for c in clip.record.cameras}
+    uses = {c.name: _in_clip(clip, c.name, chosen.use) for c in clip.record.cameras}
+    inputs = {name: _inputs(clip, name, chosen, look, number, told) for name, (_, told) in uses.items()}
     if not inputs:
         raise ClipError(f"{clip.path}: has no camera to refine; make one with  simvid render {clip.path}")
     record = RefinedRecord(
@@ -70,22 +72,30 @@ def refine_clip(
         )
     for folder in (clip.path, clip.path / "refined"):
         sweep(folder)
-    stages = {camera: _refined(clip, camera, chosen, record, tree, reporter) for camera, tree in inputs.items()}
+    stages = {
+        camera: _refined(clip, camera, uses[camera][0], record, tree, reporter) for camera, tree in inputs.items()
+    }
     return _added(clip, record, stages), record
 
 
-def _inputs(clip: Clip, camera: str, chosen: ChosenRefiner, look: str, seed: int) -> Inputs:
+def _in_clip(clip: Clip, camera: str, use: Refiner) -> tuple[Refiner, str | None]:
+    """The refiner, told of the clip if it listens, and the digest of what it was told."""
+    if not isinstance(use, ListeningRefiner):
+        return use, None
+    context = ClipContext(clip.scene.description, clip.cameras[camera], clip.trajectory)
+    return use.in_clip(context), context.digest()
+
+
+def _inputs(clip: Clip, camera: str, chosen: ChosenRefiner, look: str, seed: int, told: str | None) -> Inputs:
     missing = [name for name in chosen.use.reads if name not in clip.arrays(camera)]
     if missing:
         raise ClipError(f"{clip.path}: the refiner reads {', '.join(missing)}, which camera {camera!r} does not have")
     names = ("rgb", *chosen.use.reads)
     digests = {name: str(clip.record.files[f"cameras/{camera}/{name}.npz"].digest) for name in names}
-    return refine_inputs(chosen.record, look, seed, digests)
+    return refine_inputs(chosen.record, look, seed, digests, told)
 
 
-def _refined(
-    clip: Clip, camera: str, chosen: ChosenRefiner, record: RefinedRecord, inputs: Inputs, reporter: Reporter
-) -> Stage:
+def _refined(clip: Clip, camera: str, use: Refiner, record: RefinedRecord, inputs: Inputs, reporter: Reporter) -> Stage:
     """Refine one camera, or find its result in the store beside the clip."""
     stage, started = f"refining {camera}", time.perf_counter()
     store = StageStore(clip.path.resolve().parent)
@@ -93,10 +103,10 @@ def _refined(
     found = store.find("refined", inputs, camera)
     reused = found is not None
     if found is None:
-        coarse = clip.stream(camera, labels=chosen.use.reads)
+        coarse = clip.stream(camera, labels=use.reads)
         path = clip.cameras[camera]
         with store.make("refined", inputs, camera) as work:
-            pictures = chosen.use.refine(coarse, look=record.look, seed=record.seed)
+            pictures = use.refine(coarse, look=record.look, seed=record.seed)
             shape = (clip.frame_count, path.height, path.width)
             files = write_refined(work.folder, shape, clip.fps, pictures, lambda done: reporter.advance(stage, done))
             work.files.update(files)

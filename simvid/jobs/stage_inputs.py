@@ -75,9 +75,16 @@ def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajector
     }
 
 
-def refine_inputs(refiner: Backend, look: str, seed: int, arrays: Mapping[str, str]) -> Inputs:
-    """What refined pictures depend on: the digests of the arrays that the refiner reads, itself, look and seed."""
+def refine_inputs(
+    refiner: Backend, look: str, seed: int, arrays: Mapping[str, str], context: str | None = None
+) -> Inputs:
+    """What refined pictures depend on: the digests of the arrays that the refiner reads, itself, look and seed.
+
+    And the digest of what it is told of the clip, where it listens.
+    """
+    told = {} if context is None else {"context": context}
     return {
+        **told,
         "stage": "refining",
         "simvid": code_version("refining"),
         "refiner": refiner.model_dump(exclude={"entry"}),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.frames import Frame
+from simvid.frames import CameraPath, Frame
 from simvid.scene.base import Model
+from simvid.trajectory import Trajectory
 
 
 class NoSettings(Model):
@@ -43,4 +46,41 @@ class Refiner(Protocol):
         Raises:
             SceneError: at once, for an unknown look; the text lists the known ones.
         """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ClipContext:
+    """What a refiner may be told of the clip besides its frames."""
+
+    caption: str
+    """The scene's description."""
+    camera: CameraPath
+    trajectory: Trajectory
+
+    @property
+    def robots(self) -> tuple[int, ...]:
+        """Ids of the parts that are links of robots."""
+        return tuple(k for k, part in enumerate(self.trajectory.parts, start=1) if part.kind == "link")
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Ids of the parts that physics moves."""
+        parts = enumerate(self.trajectory.parts, start=1)
+        return tuple(k for k, part in parts if not part.fixed and part.kind != "ground")
+
+    def digest(self) -> str:
+        """SHA-256 over all that pictures may depend on."""
+        total = sha256(repr((self.caption, self.trajectory.parts, self.camera.lens, self.camera.shutter)).encode())
+        for array in (self.camera.K, self.camera.world_from_camera, self.trajectory.poses):
+            total.update(np.ascontiguousarray(array).tobytes())
+        return total.hexdigest()
+
+
+@runtime_checkable
+class ListeningRefiner(Protocol):
+    """A refiner that is told of the clip before it refines; what it is told enters the hash of the result."""
+
+    def in_clip(self, context: ClipContext) -> Refiner:
+        """The same refiner for one camera of one clip."""
         ...

@@ -60,11 +60,18 @@ def control_videos(frames: Frames, wanted: Sequence[str], *, protected: Sequence
     return {name: makers[name]() for name in wanted}
 
 
-def disparity(depth: NDArray[np.float32]) -> Video:
-    """From z [m], +inf for the sky, [T, H, W]."""
+def disparity_span(depth: NDArray[np.float32]) -> tuple[float, float]:
+    """The 1st and 99th percentile of 1 / z [1/m], from z [m], +inf for the sky."""
     near = 1 / depth.astype(np.float64)
     solid = near[near > 0]
     low, high = np.percentile(solid, [1, 99]) if solid.size else (0.0, 1.0)
+    return float(low), float(high)
+
+
+def disparity(depth: NDArray[np.float32], span: tuple[float, float] | None = None) -> Video:
+    """From z [m], +inf for the sky, [T, H, W]; from black to white over ``span``, or these frames' own."""
+    near = 1 / depth.astype(np.float64)
+    low, high = disparity_span(depth) if span is None else span
     level = (near - low) / max(high - low, 1e-12) if high > low else np.ones_like(near)
     return _grey(np.where(near > 0, np.round(255 * np.clip(level, 0, 1)), 0))
 

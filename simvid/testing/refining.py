@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from simvid.errors import SceneError
-from simvid.frames import Frame
-from simvid.refining.base import Refiner
+from simvid.frames import CameraPath, Frame
+from simvid.refining.base import ClipContext, Refiner
+from simvid.trajectory import Contacts, Part, Trajectory
 
 
 def sample_frames(count: int, width: int = 48, height: int = 32) -> list[Frame]:
@@ -34,6 +35,20 @@ def sample_frames(count: int, width: int = 48, height: int = 32) -> list[Frame]:
             )
         )  # fmt: skip
     return frames
+
+
+def sample_context(count: int, width: int = 48, height: int = 32) -> ClipContext:
+    """A clip for ``sample_frames``: the floor is the ground, the square a link of a robot, both at rest."""
+    K = np.array([[40.0, 0, width / 2], [0, 40, height / 2], [0, 0, 1]])
+    camera = CameraPath("front", width, height, K, np.repeat(np.eye(4)[None], count, axis=0))
+    parts = (
+        Part("ground", "ground", 1, "ground", "ground", fixed=True),
+        Part("arm/hand", "arm", 2, "link", "arm"),
+    )
+    poses = np.zeros((count, 2, 7))
+    poses[..., 3] = 1
+    trajectory = Trajectory(24, parts, poses, np.zeros((count, 2, 6)), Contacts.none())
+    return ClipContext("A square on a floor.", camera, trajectory)
 
 
 class _Untouchable:

@@ -1,0 +1,1 @@
+"""Adapters to pretrained video models of the diffusers library, behind one interface."""

@@ -1,0 +1,92 @@
+"""Tiny pipelines of pretrained families with random weights, saved as folders: adapters run on them without a network.
+
+Their tokenizer is byte-level BPE without merges: 256 tokens for bytes and a few special ones, so any text is encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from simvid.refining.pretrained.weights import library
+
+_SPECIAL = ("<pad>", "</s>", "<unk>", "<s>")
+
+
+def byte_tokenizer(length: int = 64, **options: Any) -> Any:
+    """A tokenizer of transformers: one token for each byte, then the end of the sentence."""
+    tokenizers, transformers = library("tokenizers"), library("transformers")
+    pre_tokenizers, decoders = tokenizers.pre_tokenizers, tokenizers.decoders
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: k for k, token in enumerate((*_SPECIAL, *letters))}
+    core = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    end = [("</s>", vocabulary["</s>"])]
+    core.post_processor = tokenizers.processors.TemplateProcessing(
+        single="$A </s>", pair="$A $B </s>", special_tokens=end
+    )
+    special = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "bos_token": "<s>"}
+    kind = transformers.PreTrainedTokenizerFast
+    return kind(tokenizer_object=core, model_max_length=length, **{**special, **options})
+
+
+def tiny_wan_vae() -> Any:
+    """Wan's autoencoder: 4 times shorter but for the first frame, 8 times smaller."""
+    d = library("diffusers")
+
+    return d.AutoencoderKLWan(base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+                            temperal_downsample=[False, True, True])  # fmt: skip
+
+
+def tiny_umt5() -> Any:
+    """Wan's text encoder."""
+    t = library("transformers")
+    return t.UMT5EncoderModel(t.UMT5Config(vocab_size=320, d_model=32, d_kv=8, d_ff=32, num_layers=2, num_heads=4))
+
+
+_TRANSFORMER: dict[str, Any] = {
+    "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 16, "out_channels": 16,
+    "text_dim": 32, "freq_dim": 64, "ffn_dim": 32, "num_layers": 2, "cross_attn_norm": True, "rope_max_seq_len": 32,
+}  # fmt: skip
+
+
+def save_wan_vace(folder: Path) -> None:
+    """WanVACEPipeline."""
+    d = library("diffusers")
+
+    def build() -> Any:
+        transformer = d.WanVACETransformer3DModel(**_TRANSFORMER, vace_layers=[0, 1], vace_in_channels=96)
+        scheduler = d.UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
+        return d.WanVACEPipeline(byte_tokenizer(), tiny_umt5(), tiny_wan_vae(), scheduler, transformer)
+
+    _saved(build, folder)
+
+
+def save_wan(folder: Path) -> None:
+    """WanPipeline, which is also what video-to-video runs on."""
+    d = library("diffusers")
+
+    def build() -> Any:
+        scheduler = d.UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
+        parts = (byte_tokenizer(), tiny_umt5(), tiny_wan_vae(), scheduler, d.WanTransformer3DModel(**_TRANSFORMER))
+        return d.WanPipeline(*parts)
+
+    _saved(build, folder)
+
+
+def _saved(build: Callable[[], Any], folder: Path) -> None:
+    """Build with drawn weights, those that start at zero too, and save."""
+    torch = library("torch")
+    library("transformers.utils.logging").disable_progress_bar()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    pipe = build()
+    with torch.no_grad():
+        for part in pipe.components.values():
+            if isinstance(part, torch.nn.Module):
+                for weight in part.parameters():
+                    if not weight.abs().sum() > 0:
+                        weight.normal_(0, 0.1)
+    pipe.save_pretrained(folder)
