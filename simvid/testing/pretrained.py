@@ -76,6 +76,19 @@ def save_wan(folder: Path) -> None:
     _saved(build, folder)
 
 
+def save_skyreels(folder: Path) -> None:
+    """SkyReelsV2DiffusionForcingPipeline."""
+    d = library("diffusers")
+
+    def build() -> Any:
+        scheduler = d.UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=8.0)
+        transformer = d.SkyReelsV2Transformer3DModel(**_TRANSFORMER)
+        parts = (byte_tokenizer(), tiny_umt5(), transformer, tiny_wan_vae(), scheduler)
+        return d.SkyReelsV2DiffusionForcingPipeline(*parts)
+
+    _saved(build, folder)
+
+
 def _saved(build: Callable[[], Any], folder: Path) -> None:
     """Build with drawn weights, those that start at zero too, and save."""
     torch = library("torch")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.errors import AssetError, SceneError, SimvidError
+from simvid.errors import SceneError, SimvidError
 from simvid.frames import CameraPath, Frame, Frames
 from simvid.refining.base import ClipContext
 from simvid.refining.controls import control_videos, disparity, disparity_span
+from simvid.refining.pretrained.loading import PretrainedPipeline
 from simvid.refining.pretrained.prompts import LOOK_WORDS, prompt
-from simvid.refining.pretrained.settings import LoraSettings, PretrainedSettings
+from simvid.refining.pretrained.settings import PretrainedSettings
 from simvid.refining.pretrained.shapes import FrameRule, Video, cross_fade, windows
-from simvid.refining.pretrained.weights import Weights, check_memory, find_weights, free_memory, library, require_extra
 
-_NUMBER_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 _STRIDE = 0x9E3779B97F4A7C15
 
 
@@ -49,43 +46,21 @@ class Chunk:
     span: tuple[float, float] | None
 
 
-class PretrainedRefiner(ABC):
+class PretrainedRefiner(PretrainedPipeline):
     """Refines clips in chunks with a pipeline of diffusers, loaded when the first picture is asked for."""
 
-    name: ClassVar[str]
-    families: ClassVar[tuple[str, ...]]
-    """Classes of pipelines that it runs, by their names in model_index.json."""
-    version_number: ClassVar[str] = "1"
     reads: tuple[str, ...] = ()
 
     def __init__(self, settings: PretrainedSettings) -> None:
-        require_extra(f"the refiner backend {self.name!r}")
-        self._settings = settings
-        self.weights: Weights = find_weights(
-            settings.model, revision=settings.revision, local_files_only=settings.local_files_only
-        )
-        self.weights.expect(self.families, self.name)
+        super().__init__(settings)
         self.context: ClipContext | None = None
         self.reads = tuple(dict.fromkeys(self._needs()))
-        if isinstance(settings, LoraSettings) and settings.lora is not None:
-            _check_lora(Path(settings.lora))
 
     def in_clip(self, context: ClipContext) -> PretrainedRefiner:
         """The same, told of a clip."""
         found = copy(self)
         found.context = context
         return found
-
-    def version(self) -> str:
-        """Of the method, and the digest of the weights."""
-        return f"{self.version_number} {self.weights.digest[:16]}"
-
-    def settings(self) -> Mapping[str, Any]:
-        """All but where the weights lie, which their digest stands for, and what does not shape pictures."""
-        plain = self._settings.model_dump(mode="json", exclude={"threads", "offload", "local_files_only"})
-        lora = plain.get("lora")
-        files = {} if lora is None else {"lora": f"{Path(lora).name} sha256:{_file_digest(Path(lora))}"}
-        return {**plain, **files, "weights": f"sha256:{self.weights.digest}"}
 
     def refine(self, frames: Iterable[Frame], *, look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
         """Refined pictures, one for one.
@@ -97,8 +72,7 @@ class PretrainedRefiner(ABC):
         """
         if look not in LOOK_WORDS:
             raise SceneError(f"the refiner {self.name!r} knows {', '.join(LOOK_WORDS)}; got {look!r}")
-        if self._settings.device == "cpu" or not Path("/dev/nvidiactl").exists():
-            check_memory(self.weights, _NUMBER_BYTES[self._settings.dtype], free_memory(), "memory")
+        self.check_main_memory()
         return self._refined(frames, look, seed)
 
     def _refined(self, frames: Iterable[Frame], look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
@@ -146,81 +120,8 @@ class PretrainedRefiner(ABC):
         """Labels that it reads."""
 
     @abstractmethod
-    def _loaded(self) -> Any:
-        """The pipeline, on no device yet."""
-
-    @abstractmethod
     def generate(self, chunk: Chunk) -> NDArray[np.floating[Any]]:
         """Refined pictures 0 to 1, at least as many and as large as the chunk's, [T, H, W, 3]."""
-
-    @cached_property
-    def pipe(self) -> Any:
-        """The pipeline, loaded and on its device.
-
-        Raises:
-            AssetError: it cannot be loaded.
-            SimvidError: the device is not there or too small.
-        """
-        from simvid.refining.deep import diffusers_logging, torch
-
-        chosen = self._settings
-        diffusers_logging.disable_progress_bar()
-        library("transformers.utils.logging").disable_progress_bar()
-        if chosen.threads:
-            torch.set_num_threads(chosen.threads)
-        device = self.device
-        if device == "cuda":
-            free = torch.cuda.mem_get_info()[0]
-            check_memory(self.weights, _NUMBER_BYTES[chosen.dtype], free, "the GPU's memory", offload=chosen.offload)
-        try:
-            pipe = self._loaded()
-            if isinstance(chosen, LoraSettings) and chosen.lora is not None:
-                pipe.load_lora_weights(chosen.lora, adapter_name="simvid", local_files_only=True)
-                pipe.set_adapters(["simvid"], [chosen.lora_scale])
-        except SimvidError:
-            raise
-        except Exception as error:  # every library below raises its own kind
-            raise AssetError(
-                f"model: {self.weights.folder}: cannot be loaded as {self.weights.family} ({error})"
-            ) from error
-        if device == "cuda" and chosen.offload:
-            pipe.enable_model_cpu_offload()
-        else:
-            pipe.to(device)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
-
-    @cached_property
-    def device(self) -> str:
-        """Where it runs.
-
-        Raises:
-            SimvidError: cuda was asked for, and there is none.
-        """
-        from simvid.refining.deep import torch
-
-        there = bool(torch.cuda.is_available())
-        if self._settings.device == "cuda" and not there:
-            raise SimvidError("device: cuda was asked for, but torch finds no NVIDIA GPU; set device: auto or cpu")
-        return "cuda" if there and self._settings.device != "cpu" else "cpu"
-
-    @property
-    def dtype(self) -> Any:
-        """torch's name of the number type."""
-        from simvid.refining.deep import torch
-
-        return getattr(torch, self._settings.dtype)
-
-    @property
-    def load_options(self) -> dict[str, Any]:
-        """For ``from_pretrained``: no pickles, no network."""
-        return {"use_safetensors": True, "local_files_only": True, "dtype": self.dtype}
-
-    def generator(self, seed: int) -> Any:
-        """torch's generator of random numbers, the same on every device."""
-        from simvid.refining.deep import torch
-
-        return torch.Generator("cpu").manual_seed(seed)
 
     def control(self, chunk: Chunk, name: str, rule: FrameRule) -> Video:
         """A control video of allowed size."""
@@ -256,15 +157,3 @@ def pictures(video: Video) -> list[Any]:
     from PIL import Image
 
     return [Image.fromarray(picture) for picture in video]
-
-
-def _check_lora(path: Path) -> None:
-    if not path.is_file() or path.suffix != ".safetensors":
-        raise AssetError(f"lora: expected a .safetensors file, got {str(path)!r}")
-
-
-def _file_digest(path: Path) -> str:
-    from hashlib import file_digest
-
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

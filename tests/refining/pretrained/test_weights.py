@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from simvid.errors import AssetError, MissingExtraError, SimvidError
-from simvid.refining.pretrained import adapter, weights
+from simvid.refining.pretrained import loading, weights
 from simvid.refining.pretrained.wan import WanVace, WanVaceSettings, WanVideo, WanVideoSettings
 from simvid.refining.pretrained.weights import Weights, check_memory, find_weights, library
 
@@ -81,7 +81,7 @@ def test_damaged_files_are_named(saved: Saved, tmp_path: Path) -> None:
 
 
 def test_too_little_memory_is_said_before_loading(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "free_memory", lambda: 1000)
+    monkeypatch.setattr(loading, "free_memory", lambda: 1000)
     with pytest.raises(SimvidError, match=r"needs about .* of memory .* are free; take a smaller model"):
         vace(saved("wan_vace"), device="cpu").refine(iter(()), look="as_rendered", seed=0)
 
