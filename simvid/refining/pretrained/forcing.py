@@ -127,7 +127,8 @@ def extension_windows(new: int, base: int, overlap: int, block: int = 1) -> tupl
     known, size = (overlap - 1) // STRIDE + 1, (base - 1) // STRIDE + 1
     wanted = known + -(-new // STRIDE)
     wanted = -(-wanted // block) * block
-    found, start = [], 0
+    found: list[Window] = []
+    start = 0
     while not found or start + size - (size - known) < wanted:
         end = min(start + size, wanted)
         found.append(Window(start * STRIDE, (end - 1) * STRIDE + 1, overlap))
