@@ -24,6 +24,7 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
         "reference": "simvid.rendering.reference:ReferenceRasterizer",
     },
     "refining": {
+        "animatediff": "simvid.refining.pretrained.animatediff:AnimateDiff",
         "bridge": "simvid.refining.bridge:BridgeRefiner",
         "identity": "simvid.refining.identity:IdentityRefiner",
         "wan_v2v": "simvid.refining.pretrained.wan:WanVideo",

@@ -89,6 +89,43 @@ def save_skyreels(folder: Path) -> None:
     _saved(build, folder)
 
 
+_SMALL_UNET: dict[str, Any] = {
+    "block_out_channels": (8, 8), "layers_per_block": 1, "in_channels": 4,
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"), "cross_attention_dim": 8, "norm_num_groups": 2,
+}  # fmt: skip
+
+
+def save_stable_diffusion(folder: Path) -> None:
+    """StableDiffusionPipeline, version 1.5, with a ``motion_adapter`` and a ``controlnet`` for it in folders beside."""
+    d, t = library("diffusers"), library("transformers")
+
+    def build() -> Any:
+        unet = d.UNet2DConditionModel(**_SMALL_UNET, out_channels=4, sample_size=8,
+                                      up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"))  # fmt: skip
+        vae = d.AutoencoderKL(block_out_channels=(4, 4, 4, 4), down_block_types=["DownEncoderBlock2D"] * 4,
+                              up_block_types=["UpDecoderBlock2D"] * 4, latent_channels=4,
+                              norm_num_groups=2)  # fmt: skip
+        text = t.CLIPTextModel(t.CLIPTextConfig(hidden_size=8, intermediate_size=16, num_attention_heads=2,
+                                                num_hidden_layers=2, vocab_size=320, max_position_embeddings=77,
+                                                pad_token_id=0, eos_token_id=1, bos_token_id=3))  # fmt: skip
+        parts = (
+            vae,
+            text,
+            byte_tokenizer(77),
+            unet,
+            d.DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, steps_offset=1),
+        )
+        return d.StableDiffusionPipeline(*parts, safety_checker=None, feature_extractor=None,
+                                         requires_safety_checker=False)  # fmt: skip
+
+    _saved(build, folder)
+    motion = d.MotionAdapter(block_out_channels=(8, 8), motion_layers_per_block=1, motion_norm_num_groups=2,
+                             motion_num_attention_heads=2)  # fmt: skip
+    _awake(motion).save_pretrained(folder.parent / "motion_adapter")
+    control = d.ControlNetModel(**_SMALL_UNET, conditioning_embedding_out_channels=(4, 4, 4, 4))
+    _awake(control).save_pretrained(folder.parent / "controlnet")
+
+
 def _saved(build: Callable[[], Any], folder: Path) -> None:
     """Build with drawn weights, those that start at zero too, and save."""
     torch = library("torch")
@@ -96,10 +133,17 @@ def _saved(build: Callable[[], Any], folder: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     pipe = build()
-    with torch.no_grad():
-        for part in pipe.components.values():
-            if isinstance(part, torch.nn.Module):
-                for weight in part.parameters():
-                    if not weight.abs().sum() > 0:
-                        weight.normal_(0, 0.1)
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            _awake(part)
     pipe.save_pretrained(folder)
+
+
+def _awake(model: Any) -> Any:
+    """With the weights that start at zero drawn too."""
+    torch = library("torch")
+    with torch.no_grad():
+        for weight in model.parameters():
+            if not weight.abs().sum() > 0:
+                weight.normal_(0, 0.1)
+    return model

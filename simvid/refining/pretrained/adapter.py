@@ -129,6 +129,13 @@ class PretrainedRefiner(PretrainedPipeline):
             return rule.padded(disparity(chunk.frames.depth, chunk.span))
         return rule.padded(control_videos(chunk.frames, (name,))[name])
 
+    def with_tail(self, chunk: Chunk, rule: FrameRule) -> Video:
+        """The coarse video of allowed size; where the chunk before has refined already, that."""
+        video = np.array(chunk.frames.rgb)
+        if chunk.before is not None:
+            video[: len(chunk.before)] = chunk.before
+        return rule.padded(video)
+
     def told(self) -> ClipContext:
         """The clip.
 

@@ -74,8 +74,9 @@ def step_plan(
     before = np.vstack([np.where(np.arange(blocks) < clean, n + 1, 0), steps[:-1]])
     updates = (steps != before) & (steps != n + 1)
     times = np.array([NOISIEST, *(int(t) for t in template), 0], np.int64)[steps]
-    wide = [np.repeat(a, block, axis=1) for a in (times, steps, updates)]
-    return StepPlan(wide[0], wide[1].astype(np.int64), wide[2], _intervals(updates, seen, block))
+    spread = np.arange(frames) // block
+    seen_in = _intervals(updates, seen, block)
+    return StepPlan(times[:, spread], steps[:, spread].astype(np.int64), updates[:, spread], seen_in)
 
 
 def _intervals(updates: NDArray[np.bool_], seen: int, block: int) -> tuple[tuple[int, int], ...]:

@@ -30,8 +30,16 @@ class PretrainedPipeline(ABC):
             settings.model, revision=settings.revision, local_files_only=settings.local_files_only
         )
         self.weights.expect(self.families, self.name)
+        self.others: dict[str, Weights] = {}
         if isinstance(settings, LoraSettings) and settings.lora is not None:
             _check_lora(Path(settings.lora))
+
+    def beside(self, model: str, family: str) -> Weights:
+        """Another folder that the pipeline needs, found and recognised."""
+        found = find_weights(model, revision=None, local_files_only=self._settings.local_files_only)
+        found.expect((family,), self.name)
+        self.others[model] = found
+        return found
 
     @abstractmethod
     def _loaded(self) -> Any:
@@ -39,7 +47,8 @@ class PretrainedPipeline(ABC):
 
     def version(self) -> str:
         """Of the method, and the digest of the weights."""
-        return f"{self.version_number} {self.weights.digest[:16]}"
+        digests = [found.digest[:16] for found in (self.weights, *self.others.values())]
+        return " ".join((self.version_number, *digests))
 
     def settings(self) -> Mapping[str, Any]:
         """All but where the weights lie, which their digest stands for, and what does not shape pictures."""
@@ -55,7 +64,8 @@ class PretrainedPipeline(ABC):
             SimvidError: they do not.
         """
         if self._settings.device == "cpu" or not Path("/dev/nvidiactl").exists():
-            check_memory(self.weights, _NUMBER_BYTES[self._settings.dtype], free_memory(), "memory")
+            check_memory(self.weights, _NUMBER_BYTES[self._settings.dtype], free_memory(), "memory",
+                         others=tuple(self.others.values()))  # fmt: skip
 
     @cached_property
     def pipe(self) -> Any:
@@ -75,7 +85,8 @@ class PretrainedPipeline(ABC):
         device = self.device
         if device == "cuda":
             free = torch.cuda.mem_get_info()[0]
-            check_memory(self.weights, _NUMBER_BYTES[chosen.dtype], free, "the GPU's memory", offload=chosen.offload)
+            check_memory(self.weights, _NUMBER_BYTES[chosen.dtype], free, "the GPU's memory",
+                         offload=chosen.offload, others=tuple(self.others.values()))  # fmt: skip
         try:
             pipe = self._loaded()
             if isinstance(chosen, LoraSettings) and chosen.lora is not None:

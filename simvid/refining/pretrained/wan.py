@@ -92,13 +92,6 @@ class WanRefiner(PretrainedRefiner):
 
         return Clock(torch.from_numpy(RULE.latent_mask(mask))[None, None], steps)
 
-    def with_tail(self, chunk: Chunk) -> Video:
-        """The coarse video of allowed size; where the chunk before has refined already, that."""
-        video = np.array(chunk.frames.rgb)
-        if chunk.before is not None:
-            video[: len(chunk.before)] = chunk.before
-        return RULE.padded(video)
-
     @property
     def words(self) -> dict[str, Any]:
         """What both pipelines are called with."""
@@ -150,7 +143,7 @@ class WanVace(WanRefiner):
             paint[: len(chunk.before)] = False
         if self.holds:
             paint &= ~self.held(chunk, self.told().robots)
-        video = np.where(paint[..., None], self.control(chunk, self.vace.control, RULE), self.with_tail(chunk))
+        video = np.where(paint[..., None], self.control(chunk, self.vace.control, RULE), self.with_tail(chunk, RULE))
         references = self._references(*coarse.shape[1:3])
         noise = self.start_noise(chunk, self.latent_shape(coarse))
         lead = torch.randn((*noise.shape[:2], len(references), *noise.shape[3:]), generator=self.generator(chunk.seed))
@@ -223,7 +216,7 @@ class WanVideo(WanRefiner):
         """See ``PretrainedRefiner``."""
         from simvid.refining.pretrained.latents import LatentHold, encoded
 
-        video, chosen = self.with_tail(chunk), self.video
+        video, chosen = self.with_tail(chunk, RULE), self.video
         run = max(1, int(chosen.steps * chosen.strength))
         known = encoded(self.pipe.vae, video)
         noise = self.start_noise(chunk, self.latent_shape(video)).to(known)

@@ -17,9 +17,9 @@ from simvid.errors import AssetError, MissingExtraError, SimvidError
 
 EXTRA = ("torch", "diffusers", "transformers", "accelerate", "ftfy", "sentencepiece", "peft")
 """Packages of the extra ``pretrained``."""
-PATTERNS = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-"""Files that are fetched from a hub."""
-INDEXES = ("model_index.json", "modular_model_index.json")
+PATTERNS = ("*.json", "*/*.safetensors", "diffusion_pytorch_model*.safetensors", "*.model", "*.txt", "*.jinja")
+"""Files that are fetched from a hub: not the same weights in one file."""
+INDEXES = ("model_index.json", "modular_model_index.json", "config.json")
 _PIECE, _PIECES = 1 << 16, 256
 
 
@@ -64,6 +64,16 @@ class Weights:
         raise AssetError(f"model: {self.folder}: expected a folder of a diffusers pipeline, with model_index.json; "
                          "there is none (weights in a model's own format must be converted first)")  # fmt: skip
 
+    def _belongs(self, path: Path) -> bool:
+        """Whether a file is part of the pipeline, not the same in one file or in half precision beside it."""
+        where = path.relative_to(self.folder).parts
+        if ".fp16." in path.name and (path.parent / path.name.replace(".fp16.", ".")).is_file():
+            return False
+        if (self.folder / INDEXES[0]).is_file():
+            part = self.index.get(where[0])
+            return len(where) > 1 and isinstance(part, list) and part[0] is not None
+        return True
+
     @property
     def family(self) -> str:
         """The pipeline's class."""
@@ -76,7 +86,7 @@ class Weights:
         Raises:
             AssetError: none, or in files that could run code.
         """
-        found = tuple(sorted(self.folder.rglob("*.safetensors")))
+        found = tuple(p for p in sorted(self.folder.rglob("*.safetensors")) if self._belongs(p))
         if not found:
             pickled = sorted(p.name for p in self.folder.rglob("*") if p.suffix in {".bin", ".ckpt", ".pt", ".pth"})
             got = f"only {', '.join(pickled)}, which may run code and is refused" if pickled else "no weights"
@@ -136,7 +146,11 @@ def find_weights(model: str, *, revision: str | None, local_files_only: bool) ->
                          f"{model!r}: there is no such folder")  # fmt: skip
     try:
         found = library("huggingface_hub").snapshot_download(
-            model, revision=revision, local_files_only=local_files_only, allow_patterns=list(PATTERNS)
+            model,
+            revision=revision,
+            local_files_only=local_files_only,
+            allow_patterns=list(PATTERNS),
+            ignore_patterns=["*.fp16.*"],
         )
     except Exception as error:  # the hub's client raises many kinds
         todo = "set local_files_only: false to let simvid fetch it" if local_files_only else "see the reason above"
@@ -145,7 +159,15 @@ def find_weights(model: str, *, revision: str | None, local_files_only: bool) ->
     return Weights(Path(found))
 
 
-def check_memory(weights: Weights, itemsize: int, available: int, where: str, *, offload: bool = False) -> None:
+def check_memory(
+    weights: Weights,
+    itemsize: int,
+    available: int,
+    where: str,
+    *,
+    offload: bool = False,
+    others: Sequence[Weights] = (),
+) -> None:
     """Make sure that the weights fit, with a fifth more for the work.
 
     Args:
@@ -154,11 +176,13 @@ def check_memory(weights: Weights, itemsize: int, available: int, where: str, *,
         available: bytes that are free.
         where: "memory", or the name of a device.
         offload: only one component is there at a time.
+        others: loaded beside it.
 
     Raises:
         SimvidError: they do not.
     """
     sizes = weights.bytes_as(itemsize)
+    sizes |= {other.folder.name: sum(other.bytes_as(itemsize).values()) for other in others}
     needed = int(1.2 * (max(sizes.values()) if offload else sum(sizes.values())))
     if needed > available:
         largest = ", ".join(f"{name} {_gib(size)}" for name, size in sorted(sizes.items(), key=lambda s: -s[1])[:3])

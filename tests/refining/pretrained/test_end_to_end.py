@@ -20,14 +20,20 @@ settings: {{model: {model}, weights_licence: made up, steps: 2, guidance: 1.0, d
 """
 
 
-@pytest.mark.parametrize(("backend", "family"), [("wan_vace", "wan_vace"), ("wan_v2v", "wan")])
+@pytest.mark.parametrize(
+    ("backend", "family"), [("wan_vace", "wan_vace"), ("wan_v2v", "wan"), ("animatediff", "stable_diffusion")]
+)
 def test_simvid_refine(
     backend: str, family: str, saved: Callable[[str], str], flying_clip: Clip, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     path = shutil.copytree(flying_clip.path, tmp_path / "clip")
     entry = tmp_path / "tiny.yaml"
-    entry.write_text(ENTRY.format(backend=backend, model=saved(family)))
+    text, beside = ENTRY.format(backend=backend, model=saved(family)), Path(saved(family)).parent
+    if backend == "animatediff":
+        nets = f"motion_adapter: {beside}/motion_adapter, controlnets: [{{model: {beside}/controlnet, control: edges}}]"
+        text = text.replace("threads: 1", f"threads: 1, {nets}")
+    entry.write_text(text)
     command = ["refine", str(path), "--refiner", str(entry), "--look", "sunset", "--json", "-q"]
     assert main(command) == 0
     told = json.loads(capsys.readouterr().out)

@@ -1,0 +1,61 @@
+"""AnimateDiff on tiny random weights: the contract, its controls, and its three kinds of folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simvid.errors import AssetError
+from simvid.refining.pretrained.animatediff import AnimateDiff, AnimateDiffSettings
+from simvid.testing.refining import RefinerContract, sample_context, sample_frames
+
+Saved = Callable[[str], str]
+
+
+def made(saved: Saved, count: int = 5, controls: tuple[str, ...] = ("disparity",), **options: Any) -> Any:
+    model = saved("stable_diffusion")
+    beside = Path(model).parent
+    nets = [{"model": str(beside / "controlnet"), "control": c} for c in controls]
+    common = {"model": model, "motion_adapter": str(beside / "motion_adapter"), "controlnets": nets, "device": "cpu",
+              "weights_licence": "none", "steps": 2, "guidance": 2.0, "dtype": "float32", "threads": 1}  # fmt: skip
+    refiner = AnimateDiff(AnimateDiffSettings.model_validate({**common, **options}))
+    return refiner.in_clip(sample_context(count))
+
+
+def pictures(refiner: Any, count: int = 5, look: str = "as_rendered", seed: int = 0) -> Any:
+    return np.stack(list(refiner.refine(sample_frames(count), look=look, seed=seed)))
+
+
+class TestAnimateDiff(RefinerContract):
+    saved: Saved
+
+    @pytest.fixture(autouse=True)
+    def _folders(self, saved: Saved) -> None:
+        self.saved = saved
+
+    def refiner(self) -> Any:
+        return made(self.saved)
+
+
+def test_controls_look_seed_and_strength_matter(saved: Saved) -> None:
+    plain = pictures(made(saved))
+    assert not np.array_equal(pictures(made(saved), look="sunset"), plain)
+    assert not np.array_equal(pictures(made(saved), seed=1), plain)
+    assert not np.array_equal(pictures(made(saved, controls=("edges",))), plain)
+    assert not np.array_equal(pictures(made(saved, controls=("disparity", "edges"))), plain)
+    assert not np.array_equal(pictures(made(saved, strength=1.0)), plain)
+    assert not np.array_equal(pictures(made(saved, noise="drawn")), plain)
+    assert len(pictures(made(saved, 7, chunk=4, overlap=1), 7)) == 7
+
+
+def test_every_folder_is_recognised_and_counts(saved: Saved) -> None:
+    refiner = made(saved)
+    assert len(refiner.version().split()) == 4
+    with pytest.raises(AssetError, match=r"runs MotionAdapter, but this folder holds a ControlNetModel"):
+        made(saved, motion_adapter=str(Path(saved("stable_diffusion")).parent / "controlnet"))
+    with pytest.raises(AssetError, match=r"runs StableDiffusionPipeline, but this folder holds a WanPipeline"):
+        made(saved, model=saved("wan"))
