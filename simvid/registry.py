@@ -27,6 +27,7 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
         "animatediff": "simvid.refining.pretrained.animatediff:AnimateDiff",
         "bridge": "simvid.refining.bridge:BridgeRefiner",
         "identity": "simvid.refining.identity:IdentityRefiner",
+        "ltx2": "simvid.refining.pretrained.ltx2:Ltx2",
         "wan_v2v": "simvid.refining.pretrained.wan:WanVideo",
         "wan_vace": "simvid.refining.pretrained.wan:WanVace",
     },

@@ -21,7 +21,8 @@ settings: {{model: {model}, weights_licence: made up, steps: 2, guidance: 1.0, d
 
 
 @pytest.mark.parametrize(
-    ("backend", "family"), [("wan_vace", "wan_vace"), ("wan_v2v", "wan"), ("animatediff", "stable_diffusion")]
+    ("backend", "family"),
+    [("wan_vace", "wan_vace"), ("wan_v2v", "wan"), ("animatediff", "stable_diffusion"), ("ltx2", "ltx2")],
 )
 def test_simvid_refine(
     backend: str, family: str, saved: Callable[[str], str], flying_clip: Clip, tmp_path: Path,

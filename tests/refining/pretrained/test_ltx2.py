@@ -1,0 +1,57 @@
+"""LTX-2 in context on tiny random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simvid.errors import AssetError
+from simvid.refining.pretrained.ltx2 import Ltx2, Ltx2Settings
+from simvid.testing.refining import RefinerContract, sample_context, sample_frames
+
+Saved = Callable[[str], str]
+
+
+def made(saved: Saved, count: int = 5, **options: Any) -> Any:
+    common: dict[str, Any] = {"model": saved("ltx2"), "weights_licence": "none", "steps": 1, "dtype": "float32",
+                              "device": "cpu", "threads": 1}  # fmt: skip
+    return Ltx2(Ltx2Settings(**{**common, **options})).in_clip(sample_context(count))
+
+
+def pictures(refiner: Any, count: int = 5, look: str = "as_rendered", seed: int = 0) -> Any:
+    return np.stack(list(refiner.refine(sample_frames(count), look=look, seed=seed)))
+
+
+class TestLtx2(RefinerContract):
+    saved: Saved
+
+    @pytest.fixture(autouse=True)
+    def _folders(self, saved: Saved) -> None:
+        self.saved = saved
+
+    def refiner(self) -> Any:
+        return made(self.saved)
+
+
+def test_what_it_is_told_matters(saved: Saved) -> None:
+    plain = pictures(made(saved))
+    assert not np.array_equal(pictures(made(saved), look="sunset"), plain)
+    assert not np.array_equal(pictures(made(saved), seed=1), plain)
+    assert not np.array_equal(pictures(made(saved, control="edges")), plain)
+    assert not np.array_equal(pictures(made(saved, reference_strength=0.5)), plain)
+    assert not np.array_equal(pictures(made(saved, guidance=3.0)), plain)
+
+
+def test_later_chunks_begin_with_what_was_refined(saved: Saved) -> None:
+    whole = pictures(made(saved, 8, chunk=5, overlap=1), 8)
+    assert len(whole) == 8
+    apart = pictures(made(saved, 8, chunk=4, overlap=0), 8)
+    assert not np.array_equal(whole[5:], apart[5:])
+
+
+def test_another_family_is_refused(saved: Saved) -> None:
+    with pytest.raises(AssetError, match="'ltx2' runs LTX2InContextPipeline or LTX2Pipeline"):
+        made(saved, model=saved("wan"))
