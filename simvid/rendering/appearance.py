@@ -197,7 +197,10 @@ def _piece(plan: _Plan, covering: Covering) -> _Piece:
 
 
 def _without_hidden(pieces: list[_Piece], directions: Array, workers: Workers) -> list[_Piece]:
-    """The pieces of one part without Gaussians that its own outside hides from everywhere; captures stay whole."""
+    """The pieces of one part without Gaussians that its own outside hides from everywhere; captures stay whole.
+
+    Gaussians that would stand out of the part come back to their surface.
+    """
     meshed = [p for p in pieces if p.plan.mesh is not None and p.plan.back < 1 and len(p.gaussians)]
     if not meshed:
         return pieces
@@ -206,13 +209,17 @@ def _without_hidden(pieces: list[_Piece], directions: Array, workers: Workers) -
     points = np.concatenate([p.points for p in meshed])
     radii = _radii(splats, np.zeros(len(splats), np.bool_))
     closed = np.ones(len(splats), np.bool_)
-    seen = visible_from_outside(Casters(points, normals, radii, closed), directions, workers)
-    parts = np.split(seen, np.cumsum([len(p.gaussians) for p in meshed])[:-1])
+    seen, out = visible_from_outside(Casters(points, normals, radii, closed), splats.means, directions, workers)
+    borders = np.cumsum([len(p.gaussians) for p in meshed])[:-1]
     kept = {
-        id(p): replace(p, gaussians=taken(p.gaussians, mask), points=p.points[mask])
-        for p, mask in zip(meshed, parts, strict=True)
+        id(p): _Piece(taken(_raised(p, raised), mask), p.points[mask], p.plan)
+        for p, mask, raised in zip(meshed, np.split(seen, borders), np.split(out, borders), strict=True)
     }
     return [kept.get(id(p), p) for p in pieces]
+
+
+def _raised(piece: _Piece, rows: NDArray[np.bool_]) -> Gaussians:
+    return replace(piece.gaussians, means=np.where(rows[:, None], piece.points, piece.gaussians.means))
 
 
 def _smoothing(mesh: Mesh) -> float:

@@ -26,15 +26,15 @@ from simvid.rendering.kernel_types import ONE, PI, ZERO, Flags, Floats, Ints, Re
 from simvid.rendering.lamps import to_lamp
 from simvid.rendering.lighting import LightArrays, SkyArrays, open_sky, sun_share
 from simvid.rendering.shading import Surface, around, gloss, made_of, smoothed, surface_of
-from simvid.rendering.shadows import sees
+from simvid.rendering.shadows import lifted, sees
 from simvid.rendering.sight import Sight
 from simvid.rendering.threads import Workers
 from simvid.rendering.visible import SURFACE_CHANNELS, Visible
 from simvid.scene import Look
 
-CHANNELS = 15
+CHANNELS = 16
 """That Gaussians carry: albedo, roughness, metallic, share of the sky, light from all around, what is mirrored; and
-reflectance head-on, sheen and clearcoat."""
+reflectance head-on, sheen and clearcoat; and the radius of the disc [m]."""
 FIRST = 3 + SURFACE_CHANNELS
 SKY, CAPTURE, SPLATS, GROUND = 0, 1, 2, 3
 """What owns a pixel."""
@@ -193,7 +193,7 @@ def _fill(
         out[slot, FIRST + 3], out[slot, FIRST + 4] = splats.gloss[i, 0], splats.gloss[i, 1]
         out[slot, FIRST + 5] = mine
         out[slot, FIRST + 12], out[slot, FIRST + 13] = splats.gloss[i, 2], splats.gloss[i, 4]
-        out[slot, FIRST + 14] = splats.gloss[i, 5]
+        out[slot, FIRST + 14], out[slot, FIRST + 15] = splats.gloss[i, 5], splats.radius[i]
 
 
 @kernel
@@ -257,6 +257,12 @@ def _surface_at(pixels: _Pixels, out: _Out, row: int, col: int) -> Surface:
     return s
 
 
+@inlined
+def _radius_at(surfaces: Surfaces, row: int, col: int) -> Real:
+    """Radius of the discs that a pixel of splats shows [m]."""
+    return surfaces.features[row, col, FIRST + 15] / surfaces.alpha[row, col]
+
+
 @kernel
 def _direct_rows(pixels: _Pixels, light: LightArrays, out: _Out, start: int, stop: int) -> None:
     """Light of suns and lamps at each pixel, with hard shadows, and of wide lights in a map, with soft ones.
@@ -270,10 +276,11 @@ def _direct_rows(pixels: _Pixels, light: LightArrays, out: _Out, start: int, sto
             if owner < SPLATS:
                 continue
             s = _surface_at(pixels, out, row, col)
+            radius = _radius_at(pixels.surfaces, row, col) if owner == SPLATS else ZERO
             for k in range(len(suns.lights)):
                 d = (suns.lights[k, 0], suns.lights[k, 1], suns.lights[k, 2])
                 cosine = s.n[0] * d[0] + s.n[1] * d[1] + s.n[2] * d[2]
-                if cosine > ZERO and sees(k, suns.maps, s.p, s.n):
+                if cosine > ZERO and sees(k, suns.maps, lifted(s.p, s.n, radius, suns.maps.texel), s.n):
                     g = gloss(s, d, cosine)
                     for c in range(3):
                         out.light_diffuse[row, col, c] += suns.lights[k, 3 + c] * cosine / PI
@@ -282,7 +289,7 @@ def _direct_rows(pixels: _Pixels, light: LightArrays, out: _Out, start: int, sto
             for k in range(len(panels.lights)):
                 cosine = s.n[0] * panels.lights[k, 0] + s.n[1] * panels.lights[k, 1] + s.n[2] * panels.lights[k, 2]
                 if cosine > ZERO:
-                    cosine *= sun_share(k, s.p, s.n, panels) / PI
+                    cosine *= sun_share(k, lifted(s.p, s.n, radius, panels.maps.texel), s.n, panels) / PI
                     for c in range(3):
                         out.light_diffuse[row, col, c] += panels.lights[k, 3 + c] * cosine
             for k in range(len(lamps.lights)):

@@ -238,16 +238,20 @@ def made_of(p: Vec, n: Vec, v: Vec, nv: Real, albedo: Vec, finish: Finish) -> Su
 def smoothed(slot: int, rows: Ints, splats: SplatArrays, share: Floats) -> Real:
     """Mean of the shares of a Gaussian and of its neighbours in memory that are near it in space.
 
-    Whichever way they face: a groove finer than the Gaussians would else be drawn as a row of black specks.
+    Lighter ones count whichever way they face: a groove finer than the Gaussians would else be drawn as a row of black
+    specks. Darker ones must face the same way: what is hidden in a joint does not darken the faces that meet there.
     """
     i = rows[slot]
     total, weight = share[slot], ONE
     reach = np.float32(9.0) * splats.radius[i] * splats.radius[i]
-    at = splats.points
+    at, n = splats.points, splats.normals
     for other in range(max(slot - NEIGHBOURS, 0), min(slot + NEIGHBOURS + 1, len(rows))):
         j = rows[other]
         dx, dy, dz = at[i, 0] - at[j, 0], at[i, 1] - at[j, 1], at[i, 2] - at[j, 2]
-        if other != slot and dx * dx + dy * dy + dz * dz < reach:
+        if other == slot or dx * dx + dy * dy + dz * dz >= reach:
+            continue
+        alike = n[i, 0] * n[j, 0] + n[i, 1] * n[j, 1] + n[i, 2] * n[j, 2] > HALF
+        if alike or share[other] > share[slot]:
             total += share[other]
             weight += ONE
     return total / weight

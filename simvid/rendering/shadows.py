@@ -154,6 +154,16 @@ def _draw(casters: Casters, maps: MapArrays, start: int, stop: int) -> None:
 
 
 @inlined
+def lifted(p: Vec, n: Vec, radius: Real, texel: Real) -> Vec:
+    """Where to look from at a surface that is known by discs of a radius [m]: their planes hide its curves and edges.
+
+    Points are looked up a texel or two above the surface in any case; discs wider than that need more.
+    """
+    lift = max(radius - texel, ZERO)
+    return p[0] + n[0] * lift, p[1] + n[1] * lift, p[2] + n[2] * lift
+
+
+@inlined
 def lit_share(grid: Floats, m: int, x: Real, y: Real, h: Real) -> Real:
     """Bilinear share of the four texels of grid m around (x, y) [texels] in which nothing lies above h."""
     size = grid.shape[1]
