@@ -26,6 +26,7 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
     "refining": {
         "animatediff": "simvid.refining.pretrained.animatediff:AnimateDiff",
         "bridge": "simvid.refining.bridge:BridgeRefiner",
+        "cosmos_transfer": "simvid.refining.pretrained.cosmos:CosmosTransfer",
         "identity": "simvid.refining.identity:IdentityRefiner",
         "ltx2": "simvid.refining.pretrained.ltx2:Ltx2",
         "wan_v2v": "simvid.refining.pretrained.wan:WanVideo",

@@ -180,7 +180,45 @@ def _tiny_gemma3() -> Any:
     return t.Gemma3ForConditionalGeneration(config)
 
 
-def _saved(build: Callable[[], Any], folder: Path) -> None:
+def save_cosmos_transfer(folder: Path) -> None:
+    """Cosmos2_5_TransferPipeline without its checker, and a ``cosmos_controlnet`` in a folder beside."""
+    d = library("diffusers")
+    size = {"num_attention_heads": 2, "attention_head_dim": 16, "mlp_ratio": 2, "text_embed_dim": 32,
+            "adaln_lora_dim": 4, "patch_size": (1, 2, 2), "max_size": (4, 32, 32), "rope_scale": (2.0, 1.0, 1.0),
+            "extra_pos_embed_type": "learnable", "img_context_dim_in": 32, "img_context_dim_out": 32}  # fmt: skip
+
+    def build() -> Any:
+        net = d.CosmosControlNetModel(n_controlnet_blocks=2, in_channels=18, latent_channels=18, model_channels=32,
+                                      use_crossattn_projection=False, **size)  # fmt: skip
+        transformer = d.CosmosTransformer3DModel(in_channels=17, out_channels=16, num_layers=2,
+                                                 concat_padding_mask=True, controlnet_block_every_n=1,
+                                                 img_context_num_tokens=4, **size)  # fmt: skip
+        steps = d.UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
+        template = "{% for m in messages %}{{ m['content'][0]['text'] }}{% endfor %}"
+        return d.Cosmos2_5_TransferPipeline(
+            text_encoder=_tiny_qwen(), tokenizer=byte_tokenizer(128, chat_template=template), transformer=transformer,
+            vae=tiny_wan_vae(), scheduler=steps, controlnet=net, safety_checker=_NoChecker(),
+        )  # fmt: skip
+
+    _saved(build, folder).controlnet.save_pretrained(folder.parent / "cosmos_controlnet")
+
+
+class _NoChecker:
+    """In the place of the guardrail while a pipeline is built; it is not saved."""
+
+
+def _tiny_qwen() -> Any:
+    """Cosmos' text encoder: two layers of 16 make the 32 that its transformer reads."""
+    t = library("transformers")
+    text = {"vocab_size": 320, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "bos_token_id": 3, "eos_token_id": 1,
+            "rope_scaling": {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"}}  # fmt: skip
+    seen = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
+    special = {f"{name}_token_id": 300 + k for k, name in enumerate(("image", "video", "vision_start", "vision_end"))}
+    return t.Qwen2_5_VLForConditionalGeneration(t.Qwen2_5_VLConfig(text_config=text, vision_config=seen, **special))
+
+
+def _saved(build: Callable[[], Any], folder: Path) -> Any:
     """Build with drawn weights, those that start at zero too, and save."""
     torch = library("torch")
     library("transformers.utils.logging").disable_progress_bar()
@@ -191,6 +229,7 @@ def _saved(build: Callable[[], Any], folder: Path) -> None:
         if isinstance(part, torch.nn.Module):
             _awake(part)
     pipe.save_pretrained(folder)
+    return pipe
 
 
 def _awake(model: Any) -> Any:

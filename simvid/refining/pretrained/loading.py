@@ -34,9 +34,9 @@ class PretrainedPipeline(ABC):
         if isinstance(settings, LoraSettings) and settings.lora is not None:
             _check_lora(Path(settings.lora))
 
-    def beside(self, model: str, family: str) -> Weights:
+    def beside(self, model: str, family: str, revision: str | None = None) -> Weights:
         """Another folder that the pipeline needs, found and recognised."""
-        found = find_weights(model, revision=None, local_files_only=self._settings.local_files_only)
+        found = find_weights(model, revision=revision, local_files_only=self._settings.local_files_only)
         found.expect((family,), self.name)
         self.others[model] = found
         return found

@@ -59,3 +59,8 @@ def test_every_folder_is_recognised_and_counts(saved: Saved) -> None:
         made(saved, motion_adapter=str(Path(saved("stable_diffusion")).parent / "controlnet"))
     with pytest.raises(AssetError, match=r"runs StableDiffusionPipeline, but this folder holds a WanPipeline"):
         made(saved, model=saved("wan"))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_it_runs_in_half_precision(dtype: str, saved: Saved) -> None:
+    assert len(pictures(made(saved, dtype=dtype))) == 5

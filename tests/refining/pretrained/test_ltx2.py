@@ -55,3 +55,7 @@ def test_later_chunks_begin_with_what_was_refined(saved: Saved) -> None:
 def test_another_family_is_refused(saved: Saved) -> None:
     with pytest.raises(AssetError, match="'ltx2' runs LTX2InContextPipeline or LTX2Pipeline"):
         made(saved, model=saved("wan"))
+
+
+def test_it_runs_in_bfloat16(saved: Saved) -> None:
+    assert len(pictures(made(saved, dtype="bfloat16", guidance=3.0))) == 5

@@ -56,3 +56,7 @@ def test_what_does_not_fit_is_said_before_loading(saved: Saved) -> None:
     assert "pipe" not in vars(made)
     with pytest.raises(AssetError, match="'skyreels' runs SkyReels"):
         SkyReels(SkyReelsSettings(model=saved("wan"), weights_licence="none"))
+
+
+def test_it_runs_in_bfloat16(saved: Saved) -> None:
+    assert len(extender(saved, dtype="bfloat16").extend(VIDEO, 4, prompt="a square")) == 4

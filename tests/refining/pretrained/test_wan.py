@@ -227,3 +227,8 @@ def test_the_licence_and_the_weights_are_on_record(saved: Saved) -> None:
     assert found["weights_licence"] == "none"
     assert found["weights"].startswith("sha256:")
     assert {"threads", "offload"}.isdisjoint(found)
+
+
+@pytest.mark.parametrize("make", [vace, video])
+def test_it_runs_in_bfloat16(make: Any, saved: Saved) -> None:
+    assert len(pictures(make(saved, dtype="bfloat16"))) == 5

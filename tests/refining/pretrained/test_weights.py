@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,23 @@ def test_weights_that_differ_have_other_digests(saved: Saved, tmp_path: Path) ->
     content[len(content) // 2] ^= 1
     file.write_bytes(content.tobytes())
     assert Weights(folder).digest != plain
+
+
+FRESH = """
+import sys
+from simvid import registry
+for name in registry.BUILT_IN["refining"]:
+    registry.load("refining", name)
+kind = registry.load("refining", "wan_vace")
+refiner = kind(kind.Settings(model=sys.argv[1], weights_licence="none"))
+refiner.refine(iter(()), look="sunset", seed=0), refiner.version(), refiner.settings()
+print(sorted({"torch", "diffusers", "transformers", "huggingface_hub", "numba"} & set(sys.modules)))
+"""
+
+
+def test_nothing_heavy_is_loaded_before_the_first_picture(saved: Saved) -> None:
+    done = subprocess.run([sys.executable, "-c", FRESH, saved("wan_vace")], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_missing_lora_and_reference_are_said(saved: Saved) -> None:

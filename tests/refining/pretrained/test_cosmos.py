@@ -1,0 +1,137 @@
+"""Cosmos-Transfer 2.5 on tiny random weights, with stand-ins for the two packages that are not here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simvid.errors import AssetError, SimvidError
+from simvid.frames import Frames
+from simvid.refining.controls import control_videos
+from simvid.refining.pretrained import cosmos
+from simvid.refining.pretrained.cosmos import RULE, CosmosTransfer, CosmosTransferSettings
+from simvid.refining.pretrained.weights import library
+from simvid.testing.refining import RefinerContract, sample_context, sample_frames
+
+Saved = Callable[[str], str]
+
+
+class Checker:
+    """Refuses a word, and pictures when told to."""
+
+    refuse_pictures = False
+
+    def to(self, *where: Any, **how: Any) -> Checker:
+        return self
+
+    def check_text_safety(self, prompt: str) -> bool:
+        return "bomb" not in prompt
+
+    def check_video_safety(self, frames: Any) -> Any:
+        return None if self.refuse_pictures else frames
+
+
+def _resize(picture: Any, size: list[int], interpolation: str) -> Any:
+    assert interpolation == "nearest"
+    return library("torch").nn.functional.interpolate(picture, size=size, mode=interpolation)
+
+
+@pytest.fixture
+def packages(saved: Saved) -> Iterator[None]:
+    """``cosmos_guardrail``, and the one function of torchvision that the models call."""
+    nearest = SimpleNamespace(NEAREST="nearest")
+    shim = SimpleNamespace(functional=SimpleNamespace(resize=_resize), InterpolationMode=nearest)
+    saved("cosmos_transfer")
+    with pytest.MonkeyPatch.context() as patch:
+        module = ModuleType("cosmos_guardrail")
+        patch.setattr(module, "CosmosSafetyChecker", Checker, raising=False)
+        patch.setitem(sys.modules, "cosmos_guardrail", module)
+        patch.setattr(cosmos, "find_spec", lambda name: object())
+        for where in ("models.controlnets.controlnet_cosmos", "models.transformers.transformer_cosmos"):
+            patch.setattr(library(f"diffusers.{where}"), "transforms", shim, raising=False)
+        yield
+
+
+def made(saved: Saved, count: int = 5, **options: Any) -> Any:
+    model = saved("cosmos_transfer")
+    common: dict[str, Any] = {
+        "model": model, "controlnet": str(Path(model).parent / "cosmos_controlnet"), "control": "disparity",
+        "weights_licence": "none", "steps": 2, "guidance": 2.0, "dtype": "float32", "device": "cpu", "threads": 1,
+    }  # fmt: skip
+    return CosmosTransfer(CosmosTransferSettings(**{**common, **options})).in_clip(sample_context(count))
+
+
+def pictures(refiner: Any, count: int = 5, look: str = "as_rendered", seed: int = 0) -> Any:
+    return np.stack(list(refiner.refine(sample_frames(count), look=look, seed=seed)))
+
+
+class TestCosmosTransfer(RefinerContract):
+    saved: Saved
+
+    @pytest.fixture(autouse=True)
+    def _folders(self, saved: Saved, packages: None) -> None:
+        self.saved = saved
+
+    def refiner(self) -> Any:
+        return made(self.saved)
+
+
+def test_what_it_is_told_matters(saved: Saved, packages: None) -> None:
+    plain = pictures(made(saved))
+    assert not np.array_equal(pictures(made(saved), look="sunset"), plain)
+    assert not np.array_equal(pictures(made(saved), seed=1), plain)
+    led = pictures(made(saved, conditioning=20.0))  # the control branch of random weights is faint
+    assert not np.array_equal(led, plain)
+    assert len(pictures(made(saved, 8, chunk=5, overlap=2), 8)) == 8
+
+
+@pytest.mark.parametrize("control", ["disparity", "edges", "palette", "blur"])
+def test_the_control_network_sees_the_control(control: str, saved: Saved, packages: None) -> None:
+    """What is encoded is the control video, padded, and no other."""
+    refiner = made(saved, control=control)
+    encode, seen = refiner.pipe.vae.encode, list[Any]()
+
+    def spy(pixels: Any) -> Any:
+        seen.append(pixels.numpy())
+        return encode(pixels)
+
+    refiner.pipe.vae.encode = spy
+    pictures(refiner)
+    frames = Frames.stack(sample_context(5).camera, sample_frames(5))
+    for name in ("disparity", "edges", "palette", "blur"):
+        wanted = RULE.padded(control_videos(frames, (name,))[name]).transpose(3, 0, 1, 2) / 127.5 - 1
+        assert any(np.allclose(s[0], wanted, atol=1e-5) for s in seen) == (name == control)
+
+
+def test_it_runs_in_bfloat16(saved: Saved, packages: None) -> None:
+    assert len(pictures(made(saved, dtype="bfloat16"))) == 5
+
+
+def test_missing_packages_are_said_at_once(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, said in (((), "'torchvision' too"), (("torchvision",), r"'cosmos_guardrail' too.*pip install cosmos")):
+        monkeypatch.setattr(cosmos, "find_spec", lambda name, there=there: object() if name in there else None)
+        with pytest.raises(SimvidError, match=said):
+            made(saved)
+
+
+def test_refusals_are_errors_and_not_black_pictures(
+    saved: Saved, packages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SimvidError, match=r"guardrail refuses the prompt .*bomb"):
+        pictures(made(saved, prompt="a bomb"))
+    monkeypatch.setattr(Checker, "refuse_pictures", True)
+    with pytest.raises(SimvidError, match="guardrail refuses the pictures"):
+        pictures(made(saved))
+
+
+def test_another_family_is_refused(saved: Saved, packages: None) -> None:
+    with pytest.raises(AssetError, match="'cosmos_transfer' runs Cosmos2_5_TransferPipeline"):
+        made(saved, model=saved("wan"))
+    with pytest.raises(AssetError, match="runs CosmosControlNetModel"):
+        made(saved, controlnet=saved("wan"))
