@@ -60,3 +60,23 @@ def test_what_does_not_fit_is_said_before_loading(saved: Saved) -> None:
 
 def test_it_runs_in_bfloat16(saved: Saved) -> None:
     assert len(extender(saved, dtype="bfloat16").extend(VIDEO, 4, prompt="a square")) == 4
+
+
+def test_only_new_frames_come_back(saved: Saved) -> None:
+    """The pipeline gives the history, then the history as it decodes it, then what is new."""
+    made = extender(saved)
+    real, lengths = made.pipe, list[int]()
+
+    class Numbered:
+        tokenizer = real.tokenizer
+
+        def __call__(self, **options: Any) -> Any:
+            found = real(**options)
+            lengths.append(len(found.frames[0]))
+            found.frames[0][:] = np.arange(lengths[-1])[:, None, None, None] / 255
+            return found
+
+    vars(made)["pipe"] = Numbered()
+    new = made.extend(VIDEO, 12, prompt="a square")
+    assert lengths == [5 + 17]
+    assert new[:, 0, 0, 0].tolist() == list(range(10, 22))

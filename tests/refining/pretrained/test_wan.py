@@ -232,3 +232,35 @@ def test_the_licence_and_the_weights_are_on_record(saved: Saved) -> None:
 @pytest.mark.parametrize("make", [vace, video])
 def test_it_runs_in_bfloat16(make: Any, saved: Saved) -> None:
     assert len(pictures(make(saved, dtype="bfloat16"))) == 5
+
+
+class Spy:
+    """A pipeline that remembers what it was called with and what it gave."""
+
+    def __init__(self, pipe: Any) -> None:
+        self.pipe, self.calls, self.given = pipe, list[dict[str, Any]](), list[Any]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pipe, name)
+
+    def __call__(self, **options: Any) -> Any:
+        self.calls.append(options)
+        self.given.append(self.pipe(**options))
+        return self.given[-1]
+
+
+def test_vace_keeps_robots_and_what_was_refined_before(saved: Saved) -> None:
+    """The mask is black there, and the video shows the pictures to keep; elsewhere it is white over the control."""
+    refiner = vace(saved, 8, chunk=5, overlap=2)
+    spy = vars(refiner)["pipe"] = Spy(refiner.pipe)
+    pictures(refiner, 8)
+    robot = np.stack([RULE.padded(f.ids[None])[0] == 2 for f in sample_frames(8) if f.ids is not None])
+    coarse = np.stack([RULE.padded(f.rgb[None])[0] for f in sample_frames(8)])
+    masks, videos = ([np.stack([np.asarray(x) for x in call[key]]) for call in spy.calls] for key in ("mask", "video"))
+    assert len(spy.calls) == 2
+    assert np.array_equal(masks[0][..., 0] == 0, robot[:5])
+    assert np.array_equal(videos[0][robot[:5]], coarse[:5][robot[:5]])
+    assert (masks[1][:2] == 0).all()
+    assert np.array_equal(masks[1][2:, ..., 0] == 0, robot[5 - 2 + 2 :][: len(masks[1]) - 2])
+    refined = np.round(np.clip(np.asarray(spy.given[0].frames[0]), 0, 1) * 255)[3:5, :32, :48]
+    assert np.array_equal(videos[1][:2, :32, :48], refined)
