@@ -1,6 +1,6 @@
 """The picture of docs/looks.md: all looks and all materials, splatted and path traced.
 
-python docs/make_looks.py docs/looks.png
+python docs/make_looks.py docs/looks.jpg
 """
 
 import sys
@@ -44,7 +44,7 @@ def main(out: Path) -> None:
     for k, look in enumerate(get_args(LookName)):
         put("kitchen_stack.yaml", LOOK_PX, (GAP + k % 2 * (pair + GAP), GAP + k // 2 * row), look, f"look={look}")
     put("materials.yaml", BOARD_PX, (GAP, GAP + 4 * row), "materials")
-    sheet.quantize(256, kmeans=3, dither=Image.Dither.FLOYDSTEINBERG).save(out, optimize=True)
+    sheet.save(out, quality=90, optimize=True)
 
 
 if __name__ == "__main__":
