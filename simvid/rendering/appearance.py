@@ -199,7 +199,7 @@ def _piece(plan: _Plan, covering: Covering) -> _Piece:
 def _without_hidden(pieces: list[_Piece], directions: Array, workers: Workers) -> list[_Piece]:
     """The pieces of one part without Gaussians that its own outside hides from everywhere; captures stay whole.
 
-    Gaussians that would stand out of the part come back to their surface.
+    Gaussians that would stand out of the part are lifted back to their surface.
     """
     meshed = [p for p in pieces if p.plan.mesh is not None and p.plan.back < 1 and len(p.gaussians)]
     if not meshed:
@@ -219,7 +219,13 @@ def _without_hidden(pieces: list[_Piece], directions: Array, workers: Workers) -
 
 
 def _raised(piece: _Piece, rows: NDArray[np.bool_]) -> Gaussians:
-    return replace(piece.gaussians, means=np.where(rows[:, None], piece.points, piece.gaussians.means))
+    """Some Gaussians lifted to the plane of their surface; how far they are drawn back from its rim stays."""
+    splats = piece.gaussians
+    normals = _normals(splats, np.zeros(len(splats), np.bool_))
+    sunk = ((piece.points - splats.means) * normals).sum(axis=1, keepdims=True)
+    return replace(
+        splats, means=np.where(rows[:, None], splats.means + sunk * normals, splats.means).astype(np.float32)
+    )
 
 
 def _smoothing(mesh: Mesh) -> float:
