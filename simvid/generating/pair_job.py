@@ -10,11 +10,14 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simvid.errors import SimvidError
 from simvid.frames import Frame, Frames
 from simvid.generating.pair_scenes import PairScene, families, pair_scene
+
+if TYPE_CHECKING:
+    from simvid.generating.pair_making import Made
 
 ATTEMPTS = 6
 """Draws of a scene before it is given up: some collide, diverge or put the camera inside something."""
@@ -105,7 +108,7 @@ def make_pair(task: PairTask, out: Path, share: int = 0, shares: int = 1) -> Pai
             reasons.append(str(error))
             continue
         write_pair(out / task.name, made.coarse.rgb, made.target, _labels(made.coarse), name=task.name,
-                   **_about(drawn, task, attempt))  # fmt: skip
+                   **_about(drawn, made, task, attempt))  # fmt: skip
         return PairOutcome(task.name, "made")
     folder = out / FAILED
     folder.mkdir(exist_ok=True)
@@ -118,10 +121,10 @@ def _labels(coarse: Frames) -> dict[str, Any]:
     return {name: array for name, array in found.items() if array is not None}
 
 
-def _about(drawn: PairScene, task: PairTask, attempt: int) -> dict[str, object]:
+def _about(drawn: PairScene, made: Made, task: PairTask, attempt: int) -> dict[str, object]:
     return {
         "split": "held_out" if drawn.held_out else "train", "family": drawn.family, "look": drawn.look,
-        "fps": drawn.scene.fps, "licence": "Apache-2.0",
+        "light": made.light, "coarseness": made.degraded, "fps": drawn.scene.fps, "licence": "Apache-2.0",
         "seeds": {"set": task.seed, "number": task.number, "attempt": attempt, "first_frame": drawn.first},
     }  # fmt: skip
 

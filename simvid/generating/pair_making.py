@@ -13,7 +13,9 @@ from simvid.jobs.backends import engine_of
 from simvid.jobs.preflight import prepared
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
+from simvid.rendering.environment import environment_of
 from simvid.rendering.inside import check_camera
+from simvid.rendering.light_summary import summarise
 from simvid.trajectory import Contacts, Trajectory
 
 READ = ("depth", "ids", "normals", "flow", "occlusion", "object_coords", "buffers")
@@ -28,12 +30,14 @@ class Made:
         coarse: splat frames with the labels of ``READ``.
         target: the path-traced pictures of the same instants, sRGB uint8 [T, H, W, 3].
         trajectory: of these frames.
+        light: numbers of ``LightSummary``, in the first frame's camera.
         degraded: how the coarse frames were made worse, for the record.
     """
 
     coarse: Frames
     target: NDArray[np.uint8]
     trajectory: Trajectory
+    light: tuple[float, ...]
     degraded: dict[str, float]
 
 
@@ -100,7 +104,8 @@ def make(drawn: PairScene, seed: int, *, samples: int = 24) -> Made:
         PathTraceSettings(samples=samples, max_depth=6, seed=int(generator(seed, "noise", scene.name).integers(2**32)))
     )
     target = np.stack([frame.rgb for frame in tracer.frames(assets, trajectory, path, ())])
-    return Made(blurred(coarse, degraded["blur_px"]), target, trajectory, degraded)
+    light = summarise(environment_of(scene), np.zeros(3)).numbers(path.world_from_camera[0])
+    return Made(blurred(coarse, degraded["blur_px"]), target, trajectory, light, degraded)
 
 
 def blurred(frames: Frames, sigma_px: float) -> Frames:

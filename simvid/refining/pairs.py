@@ -14,6 +14,7 @@ A data set is a folder of clips; a clip is a folder that appears whole, by renam
 | visible | uint8 | 1 where the point is seen in the frame before |
 | albedo, roughness, metallic, ambient_occlusion | uint8 | 255 sqrt(x) for albedo, 255 x for the others |
 | light_diffuse, light_specular | uint8 | 255 ``encode_light(x)`` |
+| ids | uint8 | part that owns the pixel, 0 for the sky; for the gate, no refiner reads them |
 
 All but coarse and target may be left out. Nothing is pickled. About 28 bytes per pixel with everything.
 """
@@ -50,9 +51,11 @@ _CODES: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "light_diffuse": (np.uint8, (3,)),
     "light_specular": (np.uint8, (3,)),
     "ambient_occlusion": (np.uint8, ()),
+    "ids": (np.uint8, ()),
 }
 _UNIT = ("roughness", "metallic", "ambient_occlusion")
 _LIGHT = ("light_diffuse", "light_specular")
+MOST_PARTS = 255
 UNKNOWN_LIGHT = (0.0,) * 11
 
 
@@ -66,6 +69,8 @@ class PairRecord(Model):
     look: str = "as_rendered"
     light: tuple[float, ...] = UNKNOWN_LIGHT
     """The numbers of ``simvid.refining.model.LIGHT``, for the target's light."""
+    coarseness: Mapping[str, float] = {}
+    """How the coarse pictures were made worse."""
     frames: int
     height: int
     width: int
@@ -117,10 +122,11 @@ def write_pair(
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """Conditions, the true pictures (float32 [T, 3, H, W], -1 to 1), and the record of their clip."""
+    """Conditions, the true pictures (float32 [T, 3, H, W], -1 to 1), their light, and the record of their clip."""
 
     conditions: Conditions
     target: NDArray[np.float32]
+    light: tuple[float, ...]
     record: PairRecord
 
 
@@ -176,7 +182,8 @@ class PairClip:
             for t in range(len(coarse))
         ]
         true = np.moveaxis(target.astype(np.float32) / 127.5 - 1, -1, 1)
-        return Crop(stack(each), np.ascontiguousarray(true), self.record)
+        light = _light(self.record.light, mirrored=mirrored, gain=gain)
+        return Crop(stack(each), np.ascontiguousarray(true), light, self.record)
 
     def whole(self) -> Crop:
         """All of it."""
@@ -227,6 +234,14 @@ def exposed(rgb: Array, gain: float) -> NDArray[np.uint8]:
     return np.asarray(np.round(255 * np.clip(back, 0, 1)), np.uint8)[rgb]
 
 
+def _light(numbers: tuple[float, ...], *, mirrored: bool, gain: float) -> tuple[float, ...]:
+    """The light's numbers with left and right exchanged, and with another exposure."""
+    known, x, *rest, exposure = numbers
+    if not known:
+        return numbers
+    return (known, -x if mirrored else x, *rest, exposure + float(np.log2(gain)))
+
+
 def _coded(name: str, array: Array, scale_m: float) -> Array:
     if name == "depth":
         with np.errstate(over="ignore"):
@@ -238,6 +253,10 @@ def _coded(name: str, array: Array, scale_m: float) -> Array:
         return np.where(there, np.round(127.5 * (np.clip(array, -1, 1) + 1)), 0).astype(np.uint8)
     if name in _LIGHT:
         return np.asarray(np.round(255 * encode_light(array)), np.uint8)
+    if name == "ids":
+        if array.max(initial=0) > MOST_PARTS:
+            raise ClipError(f"ids: a pair holds {MOST_PARTS} parts at most, got one with {array.max()}")
+        return array.astype(np.uint8)
     unit = np.clip(array.astype(np.float32), 0, 1)
     return np.asarray(np.round(255 * (np.sqrt(unit) if name == "albedo" else unit)), np.uint8)
 

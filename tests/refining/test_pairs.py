@@ -88,6 +88,26 @@ def test_a_gain_is_one_of_light(tmp_path: Path) -> None:
     assert np.array_equal(channels(more, "albedo"), channels(plain, "albedo"))
 
 
+def test_the_lights_numbers_follow_mirrors_and_gains(tmp_path: Path) -> None:
+    light = (1.0, 0.5, 0.25, -0.8, *range(6), 0.5)
+    clip = written(tmp_path, light=light)
+    turned = clip.crop(slice(None), slice(None), slice(None), mirrored=True, gain=2.0)
+    assert clip.whole().light == light
+    assert turned.light == (1.0, -0.5, 0.25, -0.8, *range(6), 1.5)
+    unknown = written(tmp_path, "b").crop(slice(None), slice(None), slice(None), mirrored=True, gain=2.0)
+    assert unknown.light == (0.0,) * 11
+
+
+def test_ids_are_kept_and_too_many_refused(tmp_path: Path) -> None:
+    coarse, target, labels = frames(ids=np.full((T, H, W), 7, np.uint16))
+    record = write_pair(tmp_path / "a", coarse, target, labels, name="a", family="squares", fps=12.0)
+    assert "ids" in record.arrays
+    assert (np.load(tmp_path / "a" / "ids.npy") == 7).all()
+    with pytest.raises(ClipError, match="255 parts at most, got one with 256"):
+        write_pair(tmp_path / "b", coarse, target, labels | {"ids": np.full((T, H, W), 256, np.uint16)}, name="b",
+                   family="squares", fps=12.0)  # fmt: skip
+
+
 def test_random_crops_depend_on_the_generator_alone(tmp_path: Path) -> None:
     clip = written(tmp_path)
     one, two, other = (random_crop(clip, np.random.default_rng(s), 2, 16) for s in (0, 0, 1))

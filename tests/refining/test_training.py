@@ -70,7 +70,7 @@ def weights(out: Path) -> dict[str, Any]:
 
 
 def test_the_loss_falls_and_held_out_clips_get_better(data: Path, tmp_path: Path) -> None:
-    settings = TrainSettings(**{**TINY, "steps": 60, "shares": (0.8, 0.0, 0.2), "rate": 2e-3, "ema": 0.9,
+    settings = TrainSettings(**{**TINY, "steps": 60, "shares": (0.8, 0.0, 0.2), "learn_looks": True, "rate": 2e-3, "ema": 0.9,
                                 "sample_every": 60, "save_every": 60})  # fmt: skip
     done = Trainer(data, tmp_path, settings, features=None).run()
     rows = [(step, value) for step, name, value in Log(tmp_path).rows() if name == "charbonnier"]

@@ -59,7 +59,7 @@ def make_batch(
     batch = Batch(
         target=target, channels=channels, flow=flow, visible=visible, present=present,
         look=torch.tensor([1 + looks.index(c.record.look) if c.record.look in looks else 0 for c in crops]),
-        light=torch.tensor([c.record.light for c in crops], dtype=torch.float32),
+        light=torch.tensor([c.light for c in crops], dtype=torch.float32),
         noise=torch.from_numpy(rng.standard_normal(tuple(shape), np.float32)), times=torch.from_numpy(times),
         history=torch.zeros(*shape[:2], HISTORY, *shape[3:]),
         jitter=(int(rng.integers(4)), int(rng.integers(4))),

@@ -64,7 +64,8 @@ class Trainer:
         self.settings, self.out = settings, out
         self.clips = open_pairs(data, "train")
         self.held_out = _held_out(data)
-        self.looks = tuple(sorted({c.record.look for c in self.clips} - {"as_rendered"}))
+        names = sorted({c.record.look for c in self.clips} - {"as_rendered"})
+        self.looks = tuple(names) if settings.learn_looks else ()
         self.features = imagenet_features() if isinstance(features, str) else features
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(settings.seed)
@@ -127,7 +128,7 @@ class Trainer:
             crop = clip.whole()
             draw = torch.Generator().manual_seed(self.settings.seed)
             look = clip.record.look if clip.record.look in self.looks else "as_rendered"
-            light = np.asarray(clip.record.light, np.float32)
+            light = np.asarray(crop.light, np.float32)
             video = pipe(crop.conditions, sampling=Sampling(), look=look, light=light, generator=draw, output_type="pt")
             made = video.frames.permute(0, 3, 1, 2).float().cpu()
             true, start = torch.from_numpy(crop.target), torch.from_numpy(crop.conditions.channels[:, :3])

@@ -43,6 +43,8 @@ class TrainSettings(Model):
     bfloat16: bool = True
     noise: float = Field(default=0.3, ge=0)
     """s of the bridge."""
+    learn_looks: bool = False
+    """Tell the network each clip's look by name. Needed only where the coarse pictures are not lit by it."""
     weights: Weights = Weights()
     widths: tuple[int, ...] = (32, 64, 128, 160)
     depths: tuple[int, ...] = (1, 1, 2, 2)
