@@ -66,6 +66,6 @@ def summarise(environment: Environment, place_m: Array) -> LightSummary:
         flux += np.outer(intensity / distance**2, offset / distance)
     whole = LUMINANCE @ flux
     length = float(np.linalg.norm(whole))
-    direction = whole / length if length > 1e-9 else np.zeros(3)  # noqa: PLR2004  no light at all
+    direction = whole / length if length > 1e-9 else np.zeros(3)
     around = (radiance * areas).sum(axis=(0, 1)) / (4 * np.pi)
     return LightSummary(direction, np.maximum(flux @ direction, 0), around, environment.exposure)

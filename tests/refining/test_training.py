@@ -70,8 +70,8 @@ def weights(out: Path) -> dict[str, Any]:
 
 
 def test_the_loss_falls_and_held_out_clips_get_better(data: Path, tmp_path: Path) -> None:
-    settings = TrainSettings(**{**TINY, "steps": 60, "shares": (0.8, 0.0, 0.2), "learn_looks": True, "rate": 2e-3, "ema": 0.9,
-                                "sample_every": 60, "save_every": 60})  # fmt: skip
+    settings = TrainSettings(**{**TINY, "steps": 60, "shares": (0.8, 0.0, 0.2), "rate": 2e-3, "ema": 0.9,
+                                "learn_looks": True, "sample_every": 60, "save_every": 60})  # fmt: skip
     done = Trainer(data, tmp_path, settings, features=None).run()
     rows = [(step, value) for step, name, value in Log(tmp_path).rows() if name == "charbonnier"]
     first, last = (np.mean([value for step, value in rows if low < step <= high]) for low, high in ((0, 10), (50, 60)))
