@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from simvid.errors import SimvidError
 from simvid.evaluating.flip import flip
-from simvid.evaluating.pictures import MS_SSIM_LEAST_PX, edge_f1, gradient_energy_ratio, ms_ssim, psnr, ssim
 from simvid.evaluating.sets import kernel_distance, laplacian_swd
-from simvid.evaluating.stability import flow_warp_error
 from simvid.perception.fetch import COMMAND
+from simvid.perception.pictures import MS_SSIM_LEAST_PX, edge_f1, gradient_energy_ratio, ms_ssim, psnr, ssim
+from simvid.perception.stability import flow_warp_error
 
 FIGURES: Mapping[str, str] = {
     "psnr_db": "PSNR [dB] ↑",

@@ -1,1 +1,1 @@
-"""Features of a network trained on photographs: for perceptual losses and metrics."""
+"""Edges, figures of pairs of pictures and over time, and features of a network trained on photographs."""

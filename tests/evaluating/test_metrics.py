@@ -11,10 +11,10 @@ import pytest
 
 from simvid.errors import SimvidError
 from simvid.evaluating.flip import flip, flip_map
-from simvid.evaluating.pictures import edge_f1, gradient_energy_ratio, ms_ssim, psnr, ssim
 from simvid.evaluating.sets import kernel_distance, laplacian_swd, wasserstein
-from simvid.evaluating.stability import flow_warp_error, flow_warp_ratio
 from simvid.evaluating.table import FIGURES, Motion, evaluate, markdown
+from simvid.perception.pictures import edge_f1, gradient_energy_ratio, ms_ssim, psnr, ssim
+from simvid.perception.stability import flow_warp_error, flow_warp_ratio
 
 V, U = np.mgrid[:48, :64]
 PICTURE = np.stack([4 * U, 5 * V, (U * V) % 256], axis=-1).astype(np.uint8)

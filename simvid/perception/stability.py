@@ -29,7 +29,7 @@ def flow_warp_error(
         raise ValueError("flow_warp_error: expected two frames or more; one picture has no motion")
     total, count = 0.0, 0
     for t in range(1, len(video)):
-        moved, inside = _warp(video[t - 1], flow_backward[t])
+        moved, inside = warped(video[t - 1], flow_backward[t])
         seen = inside & ~hidden[t]
         difference = (video[t].astype(np.float64) - moved)[seen] / 255
         total, count = total + float((difference**2).sum()), count + difference.size
@@ -45,8 +45,16 @@ def flow_warp_ratio(
     return flow_warp_error(video, flow_backward, hidden) / max(flow_warp_error(true, flow_backward, hidden), 1e-9)
 
 
-def _warp(picture: NDArray[np.uint8], flow: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The picture read where the flow points to, bilinearly, and whether all that was read lies inside."""
+def warped(picture: NDArray[np.uint8], flow: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """A picture read where the flow points to, bilinearly.
+
+    Args:
+        picture: uint8 [H, W, 3].
+        flow: displacement to where each pixel is read [px], [H, W, 2]; may be NaN.
+
+    Returns:
+        float64 [H, W, 3], 0 to 255, and whether all that was read lies inside, [H, W].
+    """
     height, width = flow.shape[:2]
     v, u = np.mgrid[:height, :width]
     x, y = u + flow[..., 0].astype(np.float64), v + flow[..., 1].astype(np.float64)
