@@ -66,6 +66,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
         parser = arguments.parser
         near = get_close_matches(unknown[0].partition("=")[0], parser._option_string_actions, n=1)
         parser.error(f"unknown argument {unknown[0]}" + (f"; did you mean {near[0]}?" if near else ""))
+    arguments.argv = argv
     return arguments
 
 
@@ -340,6 +341,14 @@ def _train(commands: Any) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, crops and noise (default: 0)")
     parser.add_argument("--threads", type=_positive, metavar="N", help="of the processor (default: 1)")
     parser.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints (default: 500)")
+    parser.add_argument(
+        "--from", dest="begin_from", metavar="FOLDER",
+        help="begin with the weights of a saved pipeline, the folder refiner/ of another run, and its architecture",
+    )  # fmt: skip
+    parser.add_argument(
+        "--processes", type=_positive, default=1, metavar="N",
+        help="that share each batch, one GPU each where there are GPUs (default: 1; needs accelerate)",
+    )  # fmt: skip
 
 
 def _doctor(commands: Any) -> None:

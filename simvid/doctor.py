@@ -24,6 +24,7 @@ EXTRAS = {
     "cuda": "splatting on an NVIDIA GPU",
     "pathtrace": "photoreal reference pictures",
     "refine": "video diffusion refiners",
+    "train": "training refiners on several devices",
     "pretrained": "adapters to pretrained video models",
     "view": "viewers",
     "cluster": "many machines",

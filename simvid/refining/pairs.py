@@ -22,7 +22,7 @@ All but coarse and target may be left out. Nothing is pickled. About 28 bytes pe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -215,13 +215,23 @@ def random_crop(clip: PairClip, rng: np.random.Generator, frames: int, size: int
     Raises:
         ClipError: the clip is smaller or shorter.
     """
+    return draw_crop(clip, rng, frames, size)()
+
+
+def draw_crop(clip: PairClip, rng: np.random.Generator, frames: int, size: int) -> Callable[[], Crop]:
+    """What ``random_crop`` draws, not read from the disk before it is called for.
+
+    Raises:
+        ClipError: the clip is smaller or shorter.
+    """
     r = clip.record
     if r.frames < frames or min(r.height, r.width) < size:
         raise ClipError(f"{clip.folder}: expected {frames} frames of {size} px or more, got {r.frames} of {r.width} x "
                         f"{r.height}; choose smaller crops")  # fmt: skip
     t, y, x = (int(rng.integers(0, n + 1)) for n in (r.frames - frames, r.height - size, r.width - size))
     mirrored, gain = bool(rng.integers(2)), float(1.4 ** rng.uniform(-1, 1))
-    return clip.crop(slice(t, t + frames), slice(y, y + size), slice(x, x + size), mirrored=mirrored, gain=gain)
+    where = slice(t, t + frames), slice(y, y + size), slice(x, x + size)
+    return lambda: clip.crop(*where, mirrored=mirrored, gain=gain)
 
 
 def exposed(rgb: Array, gain: float) -> NDArray[np.uint8]:

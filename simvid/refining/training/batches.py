@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simvid.refining.deep import Tensor, torch
 from simvid.refining.model import HISTORY
-from simvid.refining.pairs import Crop, PairClip, random_crop
+from simvid.refining.pairs import Crop, PairClip, draw_crop
 from simvid.refining.pipeline import follow
 from simvid.refining.training.settings import Phase, TrainSettings
 
@@ -38,52 +39,62 @@ class Batch:
 
 
 def make_batch(
-    clips: Sequence[PairClip], settings: TrainSettings, looks: Sequence[str], step: int, phase: Phase
+    clips: Sequence[PairClip], settings: TrainSettings, looks: Sequence[str], step: int, phase: Phase,
+    share: tuple[int, int] = (0, 1),
 ) -> Batch:  # fmt: skip
-    """The batch of a step.
+    """The batch of a step, or one process's share of it.
 
     Times: one for half of the clips (as sampling begins), independent and uniform for each frame of the others
     (Diffusion Forcing, Chen et al. 2024). History, for half of the clips: the true frame before with up to 0.15 of
     noise. Rollouts begin at time one and make their own history. Some conditions are hidden now and then.
+
+    Args:
+        clips, settings, looks, step, phase: what it depends on.
+        share: (k, n) takes every n-th clip from clip k on. All random numbers are drawn, so that the shares together
+            are the whole batch; only the share's own crops are read.
     """
     rng = np.random.default_rng((settings.seed, step))
+    mine = slice(share[0], None, share[1])
     chosen = [clips[int(rng.integers(len(clips)))] for _ in range(settings.batch)]
-    crops = [random_crop(clip, rng, settings.frames, settings.size_px) for clip in chosen]
+    drawn = [draw_crop(clip, rng, settings.frames, settings.size_px) for clip in chosen]
+    crops = [draw() for draw in drawn[mine]]
     target = torch.from_numpy(np.stack([crop.target for crop in crops]))
-    shape = target.shape
+    shape = (settings.batch, *target.shape[1:])
     times = np.ones(shape[:2], np.float32)
     if phase != "rollout":
-        spread = rng.random(len(crops)) < 0.5
+        spread = rng.random(len(chosen)) < 0.5
         times[spread] = rng.uniform(0.02, 1, (int(spread.sum()), shape[1]))
-    channels, flow, visible, present = _known(crops, rng)
+    channels, flow, visible, present = _known(crops, (rng.random(len(chosen)) < 0.05)[mine])
     batch = Batch(
         target=target, channels=channels, flow=flow, visible=visible, present=present,
         look=torch.tensor([1 + looks.index(c.record.look) if c.record.look in looks else 0 for c in crops]),
         light=torch.tensor([c.light for c in crops], dtype=torch.float32),
-        noise=torch.from_numpy(rng.standard_normal(tuple(shape), np.float32)), times=torch.from_numpy(times),
-        history=torch.zeros(*shape[:2], HISTORY, *shape[3:]),
+        noise=torch.from_numpy(rng.standard_normal(shape, np.float32)[mine]), times=torch.from_numpy(times[mine]),
+        history=torch.zeros(*target.shape[:2], HISTORY, *shape[3:]),
         jitter=(int(rng.integers(4)), int(rng.integers(4))),
     )  # fmt: skip
     if phase != "rollout":
-        _teach_history(batch, rng)
+        _teach_history(batch, rng, len(chosen), share)
     return batch
 
 
-def _known(crops: Sequence[Crop], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _known(crops: Sequence[Crop], still: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Conditions, without motion where ``still`` says so."""
     parts = [crop.conditions for crop in crops]
     arrays = [np.stack([getattr(p, name) for p in parts]) for name in ("channels", "flow", "visible", "present")]
-    still = rng.random(len(parts)) < 0.05
     arrays[2][still] = 0
     arrays[3][still, 1] = 0
     channels, flow, visible, present = (torch.from_numpy(array) for array in arrays)
     return channels, flow, visible, present
 
 
-def _teach_history(batch: Batch, rng: np.random.Generator) -> None:
+def _teach_history(batch: Batch, rng: np.random.Generator, count: int, share: tuple[int, int]) -> None:
     """Write true frames, a little noisy, into the history of half of the clips."""
-    told = rng.random(len(batch.target)) < 0.5
+    told = rng.random(count) < 0.5
     for b in np.flatnonzero(told):
         level = float(rng.uniform(0, 0.15))
-        before = batch.target[b, :-1]
-        noisy = before + level * torch.from_numpy(rng.standard_normal(tuple(before.shape), np.float32))
-        batch.history[b, 1:] = follow(noisy, batch.flow[b, 1:], batch.visible[b, 1:])
+        noise = rng.standard_normal((batch.target.shape[1] - 1, *batch.target.shape[2:]), np.float32)
+        k, other = divmod(int(b) - share[0], share[1])
+        if other == 0:
+            noisy = batch.target[k, :-1] + level * torch.from_numpy(noise)
+            batch.history[k, 1:] = follow(noisy, batch.flow[k, 1:], batch.visible[k, 1:])

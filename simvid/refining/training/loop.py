@@ -29,7 +29,9 @@ from simvid.refining.training.losses import (
     hinge_maker,
     temporal_difference,
 )
-from simvid.refining.training.settings import TrainSettings
+from simvid.refining.training.processes import Processes, check_share, company
+from simvid.refining.training.settings import TrainSettings, with_defaults
+from simvid.refining.training.start import begin
 
 Tell = Callable[[int, dict[str, float]], None]
 SHOWN_CLIPS = 4
@@ -48,18 +50,28 @@ class Trained:
 class Trainer:
     """Trains a refiner on a data set; goes on where an earlier run in the same folder stopped.
 
+    In company (``simvid.refining.training.processes``) each process works on its share of every batch, all take the
+    same steps, and the first one writes. The sum is that of one process, to rounding.
+
     Args:
         data: folder of training pairs.
         out: folder of the run: checkpoints/, log.csv, curves.png, samples/, refiner/.
         settings: must be those of the run that is gone on with.
         features: "imagenet" takes SqueezeNet from the cache and does without where it is not; tests give their own.
+        processes: the company; by default what the environment says.
 
     Raises:
         ClipError: no training pairs, or a damaged checkpoint.
+        AssetError: the weights to begin from are damaged or of another architecture.
         SimvidError: the folder holds a run with other settings or other data.
     """
 
-    def __init__(self, data: Path, out: Path, settings: TrainSettings, features: Any = "imagenet") -> None:
+    def __init__(
+        self, data: Path, out: Path, settings: TrainSettings, features: Any = "imagenet",
+        processes: Processes | None = None,
+    ) -> None:  # fmt: skip
+        self.processes = processes or company()
+        check_share(settings.batch, self.processes.count)
         torch.set_num_threads(settings.threads)
         self.settings, self.out = settings, out
         self.clips = open_pairs(data, "train")
@@ -67,11 +79,13 @@ class Trainer:
         names = sorted({c.record.look for c in self.clips} - {"as_rendered"})
         self.looks = tuple(names) if settings.learn_looks else ()
         self.features = imagenet_features() if isinstance(features, str) else features
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = self.processes.device
         torch.manual_seed(settings.seed)
         config: dict[str, Any] = {"widths": settings.widths, "depths": settings.depths, "window": settings.window}
         self.unet = RefinerUNet(**config, looks=self.looks).to(self.device)
         self.ema = RefinerUNet(**config, looks=self.looks).to(self.device).eval()
+        if settings.begin_from is not None:
+            begin(self.unet, Path(settings.begin_from))
         self.ema.load_state_dict(self.unet.state_dict())
         self.critic = Critic().to(self.device)
         if self.features is not None:
@@ -103,18 +117,29 @@ class Trainer:
             self.step += 1
             if self.step % settings.log_every == 0 or self.step == goal:
                 losses["seconds"] = time.perf_counter() - started
-                self.log.add(self.step, losses)
-                if tell is not None:
-                    tell(self.step, losses)
-            if self.step % settings.sample_every == 0 or self.step == goal:
+                if self.first:
+                    self.log.add(self.step, losses)
+                    if tell is not None:
+                        tell(self.step, losses)
+            if self.first and (self.step % settings.sample_every == 0 or self.step == goal):
                 figures = self.validate()
                 self.log.add(self.step, figures)
                 self.log.draw()
             if self.step % settings.save_every == 0 or self.step == goal:
-                self.save()
+                if self.first:
+                    self.save()
+                self.processes.wait()
         folder = self.out / "refiner"
-        self.pipeline().save_pretrained(folder, safe_serialization=True)
-        return Trained(folder, self.step, figures or self.validate(), self.left_out)
+        if self.first:
+            self.pipeline().save_pretrained(folder, safe_serialization=True)
+            figures = figures or self.validate()
+        self.processes.wait()
+        return Trained(folder, self.step, figures, self.left_out)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes."""
+        return self.processes.index == 0
 
     def pipeline(self) -> VideoRefinerPipeline:
         """With the averaged weights."""
@@ -156,9 +181,12 @@ class Trainer:
     def _resume(self) -> None:
         folder = checkpoint.latest(self.out)
         if folder is None:
-            self.log.cut(0)
+            if self.first:
+                self.log.cut(0)
+            self.processes.wait()
             return
         tensors, about = checkpoint.load(folder)
+        about["settings"] = with_defaults(about.get("settings"))
         for key, mine in self._about().items():
             if about.get(key) != mine:
                 wanted = f"expected {about.get(key)}, got {mine}"
@@ -169,15 +197,18 @@ class Trainer:
             names = [n for n, _ in net.named_parameters()]
             checkpoint.restore_optimizer(self.optimizers[name], names, tensors.get(f"{name}_optimizer", {}))
         self.step = int(about["step"])
-        self.log.cut(self.step)
+        if self.first:
+            self.log.cut(self.step)
+        self.processes.wait()
 
     def _one_step(self) -> dict[str, float]:
         settings, step = self.settings, self.step
         phase = settings.phase(step, perceptual=self.features is not None)
-        batch = make_batch(self.clips, settings, self.looks, step, phase)
+        share = self.processes.index, self.processes.count
+        batch = make_batch(self.clips, settings, self.looks, step, phase, share)
         batch = Batch(**{k: v.to(self.device) if hasattr(v, "to") else v for k, v in vars(batch).items()})
         self.unet.train()
-        with torch.autocast(self.device, torch.bfloat16, enabled=settings.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
             video = self._rollout(batch) if phase == "rollout" else self._predict(batch)
         video = video.float()
         adversarial = phase == "adversarial" or (phase == "rollout" and self.features is not None)
@@ -186,7 +217,8 @@ class Trainer:
         if adversarial:
             losses["critic"] = self._teach_critic(video.detach(), batch)
         self._average()
-        return {name: float(value.detach()) for name, value in losses.items()} | {"rate": settings.rate_at(step)}
+        means = self.processes.mean(torch.stack([value.detach() for value in losses.values()])).tolist()
+        return dict(zip(losses, means, strict=True)) | {"rate": settings.rate_at(step)}
 
     def _predict(self, batch: Batch) -> Tensor:
         """All frames at once, each at its own time."""
@@ -218,7 +250,7 @@ class Trainer:
         found = {
             "charbonnier": charbonnier(video, batch.target),
             "gradient": gradient_difference(video, batch.target),
-            "temporal": temporal_difference(video, batch.target, batch.flow, batch.visible),
+            "temporal": temporal_difference(video, batch.target, batch.flow, batch.visible, self.processes.mean),
         }
         total = found["charbonnier"] + factor.gradient * found["gradient"] + factor.temporal * found["temporal"]
         if self.features is not None:
@@ -246,14 +278,15 @@ class Trainer:
         Raises:
             SimvidError: the loss is not finite.
         """
-        if not bool(torch.isfinite(loss)):
-            raise SimvidError(f"step {self.step}: the loss of the {name} is {loss.item()}; go on from the last "
+        if not bool(torch.isfinite(all_of_it := self.processes.mean(loss.detach()))):
+            raise SimvidError(f"step {self.step}: the loss of the {name} is {all_of_it.item()}; go on from the last "
                               "checkpoint with a smaller rate")  # fmt: skip
         optimizer = self.optimizers[name]
         for group in optimizer.param_groups:
             group["lr"] = self.settings.rate_at(self.step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.processes.average_gradients(net)
         torch.nn.utils.clip_grad_norm_(net.parameters(), self.settings.clip_norm)
         optimizer.step()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simvid.perception.squeezenet import CHANNELS
 from simvid.refining.blocks import warp
 from simvid.refining.deep import Tensor, functional, nn, torch
@@ -21,7 +23,9 @@ def gradient_difference(one: Tensor, two: Tensor) -> Tensor:
     return d.diff(dim=-1).abs().mean() + d.diff(dim=-2).abs().mean()
 
 
-def temporal_difference(video: Tensor, true: Tensor, flow: Tensor, visible: Tensor) -> Tensor:
+def temporal_difference(
+    video: Tensor, true: Tensor, flow: Tensor, visible: Tensor, mean: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
     """How much more or less a video changes along the flow than the true one does, where surfaces stay visible.
 
     Mean of |(x_t - W x_t-1) - (y_t - W y_t-1)| over visible pixels: zero for the true video, whose highlights move.
@@ -29,6 +33,7 @@ def temporal_difference(video: Tensor, true: Tensor, flow: Tensor, visible: Tens
     Args:
         video, true: [B, T, 3, H, W].
         flow, visible: to the frame before, [B, T, 2, H, W] and [B, T, 1, H, W]; the first frame's are not read.
+        mean: over the processes that share a batch; the mean of their results is then that of the whole batch.
     """
     b, t = video.shape[:2]
     if t < 2:
@@ -37,7 +42,8 @@ def temporal_difference(video: Tensor, true: Tensor, flow: Tensor, visible: Tens
     motion = flow[:, 1:].flatten(0, 1)
     moved = warp(d[:, :-1].flatten(0, 1), motion).reshape(b, t - 1, *d.shape[2:])
     seen = visible[:, 1:]
-    return ((d[:, 1:] - moved).abs() * seen).sum() / (3 * seen.sum()).clamp(min=1)
+    count = seen.sum() if mean is None else mean(seen.sum())
+    return ((d[:, 1:] - moved).abs() * seen).sum() / (3 * count).clamp(min=1)
 
 
 class Critic(nn.Module):

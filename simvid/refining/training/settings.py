@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,7 @@ class TrainSettings(Model):
     shares: tuple[float, float, float] = (0.45, 0.35, 0.2)
     """Of the three phases."""
     batch: int = Field(default=4, ge=1)
+    """Clips per step, of all processes together."""
     frames: int = Field(default=4, ge=2)
     size_px: int = Field(default=96, ge=32)
     rate: float = Field(default=6e-4, gt=0)
@@ -46,6 +47,8 @@ class TrainSettings(Model):
     learn_looks: bool = False
     """Tell the network each clip's look by name. Needed only where the coarse pictures are not lit by it."""
     weights: Weights = Weights()
+    begin_from: str | None = None
+    """Folder of a saved pipeline whose weights the run begins with."""
     widths: tuple[int, ...] = (32, 64, 128, 160)
     depths: tuple[int, ...] = (1, 1, 2, 2)
     window: int = Field(default=8, ge=1)
@@ -76,3 +79,8 @@ class TrainSettings(Model):
             return self.rate * (step + 1) / self.warm_up
         share = (step - self.warm_up) / max(self.steps - self.warm_up, 1)
         return self.rate_end + (self.rate - self.rate_end) * 0.5 * (1 + cos(pi * min(share, 1.0)))
+
+
+def with_defaults(saved: Any) -> Any:
+    """Settings as a checkpoint keeps them, completed by the defaults of what was added since it was written."""
+    return {**TrainSettings().model_dump(mode="json"), **saved} if isinstance(saved, dict) else saved

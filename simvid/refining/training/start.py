@@ -1,0 +1,68 @@
+"""Weights to begin from: those of a saved pipeline, for fine-tuning."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from simvid.errors import AssetError
+from simvid.refining.model import RefinerUNet
+
+_CONFIG = "unet/config.json"
+ARCHITECTURE = ("widths", "depths", "window")
+
+
+def architecture(folder: Path) -> dict[str, Any]:
+    """Settings of a run that begins from a saved pipeline: widths, depths, window, noise, learn_looks.
+
+    Raises:
+        AssetError: it is no such folder.
+    """
+    net = _config(folder, _CONFIG)
+    noise = _config(folder, "scheduler/scheduler_config.json")
+    try:
+        found = {name: tuple(net[name]) if isinstance(net[name], list) else net[name] for name in ARCHITECTURE}
+        return {**found, "noise": noise["noise"], "learn_looks": bool(net["looks"])}
+    except KeyError as error:
+        raise AssetError(f"{folder}: its configuration lacks {error}; {_expected()}") from error
+
+
+def begin(net: RefinerUNet, folder: Path) -> None:
+    """Copy the weights of a saved pipeline into a network.
+
+    Raises:
+        AssetError: it is no such folder, damaged, or of another architecture; the text says what differs.
+    """
+    config = _config(folder, _CONFIG)
+    if config.get("_class_name") != RefinerUNet.__name__:
+        raise AssetError(f"{folder}: expected a {RefinerUNet.__name__}, got {config.get('_class_name')}; {_expected()}")
+    for name in (*ARCHITECTURE, "looks", "conditions", "optional"):
+        theirs, mine = _plain(config.get(name)), _plain(net.config[name])
+        if theirs != mine:
+            raise AssetError(f"{folder}: {name}: this run has {mine}, those weights have {theirs}; a run can only "
+                             "begin from weights of its own architecture")  # fmt: skip
+    try:
+        saved = RefinerUNet.from_pretrained(folder / "unet", use_safetensors=True, local_files_only=True,
+                                            low_cpu_mem_usage=False)  # fmt: skip
+        net.load_state_dict(saved.float().state_dict())
+    except Exception as error:  # every library below raises its own kind
+        raise AssetError(f"{folder}: cannot be loaded as a refiner ({error}); {_expected()}") from error
+
+
+def _config(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        tree = json.loads((folder / name).read_text())
+    except (OSError, ValueError) as error:
+        raise AssetError(f"{folder / name}: missing or damaged ({error}); {_expected()}") from error
+    if not isinstance(tree, dict):
+        raise AssetError(f"{folder / name}: expected a mapping; {_expected()}")
+    return tree
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (tuple, list)) else value
+
+
+def _expected() -> str:
+    return "expected the folder  refiner/  of a run of  simvid train refiner"
