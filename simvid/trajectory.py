@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from simvid.rotations import poses_between
 
 PartKind: TypeAlias = Literal["ground", "body", "link"]
+ParticleForm: TypeAlias = Literal["solid", "loose", "sheet", "line"]
+"""What particles stand for: a body whose F is that of one continuous map (elastic, plastic, snow), grains or drops that
+go their own ways (granular, liquid), a cloth, a rope."""
 EVENTS = ("begin", "persist", "end")
 """Names of the codes in ``Contacts.event``."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One rigid thing with a pose: the ground, a body, or one link of a robot. Part k (from 0) has id k + 1."""
+    """One thing with a pose: the ground, a body, or one link of a robot. Part k (from 0) has id k + 1.
+
+    It is rigid, but for bodies that have an entry in ``Trajectory.particles``.
+    """
 
     name: str
     """Unique: ``ground``, ``block_3`` or ``arm/hand``."""
@@ -103,18 +109,67 @@ class RobotMotion:
 
 @dataclass(frozen=True, eq=False)
 class ParticleMotion:
-    """A deformable body as P particles (filled by engines with deformable solvers)."""
+    """A deformable body as P particles.
+
+    The body is a part like any other. At rest its particles stand at ``rest`` in the part's frame, as a rigid body's
+    points do, and F is taken from there: a part that moves rigidly with rotation R and place c has positions
+    R rest + c and F = R. The part's pose is the centre of mass with the rotation that fits best, see
+    ``simvid.deforming.poses_of``.
+    """
 
     name: str
+    """Of the part."""
+    part: int
+    """Its index (id - 1)."""
     instance_id: int
+    form: ParticleForm
     positions: NDArray[np.float32]
     """World [m], [T, P, 3]."""
     deformation: NDArray[np.float32]
-    """Deformation gradient F, [T, P, 3, 3]."""
+    """Deformation gradient F = d position / d rest, [T, P, 3, 3]; of loose particles whatever the engine has."""
     rest: NDArray[np.float32]
-    """Rest positions [m], [P, 3]."""
+    """Places in the part's frame, undeformed [m], [P, 3]."""
     triangles: NDArray[np.int32] | None = None
-    """Surface faces over the particles where there are such, [F, 3]."""
+    """Faces over the particles of a sheet, [F, 3]."""
+
+    def __post_init__(self) -> None:
+        t, p = self.positions.shape[:2]
+        shapes: dict[str, tuple[int, ...]] = {
+            "positions": (t, p, 3), "deformation": (t, p, 3, 3), "rest": (p, 3),
+        }  # fmt: skip
+        for name, wanted in shapes.items():
+            array = getattr(self, name)
+            if array.shape != wanted or array.dtype != np.float32:
+                raise ValueError(
+                    f"ParticleMotion.{name}: expected float32 {wanted}, got {array.dtype} {array.shape} ({self.name})"
+                )
+            if not np.isfinite(array).all():
+                raise ValueError(f"ParticleMotion.{name}: NaN or infinite values ({self.name})")
+        if not p:
+            raise ValueError(f"ParticleMotion: expected at least one particle, got none ({self.name})")
+        if self.form not in get_args(ParticleForm):
+            raise ValueError(f"ParticleMotion.form: expected one of {get_args(ParticleForm)}, got {self.form!r}")
+        faces = self.triangles
+        if faces is not None and (faces.ndim != 2 or faces.shape[1] != 3 or not _within(faces, p)):
+            raise ValueError(f"ParticleMotion.triangles: expected rows of three particles below {p} ({self.name})")
+
+    def at(self, frame: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Positions [P, 3] and F [P, 3, 3] at a frame or between two, along straight lines; motion goes on as it was
+        before the first and after the last."""
+        first = int(np.clip(np.floor(frame), 0, max(len(self.positions) - 2, 0)))
+        share = np.float32(frame - first)
+        if share == 0 or len(self.positions) == 1:
+            return self.positions[first], self.deformation[first]
+        if share == 1:
+            return self.positions[first + 1], self.deformation[first + 1]
+        return (
+            (1 - share) * self.positions[first] + share * self.positions[first + 1],
+            (1 - share) * self.deformation[first] + share * self.deformation[first + 1],
+        )
+
+
+def _within(indices: NDArray[np.int32], count: int) -> bool:
+    return not len(indices) or bool(indices.min() >= 0 and indices.max() < count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +183,7 @@ class Trajectory:
         twists: linear velocity of the part's origin [m/s] and angular velocity [rad/s], world, float64 [T, B, 6].
         contacts: the contact table.
         robots: joint records.
-        particles: deformable bodies.
+        particles: deformable bodies, one entry for each part that is one.
         engine, engine_version: which physics made it.
         step_s: physics step.
         masses_kg: [B], infinite for fixed parts.
@@ -161,6 +216,14 @@ class Trajectory:
             raise ValueError("Trajectory.poses: quaternions must have length 1")
         if len({p.name for p in self.parts}) != b:
             raise ValueError("Trajectory.parts: names must be unique")
+        for k, body in enumerate(self.particles):
+            where = f"Trajectory.particles[{k}]"
+            if not 0 <= body.part < b or self.parts[body.part].name != body.name:
+                raise ValueError(f"{where}: expected the index of the part {body.name!r}, got {body.part}")
+            if len(body.positions) != len(self.poses):
+                raise ValueError(f"{where}: expected {len(self.poses)} frames, got {len(body.positions)}")
+        if len({body.part for body in self.particles}) != len(self.particles):
+            raise ValueError("Trajectory.particles: one entry for each part")
 
     def __repr__(self) -> str:
         return (

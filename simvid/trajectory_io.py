@@ -69,10 +69,13 @@ def _arrays(trajectory: Trajectory) -> dict[str, Array]:
             {"name": r.name, "joint_names": list(r.joint_names), "control": r.control} for r in trajectory.robots
         ],
         "particles": [
-            {"name": p.name, "instance_id": p.instance_id, "triangles": p.triangles is not None}
+            {
+                "name": p.name, "part": p.part, "instance_id": p.instance_id, "form": p.form,
+                "triangles": p.triangles is not None,
+            }
             for p in trajectory.particles
         ],
-    }
+    }  # fmt: skip
     text = json.dumps(about, sort_keys=True, allow_nan=False).encode()
     arrays: dict[str, Array] = {"about": np.frombuffer(text, np.uint8)}
     arrays |= {name: getattr(trajectory, name) for name in ("poses", "twists", "masses_kg")}
@@ -99,7 +102,9 @@ def _trajectory(about: dict[str, Any], arrays: dict[str, Array]) -> Trajectory:
     particles = tuple(
         ParticleMotion(
             name=p["name"],
+            part=p["part"],
             instance_id=p["instance_id"],
+            form=p["form"],
             triangles=arrays[f"particles.{k}.triangles"] if p["triangles"] else None,
             **{name: arrays[f"particles.{k}.{name}"] for name in _PARTICLE_ARRAYS},
         )

@@ -33,7 +33,7 @@ def example() -> Trajectory:
     )
     return Trajectory(
         fps=24.0,
-        parts=(Part("ground", "ground", 1, "ground", "ground", True), Part("arm/hand", "arm", 2, "link", "arm")),
+        parts=(Part("ground", "ground", 1, "ground", "ground", True), Part("jelly", "jelly", 3, "body", "jelly")),
         poses=poses,
         twists=RNG.random((t, 2, 6)),
         contacts=contacts,
@@ -41,7 +41,9 @@ def example() -> Trajectory:
         particles=(
             ParticleMotion(
                 "jelly",
+                1,
                 3,
+                "sheet",
                 RNG.random((t, p, 3)).astype(np.float32),
                 RNG.random((t, p, 3, 3)).astype(np.float32),
                 RNG.random((p, 3)).astype(np.float32),

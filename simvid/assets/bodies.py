@@ -15,7 +15,7 @@ from simvid.assets.captures import load_capture
 from simvid.assets.convex import convex_hull, convex_parts
 from simvid.assets.meshes import load_mesh, mesh_problems
 from simvid.assets.occupancy import occupancy_mesh
-from simvid.assets.parts import Collider, ColliderKind, Visual
+from simvid.assets.parts import Collider, ColliderKind, DeformableBody, MassProperties, Visual
 from simvid.assets.paths import resolve_asset
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
 from simvid.errors import AssetError
@@ -39,6 +39,9 @@ class BodyGeometry:
         weighing: closed pieces and their density [kg/m^3]; they make mass and inertia.
         bounds_m: corners of its box in the body's frame, [2, 3].
         radius_m: distance of its farthest point from the body's origin.
+        deformable: its particles, where it is one; visuals are then in the frame of its centre of mass.
+        mass: of a deformable body, in that frame.
+        center_m: where that frame is in the body's, [3]; None for rigid bodies.
     """
 
     visuals: tuple[Visual, ...]
@@ -46,6 +49,9 @@ class BodyGeometry:
     weighing: tuple[tuple[Collider, float], ...]
     bounds_m: Array
     radius_m: float
+    deformable: DeformableBody | None = None
+    mass: MassProperties | None = None
+    center_m: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +76,7 @@ def body_geometry(body: Body, scene: Scene, base: Path) -> BodyGeometry:
     visuals, colliders, weighing = _shape(body.shape, material, np.eye(4), context, collide=body.collision != "none")
     if not weighing and context.moves:
         raise AssetError("a moving body needs at least one part that collides, or it weighs nothing; got none")
-    points = [v.mesh.vertices if v.mesh is not None else _core(v.capture) for v in visuals]
+    points = [v.mesh.vertices if v.mesh is not None else clear_centers(v.capture) for v in visuals]
     stacked = np.concatenate(points).astype(np.float64)
     bounds = np.stack([stacked.min(axis=0), stacked.max(axis=0)])
     return BodyGeometry(visuals, colliders, weighing, bounds, float(np.linalg.norm(stacked, axis=1).max()))
@@ -130,14 +136,36 @@ def _compound(shape: Shape, material: Material, pose: Array, context: _Context, 
     return tuple(visuals), tuple(colliders), tuple(weighing)
 
 
+def meshes_in_body(spec: MeshShape, pose: Array, base: Path) -> tuple[Mesh, ...]:
+    """The meshes of a file in the body's frame, below a pose in it [4, 4].
+
+    Raises:
+        AssetError: a file that cannot be read.
+    """
+    meshes = load_mesh(resolve_asset(spec.path, base))
+    place = pose @ file_frame(spec, _bounds([m.vertices for m in meshes]))
+    return tuple(m.transformed(place) for m in meshes)
+
+
+def capture_in_body(spec: SplatShape, pose: Array, base: Path) -> Gaussians:
+    """The Gaussians of a capture in the body's frame, below a pose in it [4, 4].
+
+    Raises:
+        AssetError: a file that cannot be read, an empty one, or scales that differ.
+    """
+    path = resolve_asset(spec.path, base)
+    gaussians = load_capture(path)
+    if not len(gaussians):
+        raise AssetError(f"{path.name}: expected Gaussians, got an empty capture")
+    if len(set(spec.scale)) > 1:
+        raise AssetError(f"scale: a capture takes one scale for all axes, got {spec.scale}")
+    return transform_gaussians(gaussians, pose @ file_frame(spec, _bounds([clear_centers(gaussians)])))
+
+
 def _mesh(spec: MeshShape, material: Material, look: Look, pose: Array, context: _Context, *, collide: bool) -> Pieces:
-    path = resolve_asset(spec.path, context.base)
-    meshes = load_mesh(path)
-    bounds = _bounds([m.vertices for m in meshes])
-    place = pose @ file_frame(spec, bounds)
-    moved = tuple(m.transformed(place) for m in meshes)
+    moved = meshes_in_body(spec, pose, context.base)
     visuals = tuple(Visual(look, mesh=m) for m in moved)
-    solid = _solids(_joined(moved), material, context)
+    solid = _solids(joined(moved), material, context)
     return visuals, solid if collide else (), _weighing(solid, moved, material, context)
 
 
@@ -177,21 +205,14 @@ def _weighing(
 def _capture(
     spec: SplatShape, material: Material, look: Look, pose: Array, context: _Context, *, collide: bool
 ) -> Pieces:
-    path = resolve_asset(spec.path, context.base)
-    gaussians = load_capture(path)
-    if not len(gaussians):
-        raise AssetError(f"{path.name}: expected Gaussians, got an empty capture")
-    if len(set(spec.scale)) > 1:
-        raise AssetError(f"scale: a capture takes one scale for all axes, got {spec.scale}")
-    core = _core(gaussians)
-    moved = transform_gaussians(gaussians, pose @ file_frame(spec, _bounds([core])))
-    surface = occupancy_mesh(_core(moved))
+    moved = capture_in_body(spec, pose, context.base)
+    surface = occupancy_mesh(clear_centers(moved))
     solid = _solids(surface, material, context)
     weighing = tuple((c, material.density_kg_m3) for c in solid) if context.moves else ()
     return (Visual(look, capture=moved),), solid if collide else (), weighing
 
 
-def _core(gaussians: Gaussians | None) -> NDArray[np.float32]:
+def clear_centers(gaussians: Gaussians | None) -> NDArray[np.float32]:
     """Centres of the clearly visible Gaussians without the outliers of a capture."""
     assert gaussians is not None
     means = gaussians.means[gaussians.opacities >= 0.3]
@@ -241,7 +262,8 @@ def _bounds(points: list[NDArray[np.float32]]) -> Array:
     return np.stack([stacked.min(axis=0), stacked.max(axis=0)])
 
 
-def _joined(meshes: tuple[Mesh, ...]) -> Mesh:
+def joined(meshes: tuple[Mesh, ...]) -> Mesh:
+    """The triangles of several meshes as one."""
     offsets = np.cumsum([0, *(len(m.vertices) for m in meshes[:-1])])
     faces = np.concatenate([m.faces + o for m, o in zip(meshes, offsets, strict=True)]).astype(np.int32)
     return Mesh(np.concatenate([m.vertices for m in meshes]), faces)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from simvid.gaussians import Gaussians
 from simvid.mesh import Mesh
-from simvid.scene import Body, Look, Scene
-from simvid.trajectory import Part
+from simvid.scene import Body, DeformableKind, Look, Material, Scene
+from simvid.trajectory import Part, ParticleForm
 
 if TYPE_CHECKING:
     from simvid.assets.robots import RobotModel
@@ -62,6 +62,32 @@ class MassProperties:
 
 
 @dataclass(frozen=True, eq=False)
+class DeformableBody:
+    """A body as P particles, undeformed, in its part's frame, whose origin is the centre of mass.
+
+    Attributes:
+        kind, material: what it is made of; the numbers are ``material.deformable``.
+        form: what the particles stand for.
+        spacing_m: between neighbours.
+        rest: places [m], float32 [P, 3].
+        masses_kg: float64 [P]; they sum to density times volume, or to ``mass_kg``.
+        volumes_m3: float64 [P]; they sum to the volume of the shape.
+        triangles: faces over the particles of a cloth, int32 [F, 3]. The particles of a rope are in order along it.
+        radius_m: of a rope; half the thickness of a cloth; half the spacing of others.
+    """
+
+    kind: DeformableKind
+    material: Material
+    form: ParticleForm
+    spacing_m: float
+    rest: NDArray[np.float32]
+    masses_kg: NDArray[np.float64]
+    volumes_m3: NDArray[np.float64]
+    triangles: NDArray[np.int32] | None
+    radius_m: float
+
+
+@dataclass(frozen=True, eq=False)
 class PartAssets:
     """One part with all that physics and rendering need."""
 
@@ -75,6 +101,9 @@ class PartAssets:
     """None for the ground, fixed bodies, keyframed bodies and robot links."""
     body: Body | None = None
     """The body after counting and arranging (count = 1), None for ground and links."""
+    deformable: DeformableBody | None = None
+    """Its particles, where it is no rigid body. It then has no colliders, its visuals and pose are those of the frame
+    of its centre of mass, and the edges of its meshes are no longer than the particles' spacing."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import numpy as np
 
 from simvid.assets.arrange import body_pose, placed
 from simvid.assets.bodies import BodyGeometry, body_geometry
+from simvid.assets.deformables import deformable_geometry
 from simvid.assets.mass import collider_volume_inertia, combine
 from simvid.assets.parts import Collider, MassProperties, PartAssets, SceneAssets
 from simvid.assets.robots import RobotModel, load_robot
@@ -26,7 +27,8 @@ def prepare(scene: Scene) -> SceneAssets:
     geometries: list[BodyGeometry | None] = []
     for k, body in enumerate(scene.bodies):
         try:
-            geometries.append(body_geometry(body, scene, Path(scene._base)))
+            made = deformable_geometry if scene.material(body.material).kind is not None else body_geometry
+            geometries.append(made(body, scene, Path(scene._base)))
         except (AssetError, ValueError) as error:
             faults.append(f"{scene.where(f'bodies[{k}].shape')}: {error}")
             geometries.append(None)
@@ -56,7 +58,10 @@ def _number(scene: Scene, geometries: list[BodyGeometry], robots: list[RobotMode
             part = Part(single.name, single.name, instances, "body", body.category or body.name, held)
             mass = None if part.fixed else _mass(single, scene, geometry)
             pose = body_pose(single.pose)
-            parts.append(PartAssets(part, pose, geometry.visuals, geometry.colliders, mass, single))
+            if geometry.center_m is not None:
+                pose[:3, 3] += pose[:3, :3] @ geometry.center_m
+            seen, touching = geometry.visuals, geometry.colliders
+            parts.append(PartAssets(part, pose, seen, touching, mass, single, geometry.deformable))
     for robot, model in zip(scene.robots, robots, strict=True):
         instances += 1
         poses = model.forward(model.home)
@@ -79,6 +84,8 @@ def _ground(scene: Scene, instance: int) -> PartAssets:
 
 def _mass(body: Body, scene: Scene, geometry: BodyGeometry) -> MassProperties:
     """Mass from density and volume of the weighing colliders, or ``mass_kg`` spread over them."""
+    if geometry.mass is not None:
+        return geometry.mass
     pieces = []
     for collider, density in geometry.weighing:
         volume, center, inertia = collider_volume_inertia(collider)

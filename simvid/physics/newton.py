@@ -105,10 +105,11 @@ class _Run:
 
 def _check_supported(assets: SceneAssets) -> None:
     for k, body in enumerate(assets.scene.bodies):
-        if assets.scene.material(body.material).elastic is not None:
+        kind = assets.scene.material(body.material).kind
+        if kind is not None:
             raise SceneError(
                 f"{assets.scene.where(f'bodies[{k}].material')}: engine 'newton' moves rigid bodies and robots; the "
-                f"material of {body.name!r} is elastic. Leave elastic out, or use an engine that bends bodies "
+                f"material of {body.name!r} is {kind}. Leave {kind} out, or use an engine that bends bodies "
                 f"(installed engines: {', '.join(registry.names('physics'))})"
             )
 

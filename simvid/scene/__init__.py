@@ -36,8 +36,20 @@ from simvid.scene.cameras import (
     Stereo,
     Sun,
 )
+from simvid.scene.deformables import (
+    Cloth,
+    Deformable,
+    DeformableKind,
+    Elastic,
+    Granular,
+    Liquid,
+    Plastic,
+    Rope,
+    Snow,
+    Solid,
+)
 from simvid.scene.lenses import Fisheye, Lens, Orthographic, Pinhole
-from simvid.scene.materials import Elastic, Look, Material
+from simvid.scene.materials import Look, Material
 from simvid.scene.robots import Action, Control, GripperTo, Joints, Push, Reach, Robot, Tool, Velocity, Wait
 from simvid.scene.scene import Ground, Jitter, Label, LookName, Normal, Physics, Random, Refine, Scene, Uniform
 from simvid.scene.sensors import DepthSensor, Focus, Noise, Rolling, Sensor, Shutter, WhiteBalance
@@ -58,11 +70,12 @@ from simvid.scene.shapes import (
 
 __all__ = [
     "Action", "Arrange", "Ball", "Body", "Bowl", "Box", "Camera", "CameraKeyframe", "CameraPose", "Capsule",
-    "Compound", "CompoundPart", "Cone", "Control", "Cylinder", "DepthSensor", "Elastic", "Ellipsoid", "Fisheye",
-    "Focus", "Grid", "GripperTo", "Ground", "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label",
-    "Lens", "Light", "Line", "Look", "LookName", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise",
-    "Normal", "OneOf", "Orbit", "Orthographic", "Physics", "Pinhole", "PointLight", "Pose", "Push", "Random",
-    "Reach", "Refine", "Rig", "Ring", "Robot", "Rolling", "Scatter", "Scene", "Sensor", "Shape", "Shutter", "Sky",
-    "Slider", "Sphere", "SplatShape", "Stack", "Stereo", "Sun", "Tool", "Triangle", "Uniform", "Velocity", "Wait",
-    "Weld", "WhiteBalance",
+    "Cloth", "Compound", "CompoundPart", "Cone", "Control", "Cylinder", "Deformable", "DeformableKind",
+    "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Granular", "Grid", "GripperTo", "Ground",
+    "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Light", "Line", "Liquid",
+    "Look", "LookName", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise", "Normal", "OneOf",
+    "Orbit", "Orthographic", "Physics", "Pinhole", "Plastic", "PointLight", "Pose", "Push", "Random", "Reach",
+    "Refine", "Rig", "Ring", "Robot", "Rolling", "Rope", "Scatter", "Scene", "Sensor", "Shape", "Shutter",
+    "Sky", "Slider", "Snow", "Solid", "Sphere", "SplatShape", "Stack", "Stereo", "Sun", "Tool", "Triangle",
+    "Uniform", "Velocity", "Wait", "Weld", "WhiteBalance",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Materials (how things behave) and looks (how they appear)."""
 
+from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -16,7 +17,18 @@ from simvid.scene.base import (
     Unit,
     text_or_mapping,
 )
-from simvid.scene.rules import Problem
+from simvid.scene.deformables import (
+    Cloth,
+    Deformable,
+    DeformableKind,
+    Elastic,
+    Granular,
+    Liquid,
+    Plastic,
+    Rope,
+    Snow,
+)
+from simvid.scene.rules import Problem, Rule
 
 Texture: TypeAlias = Literal["plain", "checker", "wood", "concrete", "brushed_metal", "marble", "fabric", "tiles"]
 
@@ -70,15 +82,17 @@ LookRef: TypeAlias = Annotated[Look, BeforeValidator(_named, json_schema_input_t
 """A look, or the name of a material in the library, which stands for its look."""
 
 
-class Elastic(Model):
-    """Elastic solid."""
+KINDS: tuple[DeformableKind, ...] = get_args(DeformableKind)
 
-    young_modulus_pa: Positive
-    poisson_ratio: Annotated[float, Field(ge=0, lt=0.5)] = 0.3
+
+def _one_kind(material: "Material") -> Iterator[Problem]:
+    given = [name for name in KINDS if getattr(material, name) is not None]
+    if len(given) > 1:
+        yield Problem((given[1],), f"at most one of {', '.join(KINDS)}", " and ".join(given))
 
 
 class Material(Model):
-    """A rigid material, or an elastic one where ``elastic`` is given."""
+    """A rigid material, or a deformable one where one of the kinds from ``elastic`` to ``rope`` is given."""
 
     density_kg_m3: Positive = 1000.0
     friction: Annotated[float, Field(ge=0, le=10)] = 0.5
@@ -88,7 +102,25 @@ class Material(Model):
     rolling_friction_m: NonNegative = 0.0
     """Resistance to rolling, as a lever arm [m]."""
     elastic: Elastic | None = None
+    plastic: Plastic | None = None
+    granular: Granular | None = None
+    snow: Snow | None = None
+    liquid: Liquid | None = None
+    cloth: Cloth | None = None
+    rope: Rope | None = None
     look: LookRef = Look()
+
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(KINDS, _one_kind),)
+
+    @property
+    def kind(self) -> DeformableKind | None:
+        """Which deformable kind it is; None for a rigid material."""
+        return next((name for name in KINDS if getattr(self, name) is not None), None)
+
+    @property
+    def deformable(self) -> Deformable | None:
+        """The model under that key."""
+        return None if self.kind is None else getattr(self, self.kind)
 
 
 MaterialRef: TypeAlias = Annotated[

@@ -1,0 +1,238 @@
+"""A shape full of particles: where they stand, what each weighs. Every search is bounded, whatever the shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.solidity import mesh_problems, welded
+from simvid.assets.subdividing import with_short_edges
+from simvid.assets.winding import winding_numbers
+from simvid.errors import AssetError
+from simvid.mesh import Mesh
+
+Array: TypeAlias = NDArray[np.float64]
+USUAL = {"volume": 8000, "sheet": 2500, "line": 64}
+"""About how many particles a body gets where the scene does not say."""
+MOST = 400_000
+"""More particles than this for one body is taken for a mistake in the spacing."""
+MOST_CELLS = 2_000_000
+"""Most cells of the grid around a body."""
+LOST_SHARE = 0.05
+"""Largest share of the surface that may be farther than ``REACH`` spacings from every particle."""
+REACH = 1.5
+THIN_SHARE = 0.3
+"""Largest share of the surface below which the body may be thinner than a spacing."""
+JUDGED = 2000
+"""Places of the surface at which thickness is looked at."""
+FLAT = 0.2
+"""A sheet is at most this share of its next side thick."""
+
+
+@dataclass(frozen=True, eq=False)
+class Particles:
+    """P particles.
+
+    Attributes:
+        places: [m], float64 [P, 3].
+        shares: of the body's volume that each stands for; they sum to 1, [P].
+        spacing_m: distance between neighbours.
+        volume_m3: of the particles by their spacing, for shapes whose volume is not known otherwise; of sheets the area
+            [m^2], of lines the length [m].
+        triangles: of sheets, int32 [F, 3].
+    """
+
+    places: Array
+    shares: Array
+    spacing_m: float
+    volume_m3: float
+    triangles: NDArray[np.int32] | None = None
+
+
+def filled(solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None) -> Particles:
+    """Particles on a grid, inside of meshes by their winding number, each for an equal share of the volume.
+
+    The grid is fitted to the box around the meshes, so that a box is filled evenly to its faces.
+
+    Args:
+        solids: closed or nearly so; their insides count together.
+        volume_m3: their volume, for the spacing where none is given; <= 0 where it is not known.
+        spacing_m: as asked for.
+
+    Raises:
+        AssetError: nothing is inside, or walls are too thin for the spacing, or there would be too many particles.
+    """
+    low = np.min([m.bounds[0] for m in solids], axis=0)
+    size = np.maximum(np.max([m.bounds[1] for m in solids], axis=0) - low, 1e-9)
+    known = volume_m3 if volume_m3 > 0 else 0.3 * float(size.prod())
+    wanted = spacing_m if spacing_m is not None else float(np.cbrt(known / USUAL["volume"]))
+    fit = float(np.cbrt(max(known / MOST, size.prod() / MOST_CELLS)))
+    if not wanted >= fit:
+        raise AssetError(
+            f"particle_spacing_m: expected at least {fit:.3g} for a body of {' x '.join(f'{s:.3g}' for s in size)} m "
+            f"(at most {MOST:,} particles), got {wanted:.3g}"
+        )
+    counts = np.maximum(np.rint(size / wanted).astype(int), 1)
+    step = size / counts
+    axes = [low[k] + (np.arange(counts[k]) + 0.5) * step[k] for k in range(3)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = np.zeros(tuple(counts), np.bool_)
+    for solid in solids:
+        inside |= _inside(solid, grid.reshape(*counts, 3), step)
+    places = grid[inside.ravel()]
+    spacing = float(np.cbrt(step.prod()))
+    _check_walls(solids, places, spacing)
+    count = len(places)
+    return Particles(places, np.full(count, 1 / count), spacing, count * float(step.prod()))
+
+
+def _check_walls(solids: tuple[Mesh, ...], places: Array, spacing: float) -> None:
+    """Refuse what the particles miss: a wall thinner than about a spacing, or a shape that has no inside."""
+    if not len(places):
+        raise AssetError(
+            f"expected a shape with an inside for a deformable body, but no point of a grid of {spacing:.3g} m is in "
+            "it: it is open, inside out, or thinner than that; give a smaller particle_spacing_m, close the mesh, or "
+            "make it a cloth"
+        )
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(places)
+    lost = thin = total = 0.0
+    for solid in solids:
+        fine = with_short_edges(solid, 2 * spacing)
+        corners = fine.vertices[fine.faces].astype(np.float64)
+        cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        areas = np.linalg.norm(cross, axis=1)
+        middles = corners.mean(axis=1)
+        away = tree.query(middles)[0]
+        some = np.unique(np.linspace(0, len(areas) - 1, JUDGED).astype(int))
+        below = middles[some] - spacing * cross[some] / np.maximum(areas[some], 1e-30)[:, None]
+        through = winding_numbers(solid, below) < 0.5
+        share = float((areas[some] * through).sum() / max(areas[some].sum(), 1e-30))
+        lost += float(areas[away > REACH * spacing].sum())
+        thin += share * float(areas.sum())
+        total += float(areas.sum())
+    if lost > LOST_SHARE * total or thin > THIN_SHARE * total:
+        what = f"{lost / total:.0%} of the surface has no particle near it"
+        if thin > THIN_SHARE * total:
+            what = f"under {thin / total:.0%} of its surface the body is thinner than that"
+        raise AssetError(
+            f"particle_spacing_m: {spacing:.3g} m is too coarse: {what}; expected at most half the thinnest wall, "
+            f"try {spacing / 2:.3g}, or make it a cloth"
+        )
+
+
+def _inside(solid: Mesh, grid: Array, step: Array) -> NDArray[np.bool_]:
+    """Which points of a grid [X, Y, Z, 3] are inside a mesh.
+
+    Between the cells that its surface may touch, cells that hang together are inside or outside together; one point of
+    each such region is looked at. A mesh with holes has no such regions: all its points are looked at.
+    """
+    shape = grid.shape[:3]
+    if mesh_problems(solid):
+        return winding_numbers(solid, grid.reshape(-1, 3)).reshape(shape) > 0.5
+    from scipy import ndimage
+
+    fine = with_short_edges(solid, float(step.min()))
+    index = np.floor((fine.vertices - grid[0, 0, 0]) / step + 0.5).astype(int)
+    touched = np.zeros(shape, np.bool_)
+    touched[tuple(np.clip(index, 0, np.array(shape) - 1).T)] = True
+    touched = ndimage.binary_dilation(touched, np.ones((3, 3, 3), bool))
+    regions, count = ndimage.label(~touched)
+    flat = regions.ravel()
+    asked = np.flatnonzero(flat == 0)
+    first = np.unique(flat, return_index=True)[1][-count:] if count else np.zeros(0, int)
+    found = winding_numbers(solid, grid.reshape(-1, 3)[np.concatenate([asked, first])]) > 0.5
+    inside = np.concatenate([[False], found[len(asked) :]])[flat]
+    inside[asked] = found[: len(asked)]
+    return np.asarray(inside.reshape(shape))
+
+
+def box_sheet(size_m: tuple[float, ...], spacing_m: float | None) -> Particles:
+    """The middle sheet of a thin box as a grid of particles.
+
+    Raises:
+        AssetError: the box is not thin, or there would be too many particles.
+    """
+    size = np.array(size_m, np.float64)
+    thin = int(np.argmin(size))
+    a, b = (k for k in range(3) if k != thin)
+    if size[thin] > FLAT * min(size[a], size[b]):
+        raise AssetError(
+            f"a cloth of a box: expected one side at most {FLAT:g} of the others (the thickness), got "
+            f"{' x '.join(f'{s:g}' for s in size)} m; give a thinner box, or an elastic material"
+        )
+    wanted = spacing_m if spacing_m is not None else float(np.sqrt(size[a] * size[b] / USUAL["sheet"]))
+    if size[a] * size[b] / wanted**2 > MOST:
+        raise AssetError(f"particle_spacing_m: {wanted:.3g} would make more than {MOST:,} particles of this cloth")
+    counts = [max(round(size[k] / wanted), 1) for k in (a, b)]
+    places = np.zeros((counts[0] + 1, counts[1] + 1, 3))
+    places[..., a] = np.linspace(-size[a] / 2, size[a] / 2, counts[0] + 1)[:, None]
+    places[..., b] = np.linspace(-size[b] / 2, size[b] / 2, counts[1] + 1)
+    i, j = np.meshgrid(np.arange(counts[0]), np.arange(counts[1]), indexing="ij")
+    row = counts[1] + 1
+    p = (i * row + j).ravel()
+    odd = ((i + j) % 2 == 1).ravel()  # diagonals alternate, or the cloth would be stiffer along one of them
+    q = np.stack([p, p + row, p + row + 1, p + 1], axis=1)
+    one = np.where(odd[:, None], q[:, [0, 1, 3]], q[:, [0, 1, 2]])
+    two = np.where(odd[:, None], q[:, [1, 2, 3]], q[:, [0, 2, 3]])
+    faces = np.concatenate([one, two]).astype(np.int32)
+    if thin == 1:  # x, z and y are left-handed: the sheet's normal is to be +y
+        faces = np.ascontiguousarray(faces[:, ::-1])
+    along = [np.concatenate([[0.5], np.ones(n - 1), [0.5]]) for n in counts]
+    shares = np.outer(*along).ravel() / np.prod(counts)
+    spacing = float(np.sqrt(size[a] * size[b] / np.prod(counts)))
+    return Particles(places.reshape(-1, 3), shares, spacing, float(size[a] * size[b]), faces)
+
+
+def mesh_sheet(mesh: Mesh, spacing_m: float | None) -> Particles:
+    """An open mesh as a sheet, its vertices the particles, with edges no longer than 1.5 spacings.
+
+    Raises:
+        AssetError: no area, or too many particles.
+    """
+    places, faces = welded(mesh)
+    distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    joined = Mesh(places, faces[distinct].astype(np.int32))
+    area = float(_areas(joined.vertices.astype(np.float64), joined.faces).sum())
+    if not area > 0:
+        raise AssetError("a cloth of a mesh: expected triangles with an area, got none")
+    wanted = spacing_m if spacing_m is not None else float(np.sqrt(area / USUAL["sheet"]))
+    if area / wanted**2 > MOST or len(places) > MOST:
+        raise AssetError(f"particle_spacing_m: {wanted:.3g} would make more than {MOST:,} particles of this cloth")
+    fine = with_short_edges(joined, 1.5 * wanted)
+    used, index = np.unique(fine.faces, return_inverse=True)
+    places64 = fine.vertices[used].astype(np.float64)
+    corners = index.reshape(-1, 3).astype(np.int32)
+    areas = _areas(places64, corners)
+    weights = np.zeros(len(places64))
+    for k in range(3):
+        np.add.at(weights, corners[:, k], areas / 3)
+    if not (weights > 0).all():
+        raise AssetError("a cloth: expected every vertex in a triangle with an area")
+    return Particles(places64, weights / weights.sum(), float(np.sqrt(area / len(used))), area, corners)
+
+
+def line(length_m: float, spacing_m: float | None) -> Particles:
+    """Points along the z axis, from end to end; the outermost stand for half as much.
+
+    Raises:
+        AssetError: too many points.
+    """
+    wanted = spacing_m if spacing_m is not None else length_m / (USUAL["line"] - 1)
+    if length_m / wanted > MOST:
+        raise AssetError(f"particle_spacing_m: {wanted:.3g} would make more than {MOST:,} particles of this rope")
+    count = max(round(length_m / wanted), 2) + 1
+    places = np.zeros((count, 3))
+    places[:, 2] = np.linspace(-length_m / 2, length_m / 2, count)
+    shares = np.ones(count)
+    shares[[0, -1]] = 0.5
+    return Particles(places, shares / shares.sum(), length_m / (count - 1), length_m)
+
+
+def _areas(places: Array, faces: NDArray[np.int32]) -> Array:
+    a, b, c = (places[faces[:, k]] for k in range(3))
+    return np.asarray(np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2)
