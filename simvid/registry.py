@@ -1,6 +1,7 @@
 """Backends by name: collected from entry points as names, loaded on first use.
 
-A package adds one with an entry point in the group ``simvid.physics``, ``simvid.rendering`` or ``simvid.refining``.
+A package adds one with an entry point in the group ``simvid.physics``, ``simvid.rendering``, ``simvid.refining`` or
+``simvid.export``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from simvid.errors import MissingExtraError, SimvidError
 
-Group: TypeAlias = Literal["physics", "rendering", "refining"]
+Group: TypeAlias = Literal["physics", "rendering", "refining", "export"]
 
 BUILT_IN: Mapping[Group, Mapping[str, str]] = {
     "physics": {"newton": "simvid.physics.newton:NewtonPhysics"},
@@ -32,6 +33,12 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
         "wan_v2v": "simvid.refining.pretrained.wan:WanVideo",
         "wan_vace": "simvid.refining.pretrained.wan:WanVace",
     },
+    "export": {
+        "coco": "simvid.export.coco:Coco",
+        "lerobot": "simvid.export.lerobot:LeRobot",
+        "webdataset": "simvid.export.webdataset:WebDataset",
+        "youtube_vis": "simvid.export.youtube_vis:YoutubeVis",
+    },
 }
 """simvid's own, as in pyproject.toml; here so that a checkout works without being installed."""
 
@@ -39,6 +46,7 @@ EXTRAS: Mapping[Group, Mapping[str, str]] = {
     "physics": {"genesis": "genesis", "quadrants": "genesis", "torch": "genesis"},
     "rendering": {"gsplat": "cuda", "torch": "cuda", "mitsuba": "pathtrace", "pyoidn": "pathtrace"},
     "refining": {"torch": "refine", "diffusers": "refine", "safetensors": "refine"},
+    "export": {"pyarrow": "formats"},
 }
 """Optional packages (by import name) and the extra that brings each."""
 
@@ -46,6 +54,7 @@ _NOUNS: Mapping[Group, str] = {
     "physics": "physics engine",
     "rendering": "renderer backend",
     "refining": "refiner backend",
+    "export": "export format",
 }
 
 

@@ -129,3 +129,28 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
             return str(root / name)
 
         yield folder
+
+
+@pytest.fixture(scope="session")
+def exported_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Three frames of two cameras, every label, joints and contacts; do not change it."""
+    from simvid.testing.exporting import small_clip
+
+    return small_clip(tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture(scope="session")
+def second_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """The same for five frames, under another name."""
+    from simvid.testing.exporting import small_clip
+
+    return small_clip(tmp_path_factory.mktemp("exported"), "later", 5)
+
+
+@pytest.fixture(scope="session")
+def lerobot_python(root: Path) -> Path:
+    """An interpreter that has lerobot; see ``tests/export/make_lerobot_environment.sh``."""
+    path = Path(os.environ.get("SIMVID_LEROBOT_PYTHON") or root / ".venv-lerobot" / "bin" / "python")
+    if not path.exists():
+        pytest.skip("to run this, make the environment:  tests/export/make_lerobot_environment.sh")
+    return path

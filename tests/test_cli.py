@@ -331,7 +331,7 @@ def test_lists(simvid_: Any, root: Path) -> None:
         assert names == sorted(p.stem for p in (root / shelf).rglob("*.yaml"))
     assert "newton" in simvid_("list", "engines").out
     everything = simvid_("list", "--json").json
-    assert set(everything) == {"scenes", "renderers", "refiners", "engines"}
+    assert set(everything) == {"scenes", "renderers", "refiners", "engines", "formats"}
     assert all(e["summary"] for e in everything["scenes"])
     assert "identity  " in simvid_("list").out
 

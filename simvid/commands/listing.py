@@ -1,4 +1,4 @@
-"""``simvid list``: what lies on the shelves, and which engines there are."""
+"""``simvid list``: what lies on the shelves, and which engines and export formats there are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simvid.catalogue import SHELVES
 
 def main(arguments: argparse.Namespace) -> int:
     """Print names, each with the first line of its file."""
-    wanted = [arguments.what] if arguments.what else [*SHELVES, "engines"]
+    wanted = [arguments.what] if arguments.what else [*SHELVES, "engines", "formats"]
     found = {what: _entries(what) for what in wanted}
     if arguments.json:
         print(json.dumps(found, indent=1))
@@ -32,4 +32,8 @@ def _entries(what: str) -> list[dict[str, str]]:
     for shelf in SHELVES:
         if shelf == what:
             return [{"name": e.name, "summary": e.summary, "path": str(e.path)} for e in catalogue.entries(shelf)]
+    if what == "formats":
+        from simvid.export.job import formats
+
+        return [{"name": name, "summary": kind.summary, "path": ""} for name, kind in formats().items()]
     return [{"name": name, "summary": "", "path": ""} for name in registry.names("physics")]

@@ -1,0 +1,36 @@
+"""LeRobot's 12-bit logarithmic depth code (version 0.6): finer near the camera, every code used once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOP = 4095
+
+
+@dataclass(frozen=True)
+class LogDepth:
+    """q = rint((ln(d + s) - ln(near + s)) / (ln(far + s) - ln(near + s)) 4095), d in metres.
+
+    Attributes:
+        near_m, far_m: depths of the first and the last code; what is beyond is held at them.
+        shift_m: s.
+    """
+
+    near_m: float = 0.01
+    far_m: float = 10.0
+    shift_m: float = 3.5
+
+    def encode(self, depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """Codes, uint16; no depth (infinite or NaN) is held at the far end."""
+        d = np.nan_to_num(depth_m.astype(np.float64), nan=self.far_m, posinf=self.far_m, neginf=self.near_m)
+        low, high = np.log(self.near_m + self.shift_m), np.log(self.far_m + self.shift_m)
+        codes = (np.log(np.clip(d, self.near_m, self.far_m) + self.shift_m) - low) / (high - low) * TOP
+        return np.asarray(np.clip(np.rint(codes), 0, TOP), np.uint16)
+
+    def decode(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
+        """Depths [m]."""
+        low, high = np.log(self.near_m + self.shift_m), np.log(self.far_m + self.shift_m)
+        return np.asarray(np.exp(codes / TOP * (high - low) + low) - self.shift_m)
