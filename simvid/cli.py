@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from simvid import __version__
+from simvid.cli_jobs import add_job_commands
 from simvid.errors import SimvidError
 
 INTERRUPTED, TERMINATED, INTERNAL = 130, 143, 70
@@ -92,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         _pairs, _train, _doctor,
     ):  # fmt: skip
         add(commands)
+    add_job_commands(commands, _command)
     return parser
 
 
@@ -173,7 +175,7 @@ def _picture_options(parser: Any) -> None:
 def _job_options(parser: Any) -> None:
     parser.add_argument("--out", default=None, metavar="DIR", help="folder for clips (default: out)")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames (2 or more)")
-    parser.add_argument("--sample", type=int, default=0, metavar="K", help="which draw of what the scene randomizes")
+    parser.add_argument("--sample", type=int, metavar="K", help="draw what the scene randomizes: which draw")
     parser.add_argument("--force", action="store_true", help="run every stage again, even if nothing has changed")
 
 

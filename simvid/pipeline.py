@@ -20,7 +20,7 @@ from simvid.jobs.job import Job
 from simvid.jobs.preflight import prepared
 from simvid.parsing import load_scene
 from simvid.progress import SILENCE, Reporter
-from simvid.randomize import sample
+from simvid.randomize import as_written, sample
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
 from simvid.scene import Mount, Scene
@@ -35,7 +35,7 @@ def run(
     out: str | Path = "out",
     *,
     frames: int | None = None,
-    sample_index: int = 0,
+    sample_index: int | None = None,
     until: Until = "refining",
     trajectory: Trajectory | None = None,
     force: bool = False,
@@ -47,7 +47,7 @@ def run(
         scene: a scene, or the name or path of one.
         out: folder that the clip's folder goes into.
         frames: only the first so many, 2 at least.
-        sample_index: which draw, where the scene has ``randomize``.
+        sample_index: which draw, where the scene has ``randomize``; None runs it as it is written.
         until: the last stage to run.
         trajectory: physics that is known already.
         force: run every stage even if its result is there.
@@ -62,11 +62,12 @@ def run(
     """
     started = time.perf_counter()
     reporter.begin("assets", None)
-    drawn, sampled = sample(first_frames(_scene(scene), frames), sample_index)
+    whole = first_frames(_scene(scene), frames)
+    drawn, sampled = (as_written(whole), {}) if sample_index is None else sample(whole, sample_index)
     assets = prepared(drawn)
     if trajectory is not None:
         _fits(trajectory, assets)
-    job = Job(assets, Path(out), until, sampled, sample_index, trajectory, force, reporter)
+    job = Job(assets, Path(out), until, sampled, sample_index or 0, trajectory, force, reporter)
     reporter.end("assets", time.perf_counter() - started, False)
     if not force and (clip := existing_clip(job)) is not None:
         reporter.found(clip.path)
@@ -95,7 +96,7 @@ def simulate(scene: Scene | str | Path, reporter: Reporter = SILENCE) -> Traject
         SceneError: everything that is wrong with the scene.
         PhysicsError: the simulation diverged; the text names body, time and remedy.
     """
-    drawn, _ = sample(_scene(scene), 0)
+    drawn = as_written(_scene(scene))
     assets = prepared(drawn)
     reporter.begin("physics", drawn.frame_count)
     return engine_of(drawn).use.simulate(assets, lambda done, _: reporter.advance("physics", done))
@@ -107,7 +108,7 @@ def render(scene: Scene | str | Path, trajectory: Trajectory, camera: str) -> Fr
     Raises:
         SceneError: no such camera, or it gets into something solid.
     """
-    drawn, _ = sample(_scene(scene), 0)
+    drawn = as_written(_scene(scene))
     view = drawn.view(camera)
     if view is None:
         raise SceneError(f"camera: expected one of {', '.join(c.name for c in drawn.views)}, got {camera!r}")

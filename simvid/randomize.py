@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from simvid.errors import SceneError
 from simvid.field_paths import text
 from simvid.parsing.loading import checked, tree_of
+from simvid.parsing.subtrees import inner_draws, with_value
 from simvid.parsing.targets import NoSuchFieldError, Target, find, replaced
-from simvid.parsing.variation import CUT, is_pose, takes_whole_numbers
+from simvid.parsing.variation import is_pose, takes_whole_numbers, whole_below
 from simvid.parsing.wording import shown
 from simvid.rotations import quat_from_euler_deg, quat_multiply
-from simvid.scene import Jitter, Random, Scene
+from simvid.scene import Jitter, Normal, Random, Scene
+from simvid.scene.distributions import CUT
 from simvid.yaml_reading import Document
 
 _BELL = NormalDist()
@@ -30,7 +32,8 @@ def sample(scene: Scene, index: int) -> tuple[Scene, dict[str, Any]]:
     """Draw every value that ``randomize`` names.
 
     Each value depends on the scene's seed, its own path and the index alone: samples may be made in any order, and a
-    new entry of ``randomize`` leaves the others' values as they were.
+    new entry of ``randomize`` leaves the others' values as they were. Samples after the first also get a seed of their
+    own, so that scatters, sensor noise and refiners differ between them.
 
     Args:
         scene: with or without ``randomize``; without, it is returned as it is.
@@ -47,22 +50,95 @@ def sample(scene: Scene, index: int) -> tuple[Scene, dict[str, Any]]:
     if not scene.randomize:
         return scene, {}
     tree: Mapping[str, Any] = {key: value for key, value in tree_of(scene).items() if key != "randomize"}
-    lines, drawn = dict(scene._lines), dict[str, Any]()
+    lines, drawn, later = dict(scene._lines), dict[str, Any](), list[str]()
+    if index:
+        tree = {**tree, "seed": Stream(scene.seed, "seed", index).whole()}
     for path, random in scene.randomize.items():
-        where = scene.where(text(("randomize", path)))
         try:
             target = find(tree, path)
-            drawn[path] = draw(random, target, Stream(scene.seed, path, index))
-            tree, _ = replaced(tree, path, drawn[path], create=False)
+            if random.place is not None:
+                later.append(path)
+            else:
+                drawn[path] = _value(scene, tree, target, path, index)
+                tree, _ = replaced(tree, path, drawn[path], create=False)
         except NoSuchFieldError as error:
+            where = scene.where(text(("randomize", path)))
             raise SceneError(f"{where}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else "")) from error
         lines[text(target.loc)] = lines.get(text(("randomize", path)), lines.get("randomize", 0))
     try:
         sampled = checked(Document(scene._file, dict(tree), lines), Path(scene._base))
+        if later:
+            tree, put = _placed(scene, sampled, tree, later, index)
+            sampled, drawn = checked(Document(scene._file, dict(tree), lines), Path(scene._base)), {**drawn, **put}
     except SceneError as error:
         values = ", ".join(f"{path} = {shown(value)}" for path, value in drawn.items())
-        raise SceneError.of(replace(f, hint=f"sample {index} drew {values}") for f in error.faults) from error
+        hint = f"sample {index} drew {values}"
+        if not error.faults:
+            raise SceneError(f"{error}\n  hint: {hint}" if values else str(error)) from error
+        raise SceneError.of(replace(f, hint=hint) for f in error.faults) from error
     return sampled, drawn
+
+
+def as_written(scene: Scene) -> Scene:
+    """The scene with the values that are written in it, and nothing left to draw."""
+    return scene.model_copy(update={"randomize": {}}) if scene.randomize else scene
+
+
+def _value(scene: Scene, tree: Mapping[str, Any], target: Target, path: str, index: int) -> Any:
+    """What sample ``index`` has under a path."""
+    random = scene.randomize[path]
+    if random.sequence is not None:
+        return random.sequence[index % len(random.sequence)]
+    if random.grid is not None:
+        return random.grid[cell(scene.randomize, path, index)]
+    stream = Stream(scene.seed, path, index)
+    if random.one_of is None:
+        return draw(random, target, stream)
+    made = option = random.one_of[int(stream.unit() * len(random.one_of))]
+    for loc, inner in inner_draws(option):
+        made = with_value(made, loc, draw(inner, target, stream, whole=whole_below(tree, path, option, loc)))
+    return made
+
+
+def cell(randomize: Mapping[str, Random], path: str, index: int) -> int:
+    """Which value of a grid sample ``index`` has: the grids count up like the digits of a number, the last fastest."""
+    sizes = {name: len(random.grid) for name, random in randomize.items() if random.grid is not None}
+    names = list(sizes)
+    after = math.prod(sizes[name] for name in names[names.index(path) + 1 :])
+    return index // after % sizes[path]
+
+
+def combinations(scene: Scene) -> int:
+    """How many samples it takes until the grids of a scene have shown every combination; 1 without a grid."""
+    return math.prod(len(random.grid) for random in scene.randomize.values() if random.grid is not None)
+
+
+def _placed(
+    scene: Scene, sampled: Scene, tree: Mapping[str, Any], paths: Sequence[str], index: int
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """The tree with things in their places, and path -> pose, or the poses of all copies."""
+    from simvid.assets.arrange import pose_quat
+    from simvid.assets.placing import places
+
+    targets = {path: find(tree, path) for path in paths}
+    wanted = []
+    for path in paths:
+        place = scene.randomize[path].place
+        assert place is not None, "only those are left"
+        where = scene.where(text(("randomize", path)))
+        wanted.append((int(targets[path].loc[1]), place, Stream(scene.seed, path, index), where))
+    drawn: dict[str, Any] = {}
+    for path, poses in zip(paths, places(sampled, wanted), strict=True):
+        number = int(targets[path].loc[1])
+        body = sampled.bodies[number]
+        if body.count > 1:
+            drawn[path] = poses
+            tree, _ = replaced(tree, f"bodies[{number}].arrange", {"places": {"poses": poses}}, create=True)
+            continue
+        turn = quat_multiply(np.array(poses[0]["quaternion_wxyz"]), pose_quat(body.pose))
+        drawn[path] = {"position_m": poses[0]["position_m"], "quaternion_wxyz": turn.tolist()}
+        tree, _ = replaced(tree, path, drawn[path], create=False)
+    return tree, drawn
 
 
 class Stream:
@@ -82,19 +158,30 @@ class Stream:
         """Evenly in (0, 1), with 52 bits."""
         return (int(self._bits.random_raw()) // 2**12 + 0.5) * 2.0**-52
 
-    def bell(self) -> float:
-        """Standard normal within three standard deviations, by inversion."""
-        tail = _BELL.cdf(-CUT)
-        return _BELL.inv_cdf(tail + (1 - 2 * tail) * self.unit())
+    def whole(self) -> int:
+        """A whole number of 53 bits."""
+        return int(self._bits.random_raw()) // 2**11
+
+    def bell(self, low: float = -CUT, high: float = CUT) -> float:
+        """Standard normal from low to high, within three standard deviations, by inversion."""
+        below = _BELL.cdf(low)
+        share = 1 - 2 * below if high == -low else _BELL.cdf(high) - below
+        return _BELL.inv_cdf(below + share * self.unit())
 
 
-def draw(random: Random, target: Target, stream: Stream) -> Any:
+def draw(random: Random, target: Target, stream: Stream, *, whole: bool | None = None) -> Any:
     """One value for a field, as plain values of a scene file; whole numbers where the field wants them.
+
+    Args:
+        random: anything but ``one_of``, ``grid``, ``sequence`` and ``place``, which need more than a stream.
+        target: the field, as it stands.
+        stream: of numbers.
+        whole: whether whole numbers are wanted; None asks the field.
 
     Raises:
         NoSuchFieldError: a jitter of something that is no pose.
     """
-    whole = takes_whole_numbers(target)
+    whole = takes_whole_numbers(target) if whole is None else whole
     if random.choice is not None:
         return random.choice[int(stream.unit() * len(random.choice))]
     if random.jitter is not None:
@@ -102,7 +189,7 @@ def draw(random: Random, target: Target, stream: Stream) -> Any:
             raise NoSuchFieldError(f"expected a pose to jitter, got {shown(target.value)}")
         return jittered(target.value, random.jitter, stream)
     if random.normal is not None:
-        value = random.normal.mean + random.normal.std * stream.bell()
+        value = bell(random.normal, stream)
         return round(value) if whole else value
     if random.uniform is not None:
         low, high = random.uniform.low, random.uniform.high
@@ -116,6 +203,15 @@ def draw(random: Random, target: Target, stream: Stream) -> Any:
     u = stream.unit()
     value = min(max(math.exp(math.log(low) * (1 - u) + math.log(high) * u), low), high)
     return min(max(round(value), math.ceil(low)), math.floor(high)) if whole else value
+
+
+def bell(normal: Normal, stream: Stream) -> float:
+    """From a bell curve, between its ends."""
+    if normal.low is None and normal.high is None:
+        return normal.mean + normal.std * stream.bell()
+    low, high = normal.ends
+    z = stream.bell((low - normal.mean) / normal.std, (high - normal.mean) / normal.std)
+    return min(max(normal.mean + normal.std * z, low), high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -514,7 +514,7 @@ def test_the_common_options_stand_before_or_after_the_command(simvid_: Any) -> N
         (("run", "pendulum", "--frmes", "3"), "unknown argument --frmes; did you mean --frames?"),
         (("run", "pendulum", "--renderer", "foo"), "--renderer: expected a name on the shelf, got 'foo'"),
         (("run", "pendulum", "--refiner", "idntity"), "did you mean 'identity'?"),
-        (("run", "pendulum", "--sample", "3"), "--sample: expected 0, as pendulum randomizes nothing, got 3"),
+        (("run", "pendulum", "--sample", "3"), "--sample: expected none, as pendulum randomizes nothing, got 3"),
         (("run", "pendulum", "--out", ""), "--out: expected a folder, got nothing"),
         (("schema", "--output", "/"), "expected a place with a name of its own"),
         (("validate", "/"), "expected a .yaml file, got the folder '/'"),

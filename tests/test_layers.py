@@ -23,7 +23,6 @@ LAYERS: dict[str, int] = {
             "catalogue",
             "registry",
             "parsing",
-            "randomize",
             "schema",
             "schema_page",
             "trajectory_io",
@@ -31,11 +30,11 @@ LAYERS: dict[str, int] = {
         2,
     ),
     **dict.fromkeys(("clip", "clips", "progress", "lens", "shutter", "motion", "tracks", "derived", "deforming"), 2),
-    **dict.fromkeys(("assets", "surfaces", "perception"), 3),
+    **dict.fromkeys(("assets", "surfaces", "perception", "randomize"), 3),
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),
     **dict.fromkeys(("generating", "viewing", "commands", "doctor", "testing"), 6),
-    "cli": 7,
+    **dict.fromkeys(("cli", "cli_jobs"), 7),
 }
 VALUES_MAY_IMPORT = {"numpy", "pydantic", "pydantic_core", "simvid"}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simvid.errors import SceneError
 from simvid.rotations import pose_matrix, quat_from_euler_deg, quat_multiply
 from simvid.scene import Body, Pose, Scene
-from simvid.scene.bodies import Grid, Line, Ring, Scatter, Stack, Triangle
+from simvid.scene.bodies import Grid, Line, Places, Ring, Scatter, Stack, Triangle
 
 Array = NDArray[np.float64]
 MAX_TRIES = 2000
@@ -61,6 +61,8 @@ def placed(body: Body, scene: Scene, bounds_m: Array, radius_m: float) -> tuple[
             poses = _ring(rule, body.count)
         case Triangle() as rule:
             poses = _triangle(rule, body.count)
+        case Places() as rule:
+            poses = ((np.array(pose.position_m), pose_quat(pose)) for pose in rule.poses)
         case other:
             raise TypeError(f"no arrangement {type(other).__name__}")
     base = pose_quat(body.pose)

@@ -25,8 +25,8 @@ from simvid.trajectory import Trajectory
 def main(arguments: argparse.Namespace) -> int:
     """Run it and say where things are; ``CheckError``'s code if the labels failed a self-check."""
     scene, trajectory, out = _source(arguments)
-    if arguments.sample and not scene.randomize:
-        raise SceneError(f"--sample: expected 0, as {scene.name} randomizes nothing, got {arguments.sample}")
+    if arguments.sample is not None and not scene.randomize:
+        raise SceneError(f"--sample: expected none, as {scene.name} randomizes nothing, got {arguments.sample}")
     times, shown = reporter_for(arguments)
     with shown, warnings.catch_warnings():
         warnings.simplefilter("ignore", CheckWarning)  # told below
@@ -45,11 +45,14 @@ def main(arguments: argparse.Namespace) -> int:
     return CheckError.exit_code if clip.failed_checks else 0
 
 
-def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Path]:
-    """The scene, and for a clip folder its trajectory and the folder that it lies in."""
+def source_scene(arguments: argparse.Namespace) -> Scene:
+    """The scene with what the options change."""
+    return load_scene(arguments.scene, overrides_of(arguments))
+
+
+def overrides_of(arguments: argparse.Namespace) -> list[str]:
+    """What the options change in a scene, as ``--set`` takes it."""
     overrides = list(arguments.overrides)
-    if arguments.out == "":
-        raise ClipError("--out: expected a folder, got nothing")
     for path, value in (
         ("render", _entry("renderer", arguments.renderer)),
         ("refine.refiner", _entry("refiner", arguments.refiner)),
@@ -59,6 +62,14 @@ def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Pa
             overrides.append(f"{path}={json.dumps(value)}")
     if arguments.labels is not None:
         overrides.append(f"labels={json.dumps(_labels(arguments.labels))}")
+    return overrides
+
+
+def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Path]:
+    """The scene, and for a clip folder its trajectory and the folder that it lies in."""
+    if arguments.out == "":
+        raise ClipError("--out: expected a folder, got nothing")
+    overrides = overrides_of(arguments)
     folder = Path(arguments.scene)
     if arguments.until == "rendering" and (folder / CLIP_FILE).is_file():
         clip = Clip.open(folder)

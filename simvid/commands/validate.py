@@ -34,10 +34,10 @@ def _checked(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         if not arguments.syntax_only:
             from simvid.jobs.backends import engine_of
             from simvid.jobs.preflight import prepared
-            from simvid.randomize import sample
+            from simvid.randomize import as_written, sample
 
-            drawn, _ = sample(scene, 0)
-            engine_of(drawn).use.check(prepared(drawn))
+            for drawn in (as_written(scene), *([sample(scene, 0)[0]] if scene.randomize else [])):
+                engine_of(drawn).use.check(prepared(drawn))
     except SimvidError as error:
         faults = [
             {"file": f.file, "line": f.line, "field": f.field, "message": f.message, "hint": f.hint}

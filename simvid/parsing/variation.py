@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from simvid.errors import Fault
+from simvid.field_paths import Loc
 from simvid.parsing.backends import backend_faults
+from simvid.parsing.names import did_you_mean
 from simvid.parsing.references import reference_faults
+from simvid.parsing.subtrees import inner_draws, path_below, with_value
 from simvid.parsing.targets import NoSuchFieldError, Target, find, replaced
 from simvid.parsing.wording import fault, schema_faults, shown
-from simvid.scene import Pose, Random, Scene
+from simvid.scene import Place, Pose, Random, Scene
 from simvid.yaml_reading import Document
 
-CUT = 3.0
-"""Bell curves end at this many standard deviations."""
 _FIXED = ("simvid", "name", "seed", "randomize")
 _CAMERA = {"name": "stand_in", "pose": {}}
 
@@ -42,16 +43,16 @@ def is_pose(target: Target) -> bool:
 
 
 def extremes(random: Random, *, whole: bool) -> tuple[Any, ...]:
-    """The outermost values that may be drawn; all of a choice, none of a jitter.
+    """The outermost values that may be drawn; all of a list, none of a jitter or a place.
 
     Raises:
         ValueError: the field wants whole numbers, and there are none in the range.
     """
-    if random.choice is not None:
-        return random.choice
+    listed = random.choice or random.grid or random.sequence
+    if listed is not None:
+        return listed
     if random.normal is not None:
-        spread = CUT * random.normal.std
-        low, high = random.normal.mean - spread, random.normal.mean + spread
+        low, high = random.normal.ends
         return (round(low), round(high)) if whole else (low, high)
     span = random.uniform or random.log_uniform
     if span is None:
@@ -62,6 +63,32 @@ def extremes(random: Random, *, whole: bool) -> tuple[Any, ...]:
     if first > last:
         raise ValueError(f"[{span.low:g}, {span.high:g}]")
     return (first, last)
+
+
+def outermost(tree: Mapping[str, Any], path: str, options: Sequence[Any]) -> Iterator[Any]:
+    """Of each subtree: all values in it at their first extremes, and each in turn at its others.
+
+    Raises:
+        ValueError, pydantic.ValidationError: a distribution in a subtree cannot be.
+        NoSuchFieldError: it stands where no field is.
+    """
+    for option in options:
+        inner = dict(inner_draws(option))
+        ends: dict[Any, tuple[Any, ...]] = {}
+        for loc, random in inner.items():
+            ends[loc] = extremes(random, whole=whole_below(tree, path, option, loc))
+        first = option
+        for loc, values in ends.items():
+            first = with_value(first, loc, values[0])
+        yield first
+        for loc, values in ends.items():
+            yield from (with_value(first, loc, value) for value in values[1:])
+
+
+def whole_below(tree: Mapping[str, Any], path: str, option: object, loc: Loc) -> bool:
+    """Whether a place in a subtree, put where ``path`` says, holds whole numbers only."""
+    placed, target = replaced(tree, path, option, create=False)
+    return takes_whole_numbers(find(placed, path_below(path, loc)) if loc else target)
 
 
 def _entry_faults(
@@ -81,8 +108,19 @@ def _entry_faults(
         if not is_pose(target):
             yield fault(document, loc, f"expected the path of a pose for jitter, got {shown(target.value)} there")
         return
+    if random.place is not None:
+        yield from _place_faults(document, loc, target, random.place)
+        return
     try:
-        values = extremes(random, whole=takes_whole_numbers(target))
+        values: Sequence[Any] = extremes(random, whole=takes_whole_numbers(target))
+        if random.one_of is not None:
+            values = list(outermost(tree, path, random.one_of))
+    except NoSuchFieldError as error:
+        yield fault(document, loc, error.message, error.hint)
+        return
+    except ValidationError as error:
+        yield fault(document, loc, f"expected distributions that can be in the subtrees, got {_first(error)}")
+        return
     except ValueError as error:
         yield fault(document, loc, f"expected a range that holds a whole number, got {error}")
         return
@@ -94,6 +132,34 @@ def _entry_faults(
                 message = f"{found.message} (with {shown(value)}, which may be drawn)"
                 yield fault(document, loc, message, found.hint)
                 break
+
+
+def _place_faults(document: Document, loc: Loc, target: Target, place: Place) -> Iterator[Fault]:
+    """A place is for the pose of a body that no path moves, on the ground or on one other body."""
+    tree = document.tree
+    assert isinstance(tree, dict)
+    if len(target.loc) != 3 or (target.loc[0], target.loc[2]) != ("bodies", "pose"):
+        yield fault(document, loc, f"expected the path of a body's pose for place, got {loc[-1]}", "bodies.NAME.pose")
+        return
+    bodies = [body for body in tree.get("bodies", ()) if isinstance(body, Mapping)]
+    body = tree["bodies"][int(target.loc[1])]
+    for key in ("motion", "joint"):
+        if body.get(key) is not None:
+            yield fault(document, loc, f"expected a body without {key} to place, got {body.get('name')}")
+    single = [str(b["name"]) for b in bodies if b is not body and b.get("count", 1) == 1 and "name" in b]
+    if place.on == "ground":
+        if tree.get("ground") is None:
+            yield fault(
+                document, loc, "expected a scene with ground, to place things on it, got none", "add  ground: {}"
+            )
+    elif place.on not in single:
+        hint = did_you_mean(place.on, single)
+        yield fault(document, loc, f"expected ground or another body without copies for on, got '{place.on}'", hint)
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
 def _faults(document: Document, base: Path, target: Target) -> list[Fault]:

@@ -16,6 +16,7 @@ from simvid.scene.bodies import (
     Keyframe,
     Line,
     Motion,
+    Places,
     Ring,
     Scatter,
     Slider,
@@ -48,10 +49,11 @@ from simvid.scene.deformables import (
     Snow,
     Solid,
 )
+from simvid.scene.distributions import Jitter, LogUniform, Normal, Place, Random, Uniform
 from simvid.scene.lenses import Fisheye, Lens, Orthographic, Pinhole
 from simvid.scene.materials import Look, Material
 from simvid.scene.robots import Action, Control, GripperTo, Joints, Push, Reach, Robot, Tool, Velocity, Wait
-from simvid.scene.scene import Ground, Jitter, Label, LookName, Normal, Physics, Random, Refine, Scene, Uniform
+from simvid.scene.scene import Ground, Label, LookName, Physics, Refine, Scene
 from simvid.scene.sensors import DepthSensor, Focus, Noise, Rolling, Sensor, Shutter, WhiteBalance
 from simvid.scene.shapes import (
     Bowl,
@@ -71,11 +73,11 @@ from simvid.scene.shapes import (
 __all__ = [
     "Action", "Arrange", "Ball", "Body", "Bowl", "Box", "Camera", "CameraKeyframe", "CameraPose", "Capsule",
     "Cloth", "Compound", "CompoundPart", "Cone", "Control", "Cylinder", "Deformable", "DeformableKind",
-    "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Granular", "Grid", "GripperTo", "Ground",
-    "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Light", "Line", "Liquid",
-    "Look", "LookName", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise", "Normal", "OneOf",
-    "Orbit", "Orthographic", "Physics", "Pinhole", "Plastic", "PointLight", "Pose", "Push", "Random", "Reach",
-    "Refine", "Rig", "Ring", "Robot", "Rolling", "Rope", "Scatter", "Scene", "Sensor", "Shape", "Shutter",
+    "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Granular", "Grid", "GripperTo", "Ground", "Hinge",
+    "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Light", "Line", "Liquid", "LogUniform",
+    "Look", "LookName", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise", "Normal", "OneOf", "Orbit",
+    "Orthographic", "Physics", "Pinhole", "Place", "Places", "Plastic", "PointLight", "Pose", "Push", "Random",
+    "Reach", "Refine", "Rig", "Ring", "Robot", "Rolling", "Rope", "Scatter", "Scene", "Sensor", "Shape", "Shutter",
     "Sky", "Slider", "Snow", "Solid", "Sphere", "SplatShape", "Stack", "Stereo", "Sun", "Tool", "Triangle",
     "Uniform", "Velocity", "Wait", "Weld", "WhiteBalance",
 ]  # fmt: skip

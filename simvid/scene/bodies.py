@@ -81,6 +81,13 @@ class Scatter(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (Rule(("low_m", "high_m"), _ordered),)
 
 
+class Places(Model):
+    """Anywhere: a pose for each copy."""
+
+    poses: Annotated[tuple[Pose, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    """Turned by these after the rotation of the body's own pose."""
+
+
 class Arrange(OneOf):
     """Where the copies of a body with ``count`` go."""
 
@@ -90,6 +97,7 @@ class Arrange(OneOf):
     ring: Ring | None = None
     triangle: Triangle | None = None
     scatter: Scatter | None = None
+    places: Places | None = None
 
 
 class Keyframe(Model):
@@ -167,7 +175,7 @@ def _copies_placed(body: "Body") -> Iterator[Problem]:
     if body.count > 1 and body.arrange is None:
         yield Problem(
             ("count",), "arrange beside a count above 1", f"count: {body.count} alone",
-            "say where the copies go: arrange: {stack | line | grid | ring | triangle | scatter: …}",
+            "say where the copies go: arrange: {stack | line | grid | ring | triangle | scatter | places: …}",
         )  # fmt: skip
 
 

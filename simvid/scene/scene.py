@@ -3,13 +3,14 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from simvid.scene.base import Model, Name, NonNegative, Number, OneOf, Positive, Vec3, as_tuple
+from simvid.scene.base import Model, Name, Number, Positive, Vec3, as_tuple
 from simvid.scene.bodies import Body
 from simvid.scene.cameras import Camera, Light, Rig, Sky, Sun
+from simvid.scene.distributions import Random
 from simvid.scene.library import LIBRARY
 from simvid.scene.materials import LookRef, Material, MaterialRef
 from simvid.scene.robots import Robot
@@ -65,62 +66,6 @@ class Refine(Model):
 
     refiner: str = "identity"
     look: str = "as_rendered"
-
-
-def _low_first(span: "Uniform") -> Iterator[Problem]:
-    if span.low > span.high:
-        yield Problem((), "[low, high] with low <= high", f"[{span.low:g}, {span.high:g}]")
-
-
-class Uniform(Model):
-    """Evenly between low and high, as [low, high]."""
-
-    low: Number
-    high: Number
-
-    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("low", "high"), _low_first),)
-
-
-class LogUniform(Uniform):
-    """Evenly in the logarithm between low and high, as [low, high]."""
-
-    low: Positive
-    high: Positive
-
-
-Pair = tuple[Number, Number]
-
-
-def _pair(value: object) -> object:
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return {"low": value[0], "high": value[1]}
-    return value
-
-
-class Normal(Model):
-    """Bell curve, cut off at three standard deviations."""
-
-    mean: Number
-    std: Positive
-
-
-class Jitter(Model):
-    """Small change of a pose: position by a normal of this size per axis, rotation about a random axis."""
-
-    position_m: NonNegative = 0.0
-    """Standard deviation along each axis, cut off at three of them [m]."""
-    rotation_deg: NonNegative = 0.0
-    """Standard deviation of the angle, cut off at three of them [deg]."""
-
-
-class Random(OneOf):
-    """How one value varies from sample to sample."""
-
-    uniform: Annotated[Uniform, BeforeValidator(_pair, json_schema_input_type=Pair | Uniform)] | None = None
-    log_uniform: Annotated[LogUniform, BeforeValidator(_pair, json_schema_input_type=Pair | LogUniform)] | None = None
-    normal: Normal | None = None
-    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=256)] | None = None
-    jitter: Jitter | None = None
 
 
 def frame_steps(fps: float) -> int:
