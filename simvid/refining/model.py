@@ -68,12 +68,14 @@ class RefinerUNet(ModelMixin, ConfigMixin):
         self.encode = nn.ModuleList(
             nn.ModuleList(ResBlock(w, _EMBEDDING) for _ in range(n)) for w, n in zip(widths, depths, strict=True)
         )
+        self.join = nn.ModuleList(nn.GroupNorm(8, a + b) for a, b in zip(widths[1:], widths, strict=False))
         self.up = nn.ModuleList(nn.Conv2d(a + b, b, 3, padding=1) for a, b in zip(widths[1:], widths, strict=False))
         self.decode = nn.ModuleList(ResBlock(w, _EMBEDDING) for w in widths[:-1])
         self.look_back = nn.ModuleDict({
             name: WarpFusion(w) if level < 2 else TimeAttention(w, window)
             for level, w in enumerate(widths) for name in self._sites(level, len(widths))
         })  # fmt: skip
+        self.even = nn.GroupNorm(8, widths[0])
         self.fine = nn.Conv2d(widths[0], 4 * 16, 3, padding=1)
         self.head = nn.Conv2d(16 + 6, 16, 3, padding=1)
         self.leave = nn.Conv2d(16, 3, 3, padding=1)
@@ -134,10 +136,11 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             skips.append(x)
         for level in reversed(range(len(self.decode))):
             wide = functional.interpolate(x, scale_factor=2, mode="nearest")
-            x = self.decode[level](self.up[level](torch.cat([wide, skips[level]], dim=1)), embedding)
+            joined = self.join[level](torch.cat([wide, skips[level]], dim=1))
+            x = self.decode[level](self.up[level](joined), embedding)
             if f"up{level}" in self.look_back:
                 x = self._back(f"up{level}", level, x, moved, (b, t), old, new)
-        fine = functional.pixel_shuffle(self.fine(x), 2)[..., :height, :width]
+        fine = functional.pixel_shuffle(self.fine(functional.silu(self.even(x))), 2)[..., :height, :width]
         both = torch.cat([sample, coarse], dim=2).flatten(0, 1).to(fine.dtype)
         change = self.leave(functional.silu(self.head(torch.cat([fine, both], dim=1))))
         return coarse + change.reshape(b, t, 3, height, width).float(), new
