@@ -34,8 +34,17 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
         "wan_vace": "simvid.refining.pretrained.wan:WanVace",
     },
     "export": {
+        "bop": "simvid.export.bop:Bop",
         "coco": "simvid.export.coco:Coco",
+        "cosmos3": "simvid.export.cosmos3:Cosmos3",
+        "cosmos_transfer": "simvid.export.cosmos_transfer:CosmosTransfer",
+        "exr": "simvid.export.exr:Exr",
+        "flo": "simvid.export.flo:Flo",
+        "hdf5": "simvid.export.hdf5:Hdf5",
+        "kitti": "simvid.export.kitti:Kitti",
+        "kubric": "simvid.export.kubric:Kubric",
         "lerobot": "simvid.export.lerobot:LeRobot",
+        "mcap": "simvid.export.mcap:Mcap",
         "webdataset": "simvid.export.webdataset:WebDataset",
         "youtube_vis": "simvid.export.youtube_vis:YoutubeVis",
     },
@@ -46,7 +55,7 @@ EXTRAS: Mapping[Group, Mapping[str, str]] = {
     "physics": {"genesis": "genesis", "quadrants": "genesis", "torch": "genesis"},
     "rendering": {"gsplat": "cuda", "torch": "cuda", "mitsuba": "pathtrace", "pyoidn": "pathtrace"},
     "refining": {"torch": "refine", "diffusers": "refine", "safetensors": "refine"},
-    "export": {"pyarrow": "formats"},
+    "export": {"pyarrow": "formats", "h5py": "formats", "OpenEXR": "formats", "mcap": "formats"},
 }
 """Optional packages (by import name) and the extra that brings each."""
 

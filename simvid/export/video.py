@@ -97,7 +97,7 @@ def _stream(container: Any, array: NDArray[Any], fps: float, codec: Codec, path:
     context.pix_fmt = codec.pix_fmt
     context.gop_size = codec.gop
     context.thread_count = 1
-    if codec.source == "rgb24":
+    if codec.source != codec.pix_fmt:  # colours become luma and chroma; by which matrix, is tagged
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = LIMITED
     return stream

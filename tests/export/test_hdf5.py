@@ -1,0 +1,64 @@
+"""HDF5 as robomimic has it, read back by h5py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from simvid.clip import Clip
+from simvid.clips.arrays import read_named
+from simvid.export.hdf5 import FILE, Hdf5
+from simvid.export.job import Choice, export
+from simvid.testing.exporting import JOINTS, ExporterContract
+
+
+class TestHdf5(ExporterContract):
+    kind = Hdf5
+
+
+def test_h5py_reads_every_value(exported_clip: Clip, second_clip: Clip, tmp_path: Path) -> None:
+    clips = [exported_clip, second_clip]
+    export([c.path for c in clips], "hdf5", tmp_path / "out")
+    with h5py.File(tmp_path / "out" / FILE) as file:
+        assert file["data"].attrs["total"] == 8
+        assert json.loads(file["data"].attrs["env_args"])["env_name"] == "simvid"
+        assert [n.decode() for n in file["mask/train"]] == ["demo_0", "demo_1"]
+        for k, clip in enumerate(clips):
+            demo, trajectory = file[f"data/demo_{k}"], clip.trajectory
+            assert demo.attrs["num_samples"] == clip.frame_count
+            assert json.loads(demo.attrs["joint_names"]) == [f"arm.{j}" for j in JOINTS]
+            robot = trajectory.robots[0]
+            assert (demo["actions"][:] == robot.targets).all()
+            assert (demo["obs/joint_pos"][:] == robot.positions).all()
+            assert (demo["obs/joint_vel"][:] == robot.velocities).all()
+            state = demo["states"][:].reshape(clip.frame_count, len(trajectory.parts), 13)
+            assert (state[..., :7] == trajectory.poses).all()
+            assert (state[..., 7:] == trajectory.twists).all()
+            assert demo["dones"][:].tolist() == [0] * (clip.frame_count - 1) + [1]
+            for camera in ("front", "side"):
+                frames = clip.frames(camera)
+                assert (demo[f"obs/{camera}_image"][:] == frames.rgb).all()
+                for name in clip.arrays(camera)[1:]:
+                    stored, values = demo[f"obs/{camera}_{name}"][:], getattr(frames, name)
+                    assert stored.dtype == values.dtype
+                    assert np.array_equal(stored, values, equal_nan=values.dtype.kind == "f"), name
+                for label in ("tracks", "boxes_3d"):
+                    for name, values in read_named(clip.path / "cameras" / camera / f"{label}.npz").items():
+                        stored = demo[f"labels/{camera}/{label}/{name}"][()]
+                        assert np.array_equal(stored, values, equal_nan=values.dtype.kind == "f")
+                pose = demo[f"labels/{camera}/camera/world_from_camera"][:]
+                assert (pose == clip.cameras[camera].world_from_camera).all()
+            assert (demo["labels/contacts/impulse_z_n_s"][:] == trajectory.contacts.impulse_n_s[:, 2]).all()
+            assert demo["labels/contacts/event"][:].tolist() == [b"begin", b"persist", b"end"]
+
+
+def test_it_can_be_left_unpacked(exported_clip: Clip, tmp_path: Path) -> None:
+    choice = Choice(("side",), ("depth",))
+    export([exported_clip.path], "hdf5", tmp_path / "out", choice=choice, options={"compression": 0})
+    with h5py.File(tmp_path / "out" / FILE) as file:
+        obs = file["data/demo_0/obs"]
+        assert obs["side_depth"].compression is None
+        assert set(obs) == {"joint_pos", "joint_vel", "side_image", "side_depth", "side_depth_expected"}
