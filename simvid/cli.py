@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
         _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report, _export,
-        _pairs, _train, _doctor,
+        _pairs, _train, _evaluate, _doctor,
     ):  # fmt: skip
         add(commands)
     add_job_commands(commands, _command)
@@ -136,6 +136,13 @@ def _positive(text: str) -> int:
     """A whole number above 0."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
     return int(text)
 
 
@@ -373,6 +380,39 @@ def _train(commands: Any) -> None:
         "--processes", type=_positive, default=1, metavar="N",
         help="that share each batch, one GPU each where there are GPUs (default: 1; needs accelerate)",
     )  # fmt: skip
+
+
+def _evaluate(commands: Any) -> None:
+    parser = _command(
+        commands, "evaluate", "compare refined with true pictures: a clip with its path-traced twin, or held-out pairs",
+        "  simvid evaluate --refiner bundled\n  simvid evaluate --refiner bundled --data pairs --ablate --count 12\n"
+        "  simvid evaluate out/pendulum-1a2b3c4d --refined bundled",
+    )  # fmt: skip
+    parser.add_argument("clip", nargs="?", metavar="CLIP", help="a clip folder; without one, pairs are refined")
+    parser.add_argument(
+        "--refined", action="append", default=[], metavar="NAME",
+        help="a refinement that the clip has; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--reference", metavar="CLIP|DIR",
+        help="the path-traced clip, or a folder of PNG pictures (default: the path-traced clip beside it)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--refiner", action="append", default=[], metavar="ENTRY",
+        help="entry of the refiners shelf to try; may be given again",
+    )  # fmt: skip
+    parser.add_argument("--data", metavar="DIR", help="folder of training pairs (default: the sample that comes along)")
+    parser.add_argument("--split", choices=("held_out", "train"), help="of the pairs (default: held_out)")
+    parser.add_argument("--count", type=_positive, metavar="N", help="only so many pairs, spread evenly over all")
+    parser.add_argument(
+        "--ablate", action="store_true",
+        help="also without each control, without a past, and with other steps and strengths",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the refiners (default: 0)")
+    parser.add_argument(
+        "--out", default="out/evaluation", metavar="DIR", help="for tables and videos (default: out/evaluation)"
+    )
+    parser.add_argument("--videos", type=_count, default=8, metavar="N", help="clips that get a video (default: 8)")
 
 
 def _doctor(commands: Any) -> None:

@@ -53,6 +53,23 @@ def kernel_distance(one: Array, two: Array) -> float:
     return float(inner - 2 * both.mean())
 
 
+def paired_kernel_distance(one: Array, two: Array) -> float:
+    """The same for features of as many pictures of the same scenes, row by row; 0 for equals.
+
+    Mean over i != j of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) (Gretton et al. 2012, "A Kernel Two-Sample
+    Test", eq. 4). Rows of one scene are alike, so they would pull the mean over all i and j far below 0.
+
+    Raises:
+        ValueError: different numbers, or fewer than two.
+    """
+    n, d = one.shape
+    if n < 2 or two.shape != one.shape:
+        raise ValueError(f"paired_kernel_distance: expected two sets of two pictures or more, got {n} and {len(two)}")
+    a, b, both = ((x @ y.T / d + 1) ** 3 for x, y in ((one, one), (two, two), (one, two)))
+    total = a + b - both - both.T
+    return float((total.sum() - np.trace(total)) / (n * (n - 1)))
+
+
 def wasserstein(one: Array, two: Array) -> float:
     """Mean over columns of the W1 distance of two samples [N, D] of one size: mean difference of sorted values."""
     return float(np.abs(np.sort(one, axis=0) - np.sort(two, axis=0)).mean())

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import SimvidError
 from simvid.evaluating.flip import flip
-from simvid.evaluating.sets import kernel_distance, laplacian_swd
+from simvid.evaluating.jod import jod, jod_lacks
+from simvid.evaluating.sets import laplacian_swd, paired_kernel_distance
 from simvid.perception.fetch import COMMAND
 from simvid.perception.pictures import MS_SSIM_LEAST_PX, edge_f1, gradient_energy_ratio, ms_ssim, psnr, ssim
 from simvid.perception.stability import flow_warp_error
 
+Floats: TypeAlias = NDArray[np.float64]
 FIGURES: Mapping[str, str] = {
     "psnr_db": "PSNR [dB] ↑",
     "ssim": "SSIM ↑",
@@ -29,6 +31,7 @@ FIGURES: Mapping[str, str] = {
     "edge_f1": "edge F1 ↑",
     "flow_warp_error": "flow-warp error",
     "flow_warp_ratio": "flow-warp ratio (≤ 1)",
+    "jod": "JOD (10 is equal) ↑",
 }
 """Figures in the order of tables, with their headings. PSNR of equal videos is infinite, written as null."""
 _BATCH = 8
@@ -41,10 +44,12 @@ class Evaluation:
     Attributes:
         figures: by name, as in ``FIGURES``.
         left_out: figures that could not be computed, and why.
+        pooled: features of the video's and of the true pictures, [T, d] each, for the KID-like figure of many clips.
     """
 
     figures: Mapping[str, float]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    pooled: tuple[Floats, Floats] | None = field(default=None, repr=False, compare=False)
 
     def json(self) -> dict[str, Any]:
         """Plain values."""
@@ -61,7 +66,11 @@ class Motion:
 
 
 def evaluate(
-    video: NDArray[np.uint8], true: NDArray[np.uint8], motion: Motion | None = None, features: Any = None
+    video: NDArray[np.uint8],
+    true: NDArray[np.uint8],
+    motion: Motion | None = None,
+    features: Any = None,
+    fps: float | None = None,
 ) -> Evaluation:
     """Compare a video with the true one.
 
@@ -69,6 +78,7 @@ def evaluate(
         video, true: sRGB uint8 [T, H, W, 3].
         motion: for the flow-warp figures.
         features: ``SqueezeNetFeatures`` for the perceptual figures; None leaves them out.
+        fps: frames per second, for JOD; None leaves it out.
 
     Raises:
         SimvidError: the videos differ in size or length.
@@ -83,22 +93,67 @@ def evaluate(
     else:
         missing["ms_ssim"] = f"needs pictures of {MS_SSIM_LEAST_PX} px or more"
     found["flip"] = flip(video, true)
+    pooled = None
     if features is None:
         missing |= dict.fromkeys(("lpips_like", "kid_like"), f"needs SqueezeNet's weights:  {COMMAND}")
     else:
-        found["lpips_like"], kernel = _perceptual(video, true, features)
-        if kernel is None:
+        found["lpips_like"], pooled = _perceptual(video, true, features)
+        if len(video) < 2:
             missing["kid_like"] = "needs two frames or more"
         else:
-            found["kid_like"] = 1000 * kernel
+            found["kid_like"] = 1000 * paired_kernel_distance(*pooled)
     found["laplacian_swd"] = laplacian_swd(video, true)
     found["gradient_energy_ratio"], found["edge_f1"] = gradient_energy_ratio(video, true), edge_f1(video, true)
-    if motion is None or len(video) < 2:
-        missing |= dict.fromkeys(("flow_warp_error", "flow_warp_ratio"), "needs flow and two frames or more")
+    error, least = (warp_error(v, motion) for v in (video, true))
+    if error is None or least is None:
+        why = "needs flow, two frames or more, and surfaces that are seen in two"
+        missing |= dict.fromkeys(("flow_warp_error", "flow_warp_ratio"), why)
     else:
-        error, least = (flow_warp_error(v, motion.flow_backward, motion.hidden) for v in (video, true))
         found |= {"flow_warp_error": error, "flow_warp_ratio": error / max(least, 1e-9)}
-    return Evaluation({name: found[name] for name in FIGURES if name in found}, missing)
+    lacks = "needs the frames per second" if fps is None else jod_lacks()
+    if fps is not None and lacks is None:
+        found["jod"] = jod(video, true, fps)
+    elif lacks is not None:
+        missing["jod"] = lacks
+    return Evaluation({name: found[name] for name in FIGURES if name in found}, missing, pooled)
+
+
+def warp_error(video: NDArray[np.uint8], motion: Motion | None) -> float | None:
+    """``flow_warp_error``; None where there is no motion to follow."""
+    if motion is None or len(video) < 2 or not _followed(motion):
+        return None
+    return flow_warp_error(video, motion.flow_backward, motion.hidden)
+
+
+def _followed(motion: Motion) -> bool:
+    """Whether any pixel is seen in the frame before, inside the picture."""
+    height, width = motion.hidden.shape[1:]
+    v, u = np.mgrid[:height, :width]
+    for flow, hidden in zip(motion.flow_backward[1:], motion.hidden[1:], strict=True):
+        x, y = u + flow[..., 0], v + flow[..., 1]
+        if bool(((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1) & ~hidden).any()):
+            return True
+    return False
+
+
+def mean_of(clips: Sequence[Evaluation]) -> Evaluation:
+    """Means over clips; the KID-like figure is that of all their frames together, as one set.
+
+    A figure that some clips lack is left out.
+
+    Raises:
+        ValueError: no clips.
+    """
+    if not clips:
+        raise ValueError("mean_of: expected one evaluation or more, got none")
+    found = {name: float(np.mean([clip.figures[name] for clip in clips]))
+             for name in FIGURES if all(name in clip.figures for clip in clips)}  # fmt: skip
+    parts = [clip.pooled for clip in clips if clip.pooled is not None]
+    if "kid_like" in found and len(parts) == len(clips):
+        ours, theirs = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+        found["kid_like"] = 1000 * paired_kernel_distance(ours, theirs)
+    reasons = {name: why for clip in clips for name, why in clip.left_out.items() if name not in found}
+    return Evaluation(found, reasons)
 
 
 def markdown(rows: Mapping[str, Evaluation]) -> str:
@@ -112,8 +167,10 @@ def markdown(rows: Mapping[str, Evaluation]) -> str:
     return "\n".join([*lines, *(["", "Left out:", *reasons] if reasons else [])]) + "\n"
 
 
-def _perceptual(video: NDArray[np.uint8], true: NDArray[np.uint8], features: Any) -> tuple[float, float | None]:
-    """LPIPS-like and KID-like figures."""
+def _perceptual(
+    video: NDArray[np.uint8], true: NDArray[np.uint8], features: Any
+) -> tuple[float, tuple[Floats, Floats]]:  # fmt: skip
+    """The LPIPS-like figure, and the pooled features of both."""
     from simvid.perception.squeezenet import perceptual_distance, pooled, torch
 
     distances, ours, theirs = [], [], []
@@ -124,9 +181,7 @@ def _perceptual(video: NDArray[np.uint8], true: NDArray[np.uint8], features: Any
             ours.append(pooled(one).numpy())
             theirs.append(pooled(two).numpy())
     mean = float(np.concatenate(distances).mean())
-    if len(video) < 2:
-        return mean, None
-    return mean, kernel_distance(*(np.concatenate(x).astype(np.float64) for x in (ours, theirs)))
+    return mean, (np.concatenate(ours).astype(np.float64), np.concatenate(theirs).astype(np.float64))
 
 
 def _batches(video: NDArray[np.uint8], torch: Any) -> Iterator[Any]:

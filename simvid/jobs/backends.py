@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from simvid import catalogue, registry
 from simvid.assets.parts import SceneAssets
@@ -88,8 +90,13 @@ def renderer_of(scene: Scene) -> ChosenRenderer:
     return ChosenRenderer(renderer, record)
 
 
-def refiner_of(name: str, base: Path) -> ChosenRefiner:
+def refiner_of(name: str, base: Path, changes: Mapping[str, Any] = MappingProxyType({})) -> ChosenRefiner:
     """A refiner by its name on the shelf, or by the path of its entry, relative to a folder.
+
+    Args:
+        name: of the entry, or its path.
+        base: folder that a relative path starts from.
+        changes: settings of the backend to use instead of the entry's.
 
     Raises:
         SceneError: no such entry, or faults in its settings.
@@ -97,7 +104,7 @@ def refiner_of(name: str, base: Path) -> ChosenRefiner:
     """
     entry = catalogue.load_entry("refiners", name, base)
     kind = registry.load("refining", entry.backend)
-    refiner: Refiner = kind(entry.settings_as(kind.Settings))
+    refiner: Refiner = kind(entry.settings_as(kind.Settings).model_copy(update=dict(changes)))
     record = Backend(
         entry=entry.name, backend=entry.backend, version=refiner.version(), settings=dict(refiner.settings())
     )

@@ -22,7 +22,7 @@ All but coarse and target may be left out. Nothing is pickled. About 28 bytes pe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -33,6 +33,7 @@ from pydantic import Field, ValidationError
 
 from simvid.clips.folders import new_folder
 from simvid.errors import ClipError
+from simvid.frames import BUFFERS, Frame
 from simvid.refining.conditions import Conditions, decode_light, depth_scale, encode_frame, encode_light, stack
 from simvid.scene.base import Model
 
@@ -189,6 +190,28 @@ class PairClip:
         """All of it."""
         return self.crop(slice(None), slice(None), slice(None))
 
+    def pictures(self, name: Literal["coarse", "target"]) -> NDArray[np.uint8]:
+        """The coarse or the true pictures, sRGB uint8 [T, H, W, 3]."""
+        return np.array(self._arrays[name])
+
+    def labels(self, names: Collection[str] | None = None) -> dict[str, Array]:
+        """Arrays of ``Frames`` by name, decoded, depth in metres; those asked for that are there, by default all."""
+        found: dict[str, Array] = {}
+        for name, array in self._arrays.items():
+            mine = "occluded_backward" if name == "visible" else name
+            if name in ("coarse", "target") or (names is not None and mine not in names):
+                continue
+            found[mine] = np.asarray(array) == 0 if name == "visible" else _in_frames(name, np.asarray(array))
+        if "depth" in found:
+            found["depth"] *= np.float32(self.record.depth_scale_m)
+        return found
+
+    def frames(self, names: Collection[str] | None = None) -> Iterator[Frame]:
+        """The coarse frames with their labels, or with those that are named, as a renderer gives them."""
+        labels, coarse = self.labels(names), self._arrays["coarse"]
+        for t in range(self.record.frames):
+            yield Frame(np.array(coarse[t]), **{name: array[t] for name, array in labels.items()})
+
 
 def open_pairs(folder: Path, split: Literal["train", "held_out"] | None = None) -> list[PairClip]:
     """All clips of a data set in the order of their names; those of one split, if it is given.
@@ -282,6 +305,14 @@ def _decoded(name: str, array: Array) -> Array:
     if name == "albedo":
         return (array.astype(np.float32) / 255) ** 2
     return array.astype(np.float32) / 255 if name in _UNIT else array
+
+
+def _in_frames(name: str, array: Array) -> Array:
+    """Decoded, in the type that ``Frame`` holds."""
+    plain = _decoded(name, array)
+    if name == "ids":
+        return plain.astype(np.int32)
+    return plain.astype(np.float16) if name in BUFFERS else plain
 
 
 def _mirrored(name: str, array: Array) -> Array:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -11,8 +14,8 @@ import pytest
 
 from simvid.errors import SimvidError
 from simvid.evaluating.flip import flip, flip_map
-from simvid.evaluating.sets import kernel_distance, laplacian_swd, wasserstein
-from simvid.evaluating.table import FIGURES, Motion, evaluate, markdown
+from simvid.evaluating.sets import kernel_distance, laplacian_swd, paired_kernel_distance, wasserstein
+from simvid.evaluating.table import FIGURES, Evaluation, Motion, evaluate, markdown, mean_of
 from simvid.perception.pictures import edge_f1, gradient_energy_ratio, ms_ssim, psnr, ssim
 from simvid.perception.stability import flow_warp_error, flow_warp_ratio
 
@@ -181,10 +184,78 @@ def test_flow_warp_error_reads_half_pixels_and_leaves_out_what_is_hidden() -> No
         flow_warp_error(video[:1], flow[:1], hidden[:1])
 
 
+NEEDY = ("ms_ssim", "lpips_like", "kid_like", "jod")
+
+
+def test_paired_kernel_distance_by_hand_and_of_pairs_that_share_their_scenes() -> None:
+    a, b = np.array([[1.0], [2.0]]), np.array([[0.0], [3.0]])
+    assert paired_kernel_distance(a, b) == pytest.approx(3**3 + 1 - 4**3 - 1)
+    rng = np.random.default_rng(0)
+    draws, shifts = [], []
+    for _ in range(200):
+        scenes = 3 * rng.normal(size=(30, 8))
+        one, two = (scenes + rng.normal(size=(30, 8)) for _ in range(2))
+        draws.append(paired_kernel_distance(one, two))
+        shifts.append(paired_kernel_distance(one + 1, two))
+        assert paired_kernel_distance(one, one) == 0
+    assert abs(np.mean(draws)) < 4 * np.std(draws) / 200**0.5, "unbiased, though rows are alike"
+    assert np.mean(shifts) > 5 * np.std(draws)
+    with pytest.raises(ValueError, match="two pictures or more"):
+        paired_kernel_distance(a[:1], b[:1])
+
+
+def test_means_over_clips_take_all_frames_as_one_set() -> None:
+    rng = np.random.default_rng(1)
+    sets = [(rng.normal(size=(3, 4)), rng.normal(size=(3, 4))) for _ in range(2)]
+    clips = [
+        Evaluation({"psnr_db": p, "kid_like": 1.0}, {"jod": "no"}, pair)
+        for p, pair in zip((20.0, 30.0), sets, strict=True)
+    ]
+    mean = mean_of(clips)
+    assert mean.figures["psnr_db"] == 25
+    whole = (np.concatenate([pair[k] for pair in sets]) for k in (0, 1))
+    assert mean.figures["kid_like"] == pytest.approx(1000 * paired_kernel_distance(*whole))
+    assert mean.left_out == {"jod": "no"}
+    partly = mean_of([clips[0], Evaluation({"psnr_db": 1.0}, {"kid_like": "needs two frames or more"})])
+    assert "kid_like" not in partly.figures
+    assert partly.left_out["kid_like"] == "needs two frames or more"
+    with pytest.raises(ValueError, match="one evaluation or more"):
+        mean_of([])
+
+
+def test_motion_that_cannot_be_followed_is_said() -> None:
+    video, flow, hidden = sliding(3)
+    for motion in (Motion(flow, np.ones_like(hidden)), Motion(np.full_like(flow, np.nan), hidden)):
+        assert "surfaces that are seen in two" in evaluate(video, video, motion).left_out["flow_warp_error"]
+
+
+def test_jod_is_asked_of_cvvdp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the package, which brings torchvision: how it is called, and what becomes of the answer."""
+    asked: list[tuple[Any, ...]] = []
+
+    class Metric:
+        def __init__(self, display_name: str, device: Any, quiet: bool) -> None:
+            assert (display_name, str(device), quiet) == ("standard_fhd", "cpu", True)
+
+        def predict(self, test: Any, reference: Any, dim_order: str, frames_per_second: float = 0) -> Any:
+            asked.append((test.shape, reference.shape, dim_order, frames_per_second))
+            return 9.5, {}
+
+    module = ModuleType("pycvvdp")
+    module.__spec__ = ModuleSpec("pycvvdp", None)
+    monkeypatch.setitem(sys.modules, "pycvvdp", module)
+    monkeypatch.setattr(module, "cvvdp", Metric, raising=False)
+    video = texture(3)
+    assert evaluate(video, video, fps=24).figures["jod"] == 9.5
+    assert "frames per second" in evaluate(video, video).left_out["jod"]
+    evaluate(video[:1], video[:1], fps=24)
+    assert asked == [((3, 64, 64, 3),) * 2 + ("FHWC", 24), ((64, 64, 3),) * 2 + ("HWC", 0)]
+
+
 def test_an_evaluation_says_what_it_left_out() -> None:
     video, flow, hidden = sliding(3)
     found = evaluate(blurred(video), video, Motion(flow, hidden))
-    assert list(found.figures) == [name for name in FIGURES if name not in ("ms_ssim", "lpips_like", "kid_like")]
+    assert list(found.figures) == [name for name in FIGURES if name not in NEEDY]
     assert "simvid.perception.fetch" in found.left_out["lpips_like"]
     assert found.figures["psnr_db"] < 40
     assert json.loads(json.dumps(evaluate(video, video).json()))["figures"]["psnr_db"] is None

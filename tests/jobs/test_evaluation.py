@@ -1,0 +1,319 @@
+"""``simvid evaluate``: pairs refined in many ways, clips beside their references, tables and videos."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simvid import cli
+from simvid.clip import Clip
+from simvid.clips.video import probe, read_video
+from simvid.errors import ClipError
+from simvid.evaluating.table import evaluate
+from simvid.jobs.evaluation.cases import pair_cases
+from simvid.jobs.evaluation.clip_cases import clip_cases
+from simvid.jobs.evaluation.files import side_by_side
+from simvid.jobs.evaluation.judge import judge
+from simvid.jobs.evaluation.measuring import Cost, forget_peak, peak_memory
+from simvid.jobs.evaluation.variants import Ready, Variant, ablations
+from simvid.jobs.refine_clip import refine_clip
+from simvid.refining.pairs import PairClip, write_pair
+from simvid.testing.refining import sample_frames
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The perceptual figures are left out, which is quick."""
+    monkeypatch.setenv("SIMVID_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three held-out clips of two families, and one for training. The truth is the coarse picture, brighter."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for k in range(4):
+        frames = sample_frames(4)
+        labels = {name: np.stack([getattr(f, name) for f in frames]) for name in frames[0].labels}
+        labels |= {name: np.full((4, 32, 48, 3), 0.25, np.float16) for name in ("albedo", "light_diffuse")}
+        coarse = np.stack([f.rgb for f in frames])
+        target = np.minimum(coarse.astype(int) + 5 * (k + 1), 255).astype(np.uint8)
+        write_pair(folder / f"clip{k}", coarse, target, labels, name=f"clip{k}", fps=12.0, look="sunset",
+                   family=("balls", "balls", "arms", "seen")[k], split="train" if k == 3 else "held_out",
+                   light=(1.0, *[0.1] * 10))  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with random weights, also in its last layer, so that it changes pictures."""
+    import torch
+
+    from simvid.refining.model import RefinerUNet
+    from simvid.refining.pipeline import VideoRefinerPipeline
+    from simvid.refining.scheduler import BridgeScheduler
+
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    net = RefinerUNet(widths=(8, 16, 32, 32), depths=(1, 1, 1, 1))
+    torch.nn.init.normal_(net.leave.weight, std=0.2)
+    VideoRefinerPipeline(net, BridgeScheduler()).save_pretrained(folder / "net")
+    path = folder / "tiny.yaml"
+    path.write_text(f"# Tiny.\nbackend: bridge\nsettings: {{weights: {folder / 'net'}, bfloat16: false}}\n")
+    return path
+
+
+def test_a_pair_gives_the_frames_it_was_made_of(data: Path) -> None:
+    clip = PairClip(data / "clip0")
+    for mine, made in zip(clip.frames(), sample_frames(4), strict=True):
+        assert np.array_equal(mine.rgb, made.rgb)
+        assert mine.labels.keys() == {"depth", "normals", "flow_backward", "occluded_backward", "ids", "albedo",
+                                      "light_diffuse"}  # fmt: skip
+        for name in ("ids", "flow_backward", "occluded_backward"):
+            assert np.array_equal(mine.labels[name], made.labels[name]), name
+        assert np.allclose(mine.labels["depth"], made.labels["depth"], rtol=1e-3)
+        assert np.allclose(mine.labels["normals"], made.labels["normals"], atol=1 / 127)
+        assert np.allclose(mine.labels["light_diffuse"].astype(float), 0.25, atol=0.02)
+    assert {frame.labels.keys() <= {"depth"} for frame in clip.frames(("depth",))} == {True}
+
+
+def test_the_means_are_those_of_the_clips(data: Path, entry: Path) -> None:
+    cases = pair_cases(data, "held_out")
+    assert [case.name for case in cases] == ["clip0", "clip1", "clip2"]
+    kept: dict[tuple[str, str], Any] = {}
+    rows = judge(cases, [Variant("tiny", str(entry))], keep=lambda c, name, v: kept.update({(c.name, name): v}))
+    assert [row.name for row in rows] == ["coarse", "tiny", "true"]
+    for case in cases:
+        motion = case.motion()
+        assert motion is not None
+        expected = evaluate(kept[case.name, "tiny"], case.true(), motion, fps=12.0)
+        assert rows[1].clips[case.name] == expected
+        assert rows[0].clips[case.name].figures["psnr_db"] == evaluate(case.coarse(), case.true()).figures["psnr_db"]
+    for name, value in rows[1].mean.figures.items():
+        assert value == pytest.approx(np.mean([rows[1].clips[c.name].figures[name] for c in cases])), name
+    assert not np.array_equal(kept["clip0", "tiny"], cases[0].coarse())
+    error = rows[2].clips["clip0"].figures["flow_warp_error"]
+    assert rows[1].clips["clip0"].figures["flow_warp_ratio"] == pytest.approx(
+        rows[1].clips["clip0"].figures["flow_warp_error"] / error
+    )
+    assert rows[1].cost["seconds_per_frame"]
+    assert rows[1].refiner is not None
+    assert rows[1].refiner.settings["steps"] == 1
+
+
+def test_few_of_many_are_spread_evenly(data: Path) -> None:
+    assert [case.name for case in pair_cases(data, "held_out", 2)] == ["clip0", "clip1"]
+    assert [case.name for case in pair_cases(data, "held_out", 9)] == ["clip0", "clip1", "clip2"]
+    assert [case.name for case in pair_cases(data, "train")] == ["clip3"]
+
+
+def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
+    variants = {v.name.partition(", ")[2]: v for v in ablations(str(entry), "tiny")}
+    assert list(variants) == [
+        "without depth", "without normals", "without motion", "without light buffers", "without albedo and materials",
+        "coarse picture alone", "without history", "frame by frame", "steps 2", "steps 4", "strength 0.5",
+        "strength 0.75",
+    ]  # fmt: skip
+    case = pair_cases(data, "held_out")[0]
+    whole = np.stack(list(Ready(Variant("tiny", str(entry))).refine(case, seed=3)))
+    videos = {name: np.stack(list(Ready(v).refine(case, seed=3))) for name, v in variants.items()}
+    for name, video in videos.items():
+        assert video.shape == whole.shape
+        assert not np.array_equal(video, whole), name
+    assert Ready(variants["steps 2"]).use.settings()["steps"] == 2
+    assert Ready(variants["without history"]).use.settings()["history"] is False
+    frames = list(case.frames(("depth",)) if case.frames else ())
+    first = Ready(Variant("tiny", str(entry))).use
+    alone = np.stack([next(first.refine(iter([f]), look="as_rendered", seed=4 + k)) for k, f in enumerate(_all(case))])
+    assert np.array_equal(videos["frame by frame"], alone)
+    assert frames[0].normals is None
+    assert [v.name for v in ablations("identity", "identity")] == ["identity, frame by frame"], "it reads nothing"
+
+
+def _all(case: Any) -> Any:
+    return case.frames(("depth", "normals", "flow_backward", "occluded_backward", "albedo", "light_diffuse"))
+
+
+def test_the_command_writes_tables_and_videos(
+    data: Path, entry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found"
+    given = ["evaluate", "--data", str(data), "--refiner", str(entry), "--refiner", "identity", "--out", str(out),
+             "--videos", "2"]  # fmt: skip
+    assert cli.main(given) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("| video | PSNR [dB] ↑ |")
+    assert "- jod: needs the package cvvdp" in shown.out
+    found = json.loads((out / "evaluation.json").read_text())
+    assert list(found["mean"]) == ["coarse", "tiny", "identity", "true"]
+    assert found["mean"]["coarse"]["figures"] == found["mean"]["identity"]["figures"]
+    assert set(found["families"]) == {"arms", "balls"}
+    balls = [found["per_clip"][name]["tiny"]["figures"]["ssim"] for name in ("clip0", "clip1")]
+    assert found["families"]["balls"]["tiny"]["figures"]["ssim"] == pytest.approx(np.mean(balls))
+    assert found["clips"] == ["clip0", "clip1", "clip2"]
+    assert (found["split"], found["frames"], found["sizes_px"]) == ("held_out", 12, ["48 x 32"])
+    assert found["refiners"]["tiny"]["settings"]["weights"].startswith("sha256:")
+    assert found["refiners"]["tiny"]["cost"]["peak_memory_mib"] > 50
+    text = (out / "evaluation.md").read_text()
+    for heading in ("## Mean", "## Cost", "## balls", "### clip2"):
+        assert heading in text
+    assert text.count("Left out:") == 1
+    assert sorted(p.name for p in (out / "videos").iterdir()) == ["clip0.mp4", "clip0.png", "clip1.mp4", "clip1.png"]
+    assert probe(out / "videos" / "clip0.mp4").frames == 4
+    with Image.open(out / "videos" / "clip0.png") as stills:
+        sheet = np.asarray(stills)
+    columns = [sheet[20:180, k * 244 : k * 244 + 240] for k in range(4)]
+    clip = PairClip(data / "clip0")
+    for column, wanted in ((columns[0], "coarse"), (columns[2], "coarse"), (columns[3], "target")):
+        assert np.array_equal(column[::5, ::5], clip.pictures(wanted)[0])  # type: ignore[arg-type]
+    assert not np.array_equal(columns[1], columns[0])
+    decoded = next(iter(read_video(out / "videos" / "clip0.mp4"))).astype(int)
+    assert np.abs(decoded[20:180, 732:972][::5, ::5] - clip.pictures("target")[0]).mean() < 8
+
+    assert cli.main([*given[:3], "--refiner", "identity", "--out", str(out), "--videos", "0", "--json", "-q"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert list(again["mean"]) == ["coarse", "identity", "true"]
+    assert not (out / "videos").exists(), "the earlier evaluation was replaced"
+
+
+def test_the_command_ablates(data: Path, entry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["evaluate", "--data", str(data), "--refiner", str(entry), "--out", str(tmp_path / "found"), "--ablate",
+             "--count", "1", "--videos", "0", "--json", "--quiet"]  # fmt: skip
+    assert cli.main(given) == 0
+    means = json.loads(capsys.readouterr().out)["mean"]
+    assert len(means) == 3 + 12
+    assert means["tiny, without light buffers"]["figures"]["psnr_db"] != means["tiny"]["figures"]["psnr_db"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "expected a clip with --refined NAME, or --refiner ENTRY"),
+        (["CLIP"], "expected --refined NAME of the clip's refinements, or --refiner"),
+        (["--refiner", "identity", "--refined", "x"], "--refined is of a clip"),
+        (["--refiner", "identity", "--reference", "x"], "--reference is of a clip"),
+        (["CLIP", "--refined", "identity", "--data", "x"], "--data is of training pairs"),
+        (["CLIP", "--refined", "identity", "--count", "2"], "--count is of training pairs"),
+        (["--refiner", "no_such", "--data", "DATA"], "expected a name on the shelf, got 'no_such'"),
+        (["--refiner", "identity", "--data", "nowhere"], "expected a folder of training pairs"),
+        (["--refiner", "identity", "--data", "DATA", "--videos", "-1"], "expected a whole number, 0 or above"),
+        (["--refiner", "identity", "--data", "DATA", "--out", "DATA"], "is there and is no evaluation"),
+    ],
+)
+def test_wrong_arguments_are_answered(
+    given: list[str], said: str, data: Path, flying_clip: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"CLIP": str(flying_clip.path), "DATA": str(data)}
+    arguments = ["evaluate", *(names.get(word, word) for word in given)]
+    if "--out" not in given:
+        arguments += ["--out", str(tmp_path / "found")]
+    try:
+        code = cli.main(arguments)
+    except SystemExit as error:
+        code = int(error.code or 0)
+    assert code != 0
+    assert said in capsys.readouterr().err
+    assert (data / "clip0" / "pair.json").is_file()
+
+
+@pytest.fixture
+def refined(flying_clip: Clip, tmp_path: Path) -> Clip:
+    """A clip with a refinement, and beside it another of the same motion that says it was path-traced."""
+    shutil.copytree(flying_clip.path, tmp_path / "clip")
+    return refine_clip(Clip.open(tmp_path / "clip"), "identity", seed=1, force=True)[0]
+
+
+def traced(clip: Clip, name: str, change: Callable[[dict[str, Any]], None] = lambda tree: None) -> Path:
+    folder = clip.path.parent / name
+    shutil.copytree(clip.path, folder)
+    tree = json.loads((folder / "clip.json").read_text())
+    for camera in tree["cameras"]:
+        camera["renderer"]["backend"] = "pathtrace"
+    change(tree)
+    (folder / "clip.json").write_text(json.dumps(tree))
+    return folder
+
+
+def test_a_clip_beside_its_path_traced_twin(refined: Clip, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ClipError, match=r"no path-traced clip .* simvid render .* --renderer pathtrace"):
+        clip_cases(refined)
+    twin = traced(refined, "twin")
+    out = refined.path.parent / "found"
+    name = refined.record.refined[0].name
+    given = ["evaluate", str(refined.path), "--refined", name, "--out", str(out)]
+    assert cli.main(given) == 0
+    found = json.loads((out / "evaluation.json").read_text())
+    assert list(found["per_clip"]) == ["front", "side"]
+    assert found["mean"][name]["figures"]["ssim"] == pytest.approx(1)
+    assert found["mean"][name]["figures"]["flow_warp_ratio"] == pytest.approx(1)
+    assert found["refiners"][name]["backend"] == "identity"
+    assert (out / "videos" / "side.mp4").is_file()
+    assert cli.main([*given, "--reference", str(twin)]) == 0
+    assert cli.main(["evaluate", str(refined.path), "--refiner", "identity", "--out", str(out)]) == 0
+    capsys.readouterr()
+    traced(refined, "other_twin")
+    assert cli.main(given) == 6
+    assert "several path-traced clips" in capsys.readouterr().err
+
+
+def test_references_of_something_else_are_refused(refined: Clip, tmp_path: Path) -> None:
+    def fewer(tree: dict[str, Any]) -> None:
+        tree["cameras"] = tree["cameras"][:1]
+
+    with pytest.raises(ClipError, match=r"expected the camera 'side' .* got front"):
+        clip_cases(refined, traced(refined, "fewer", fewer))
+    shots = tmp_path / "shots"
+    for camera in ("front", "side"):
+        (shots / camera).mkdir(parents=True)
+        for t, picture in enumerate(refined.frames(camera, labels=()).rgb):
+            Image.fromarray(255 - picture).save(shots / camera / f"{t:03d}.png")
+    cases = clip_cases(refined, shots)
+    assert np.array_equal(cases[1].true(), 255 - cases[1].coarse())
+    Image.new("RGB", (8, 8)).save(shots / "front" / "001.png")
+    with pytest.raises(ClipError, match=r"001\.png: expected 64 x 48 px, got 8 x 8"):
+        clip_cases(refined, shots)
+    (shots / "front" / "001.png").write_bytes(b"no picture")
+    with pytest.raises(ClipError, match=r"001\.png: cannot be read"):
+        clip_cases(refined, shots)
+    (shots / "front" / "001.png").unlink()
+    with pytest.raises(ClipError, match=r"expected 4 pictures \(\*.png\) or a clip, got 3"):
+        clip_cases(refined, shots)
+    shutil.rmtree(shots / "front")
+    with pytest.raises(ClipError, match="a folder of pictures for each camera; 'front' has none"):
+        clip_cases(refined, shots)
+
+
+def test_costs_are_measured() -> None:
+    cost = Cost()
+    big: list[Any] = []
+
+    def pictures() -> Any:
+        for _ in range(3):
+            big.append(np.ones(40 << 20, np.uint8))
+            yield np.zeros((2, 2, 3), np.uint8)
+        big.clear()
+
+    forget_peak()
+    before = peak_memory()
+    assert cost.take(pictures()).shape == (3, 2, 2, 3)
+    assert cost.peak_bytes > before + (100 << 20)
+    assert (len(cost.first_s), len(cost.frame_s), cost.frames) == (1, 2, 3)
+    found = cost.json()
+    assert found["cpu_seconds_per_frame"] is not None
+    assert found["cpu_seconds_per_frame"] >= 0
+    assert Cost().json()["seconds_per_frame"] is None
+
+
+def test_side_by_side() -> None:
+    red, blue = (np.broadcast_to(np.array(c, np.uint8), (10, 20, 3)) for c in ([255, 0, 0], [0, 0, 255]))
+    sheet = side_by_side({"a heading that is far too long for so small a picture": red, "b": blue})
+    assert sheet.shape == (20 + 120, 240 + 4 + 240, 3)
+    assert (sheet[20:, :240] == red[0, 0]).all()
+    assert (sheet[20:, 244:] == blue[0, 0]).all()
+    assert (sheet[:20, 239:244] == sheet[0, 0]).all(), "the heading ends where the picture does"
