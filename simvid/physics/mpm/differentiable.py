@@ -109,6 +109,8 @@ class DifferentiableMpm:
     def _allocate(self, planes: Sequence[Obstacle]) -> None:
         import warp as wp
 
+        wp.config.log_level = wp.LOG_ERROR
+
         from simvid.physics.mpm import warp_gradient as kernels
         from simvid.physics.mpm.warp_arrays import device_array
 

@@ -26,7 +26,9 @@ class MpmMaterial:
         young_modulus_pa, poisson_ratio: of all but fluids.
         yield_stress_pa: of von Mises, in uniaxial tension.
         hardening_pa: by which the yield stress grows per plastic strain.
-        friction_angle_rad: of Drucker-Prager, internal.
+        friction_angle_rad: of Drucker-Prager: the steepest slope that holds. The cone is fitted to shear along a slope
+            (|dev tau| <= sqrt(2) tan(phi) p), not to triaxial compression as in Klar et al. 2016, by which sand of 35
+            degrees would hold slopes of 39.
         critical_compression, critical_stretch, hardening: theta_c, theta_s and xi of snow (Stomakhin et al. 2013).
         bulk_modulus_pa: of fluids, density times the square of the speed of sound.
         viscosity_pa_s: of fluids, dynamic.
@@ -93,8 +95,7 @@ class MpmMaterial:
         if self.model == "von_mises":
             return self.yield_stress_pa, self.hardening_pa, 0.0, 0.0
         if self.model == "drucker_prager":
-            sine = math.sin(self.friction_angle_rad)
-            return math.sqrt(2 / 3) * 2 * sine / (3 - sine), 0.0, 0.0, 0.0
+            return math.sqrt(2) * math.tan(self.friction_angle_rad) / 3, 0.0, 0.0, 0.0
         if self.model == "snow":
             return self.critical_compression, self.critical_stretch, self.hardening, FASTEST_HARDENING
         if self.model == "fluid":

@@ -104,6 +104,8 @@ class Solver:
     def _set_up(self, gravity: Sequence[float], fields: Sequence[Field]) -> None:
         import warp as wp
 
+        wp.config.log_level = wp.LOG_ERROR
+
         from simvid.physics.mpm import warp_arrays as arrays
         from simvid.physics.mpm import warp_kernels as kernels
 
@@ -155,7 +157,7 @@ class Solver:
         return out
 
     def deformation(self) -> NDArray[np.float32]:
-        """F of the motion, of plastic solids and snow with their flow; of sand and fluids the elastic one, [N, 3, 3]."""
+        """F of the motion, plastic flow of solids and snow included; of sand and fluids the elastic one, [N, 3, 3]."""
         out = self.elastic_deformation()
         if self._stretches:
             kept = self._of("von_mises", "snow")
@@ -321,7 +323,8 @@ class Solver:
             k = int(np.argmax(bad))
             raise PhysicsError(
                 f"{int(lost)} particles left the domain {low.tolist()} to {high.tolist()} m by "
-                f"t = {self.time_s:.4g} s, such as particle {k} at {x[k].round(4).tolist()}: take a larger domain, or put obstacles around them"
+                f"t = {self.time_s:.4g} s, such as particle {k} at "
+                f"{x[k].round(4).tolist()}: take a larger domain, or put obstacles around them"
             )
         if left:
             raise PhysicsError(

@@ -12,7 +12,7 @@ import warp as wp  # noqa: TID253  part of the MPM solver, which is loaded only 
 from simvid.physics.mpm.warp_colliders import after_contact
 from simvid.physics.mpm.warp_stress import NEO_HOOKEAN, fixed_corotated, neo_hookean
 
-wp.set_module_options({"enable_backward": True})
+wp.set_module_options({"enable_backward": True, "optimization_level": 2})
 MOST_PLANES = 6
 PLANES = wp.constant(MOST_PLANES)
 

@@ -6,7 +6,7 @@ import warp as wp  # noqa: TID253  part of the MPM solver, which is loaded only 
 
 from simvid.physics.mpm.warp_colliders import Pieces, distance
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
 NODES = wp.constant(64)
 EDGE = wp.constant(4)

@@ -20,7 +20,7 @@ from simvid.physics.mpm.warp_stress import (
     von_mises,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
 SUMS = wp.constant(12)
 """Sums kept for each obstacle and body: 0-2 impulse on the obstacle [N s], 3-5 its moment about the obstacle's origin,

@@ -16,7 +16,7 @@ import warp as wp  # noqa: TID253  part of the MPM solver, which is loaded only 
 
 from simvid.physics.mpm.materials import MODELS, TAIT_POWER
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
 FIXED_COROTATED = wp.constant(MODELS.index("fixed_corotated"))
 NEO_HOOKEAN = wp.constant(MODELS.index("neo_hookean"))
