@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,11 @@ class Trainer:
         return (f"the perceptual and the adversarial loss, which need SqueezeNet's weights:  {COMMAND}",)
 
     def run(self, tell: Tell | None = None, until: int | None = None) -> Trained:
-        """Train to the end, or to step ``until``; then write the pipeline with the averaged weights."""
+        """Train to the end, or to step ``until``; then write the pipeline with the averaged weights.
+
+        They are rounded to float16, which halves the file; refining rounds them to bfloat16 anyway. The last checkpoint
+        has them whole.
+        """
         settings = self.settings
         goal = settings.steps if until is None else min(until, settings.steps)
         figures: dict[str, float] = {}
@@ -131,7 +136,8 @@ class Trainer:
                 self.processes.wait()
         folder = self.out / "refiner"
         if self.first:
-            self.pipeline().save_pretrained(folder, safe_serialization=True)
+            half = VideoRefinerPipeline(deepcopy(self.ema).half(), self.bridge)
+            half.save_pretrained(folder, safe_serialization=True)
             figures = figures or self.validate()
         self.processes.wait()
         return Trained(folder, self.step, figures, self.left_out)
