@@ -36,7 +36,7 @@ LEAST = 0.02
 
 
 class SurfaceMotion(Protocol):
-    """What moves surfaces: rigid parts here; particles of deformable bodies can be plugged in the same way."""
+    """What moves surfaces: rigid parts here, particles of deformable bodies in ``simvid.deforming.motion``."""
 
     def __call__(self, points: Array, ids: Ids, i: When, j: When) -> Array:
         """Where surface points of frame i are at frame j.
@@ -89,7 +89,11 @@ class RigidMotion:
 
 def motion_of(trajectory: Trajectory) -> SurfaceMotion:
     """How the surfaces of a trajectory move. All labels and checks ask here."""
-    return RigidMotion(trajectory)
+    if not trajectory.particles:
+        return RigidMotion(trajectory)
+    from simvid.deforming.motion import deforming_motion
+
+    return deforming_motion(trajectory)
 
 
 def part_poses(trajectory: Trajectory, ids: Ids, at: When) -> tuple[Array, Array]:

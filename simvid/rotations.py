@@ -44,6 +44,15 @@ def quat_from_matrix(rotation: Array) -> Array:
     return -q if q[0] < 0 else q
 
 
+def quats_from_normals(normals: Array) -> Array:
+    """Unit quaternions [N, 4] that take +z to unit vectors [N, 3] by the least rotation."""
+    x, y, z = normals.T
+    quats = np.stack([1 + z, -y, x, 0 * z], axis=1)
+    down = z < -1 + 1e-9
+    quats[down] = [0.0, 1.0, 0.0, 0.0]
+    return np.asarray(quats / np.linalg.norm(quats, axis=1, keepdims=True))
+
+
 def quat_multiply(a: Array, b: Array) -> Array:
     """Hamilton product of quaternions [..., 4]; first b, then a."""
     aw, ax, ay, az = np.moveaxis(a, -1, 0)

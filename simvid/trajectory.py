@@ -250,6 +250,10 @@ class Trajectory:
         """Poses of all parts between frames, [..., B, 7]; see ``simvid.rotations.poses_between``."""
         return poses_between(self.poses, frame)
 
+    def bends(self, begin: float, end: float) -> bool:
+        """Whether any particle moves between two times [frames]."""
+        return any(not np.array_equal(body.at(begin)[0], body.at(end)[0]) for body in self.particles)
+
     def part_index(self, name: str) -> int:
         """Index (id - 1) of the part with this name; KeyError with the known names otherwise."""
         for k, part in enumerate(self.parts):

@@ -82,7 +82,9 @@ def _lengths(vectors: Array) -> Array:
 def _still(subject: Subject, i: int) -> Mask:
     """Parts that do not move from frame i to the next, by id; scenery among them."""
     poses = subject.trajectory.poses
-    return np.concatenate([[True], np.abs(poses[i] - poses[i + 1]).max(axis=-1, initial=0) < STILL_M])
+    still = np.concatenate([[True], np.abs(poses[i] - poses[i + 1]).max(axis=-1, initial=0) < STILL_M])
+    still[[motion.part + 1 for motion in subject.trajectory.particles]] = False
+    return np.asarray(still)
 
 
 def _part(subject: Subject, owner: int) -> str:

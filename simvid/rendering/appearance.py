@@ -40,6 +40,8 @@ FEWEST_ACROSS = 6
 """Gaussians along the largest side of a part, however far away it is."""
 UNSEEN_FACTOR = 2.0
 """Faces that no camera sees still throw shadows; they are this much coarser than the coarsest seen one."""
+BENT_BACK = 0.1
+"""Least ``back`` of what deforms: a Gaussian of a flat face may come to lie on a bent one."""
 ONE_GROUP = 1500
 """A mesh that needs no more Gaussians than this at its finest is covered evenly."""
 
@@ -86,9 +88,12 @@ def appearance_of(
     covering, workers = Covering(), Workers(settings.threads)
     views = views_of(cameras)
     pieces: list[_Piece] = []
+    bending = {motion.part for motion in trajectory.particles}
     for k in range(len(assets.parts)):
         of_part = [_piece(plan, covering) for plan in plans if plan.part == k]
-        pieces += _without_hidden(of_part, toward_cameras(trajectory.poses[:, k], views), workers)
+        if k not in bending:  # what bends may show at any time what was hidden at rest
+            of_part = _without_hidden(of_part, toward_cameras(trajectory.poses[:, k], views), workers)
+        pieces += of_part
     workers.close()
     pieces = pieces or [_Piece(Gaussians.empty(), np.zeros((0, 3), np.float32), _NOTHING)]
     splats = Gaussians.concatenate([p.gaussians for p in pieces])
@@ -153,7 +158,10 @@ def _plans(
     views = views_of(cameras)
     plans = []
     dressed_once: dict[int, Mesh] = {}
+    forms = {motion.part: motion.form for motion in trajectory.particles}
     for k, part in enumerate(assets.parts):
+        if forms.get(k) == "loose":
+            continue  # they get Gaussians of their own at every time
         closed = is_closed([v.mesh for v in part.visuals if v.mesh is not None])
         size = _extent(part)
         for visual in part.visuals:
@@ -167,9 +175,11 @@ def _plans(
             pixel = finest_pixel(centers, normals if closed else None, trajectory.poses[:, k], views)
             wanted = np.minimum(settings.detail_px * pixel, np.where(np.isfinite(pixel), size / FEWEST_ACROSS, np.inf))
             finest = float(wanted.min(initial=np.inf))
-            if float(areas.sum()) / finest**2 <= ONE_GROUP:
+            if float(areas.sum()) / finest**2 <= ONE_GROUP or k in forms:
                 wanted = np.full(len(wanted), finest)
             back = _smoothing(visual.mesh) if closed else 1.0
+            if k in forms:
+                back = max(back, BENT_BACK)
             plans.append(_Plan(k, visual.look, None, mesh, back, wanted, areas, size))
     return plans
 

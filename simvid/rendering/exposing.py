@@ -104,8 +104,9 @@ class Exposer:
     def _moves(self, begin: float, end: float) -> bool:
         """Whether camera or parts move between two times [frames] around a frame."""
         times = np.array([begin, np.clip(np.rint((begin + end) / 2), begin, end), end])
-        cameras, parts = self._job.camera.poses_at(times), self._job.trajectory.poses_at(times)
-        return bool((cameras != cameras[:1]).any() or (parts != parts[:1]).any())
+        cameras, trajectory = self._job.camera.poses_at(times), self._job.trajectory
+        parts = trajectory.poses_at(times)
+        return bool((cameras != cameras[:1]).any() or (parts != parts[:1]).any() or trajectory.bends(begin, end))
 
     def _strip(self, frame: int, band: Band, *, whole: bool, moving: bool) -> _Strip:
         """One band: its labels, and its colours or its light."""
@@ -115,7 +116,7 @@ class Exposer:
         sight = self._sight(when, Instant(), lines)
         sharp = not moving and blur.radius_m == 0
         labelled = self._labelled or moving
-        layers = painter.paint(sight, self._job.trajectory.poses_at(when), labelled=labelled)
+        layers = painter.paint(sight, when, labelled=labelled)
         labels = painter.labels(layers) if labelled else {}
         ground = layers.backdrop.depth.copy() if self._more is not None else layers.backdrop.depth
         if sharp and self._counting is None:
@@ -134,8 +135,7 @@ class Exposer:
         total: Floats | None = None
         for instant in instants:
             sight = self._sight(when, instant, lines)
-            poses = self._job.trajectory.poses_at(when + instant.offset)
-            light = self._light(self._painter.paint(sight, poses, labelled=False))
+            light = self._light(self._painter.paint(sight, when + instant.offset, labelled=False))
             total = light if total is None else np.add(total, light, out=total)
         assert total is not None, "there is one instant at least"
         return np.asarray(total / np.float32(len(instants)))

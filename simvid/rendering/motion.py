@@ -1,5 +1,7 @@
 """Exact optical flow and occlusion, as in ``simvid.motion``, in compiled code for pinhole cameras and rigid parts.
 
+Pixels of deformable parts go the way of ``simvid.motion``.
+
 In the camera of frame j the surface point seen at a pixel of frame i stands at
 
     x_j = C_j^-1 T_part(j) T_part(i)^-1 C_i x_i
@@ -15,7 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
-from simvid.motion import LEAST, NEARER, flow_between, motion_of, part_maps, rigid_inverse
+from simvid.lens import pixel_centers
+from simvid.motion import (
+    LEAST,
+    NEARER,
+    flow_between,
+    motion_of,
+    part_maps,
+    rigid_inverse,
+    seen_at,
+    surface_points,
+)
 from simvid.rendering.jit import kernel
 from simvid.rendering.threads import Workers
 from simvid.trajectory import Trajectory
@@ -64,7 +76,26 @@ def flow(
         _flow_rows(depth, ids, maps, K, out, z, start, stop)
 
     (workers or Workers(1)).run(rows, height, least=16)
+    if trajectory.particles:
+        _bent_flow(depth, ids, camera, trajectory, frames, (out, z))
     return out, z
+
+
+def _bent_flow(
+    depth: NDArray[np.float32],
+    ids: NDArray[np.int32],
+    camera: CameraPath,
+    trajectory: Trajectory,
+    frames: tuple[int, int],
+    out: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    """Put flow and z of the pixels of deformable parts into ``out``."""
+    mine = np.isin(ids, [motion.part + 1 for motion in trajectory.particles]) & np.isfinite(depth)
+    i, j = frames
+    points = surface_points(camera, i, depth)[mine]
+    uv, z = seen_at(camera, j, motion_of(trajectory)(points, ids[mine], i, j))
+    out[0][mine] = np.where((z > 0)[:, None], uv - pixel_centers(camera)[mine], np.nan)
+    out[1][mine] = z
 
 
 def occluded(

@@ -20,11 +20,13 @@ from simvid.rendering.compositing import Surfaces, composite_labels, sink
 from simvid.rendering.environment import environment_of, ground_look
 from simvid.rendering.ground import Backdrop, Background
 from simvid.rendering.ground_texture import ground_gloss, ground_texture
+from simvid.rendering.harmonics import bent_harmonics
 from simvid.rendering.kernel_types import Floats
 from simvid.rendering.lighting import Lighting
+from simvid.rendering.loose import LooseSplats
 from simvid.rendering.posing import PosedSplats
 from simvid.rendering.raster import Raster, Rasterizer
-from simvid.rendering.region import shadow_region
+from simvid.rendering.region import shadow_region, usual_pixel
 from simvid.rendering.shading import Shader
 from simvid.rendering.shadows import Casters, thinned
 from simvid.rendering.sight import Sight
@@ -81,7 +83,13 @@ class Painter:
         center, radius, finest = shadow_region(job.assets, job.trajectory, camera)
         self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
         self._shader = Shader(self._lighting.arrays, environment.exposure)
-        self._posed = PosedSplats(appearance)
+        particles = job.trajectory.particles
+        loose = [
+            LooseSplats(m, job.assets.parts[m.part], usual_pixel(camera, job.trajectory.poses[:, m.part, :3]))
+            for m in particles
+            if m.form == "loose"
+        ]
+        self._posed = PosedSplats(appearance, particles, loose)
         self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)
         texture = ground_texture(scene)
@@ -95,29 +103,32 @@ class Painter:
         self._baked_parts = np.array([False, *captured], np.bool_)
         poses = job.trajectory.poses
         self._still = np.asarray((poses == poses[:1]).all(axis=(0, 2)))
+        self._still[[m.part for m in particles]] = False
         self._drawn_still = False
-        self._lit: NDArray[np.float64] | None = None
+        self._lit: tuple[float | None, NDArray[np.float64]] | None = None
         self._buffers: Buffers | None = None
         if job.labels & BUFFER_LABELS:
             lit = self._lighting.arrays
             self._buffers = Buffers(lit, self._background, ground_look(scene), environment.exposure)
 
-    def paint(self, sight: Sight, poses: NDArray[np.float64], *, labelled: bool) -> Layers:
+    def paint(self, sight: Sight, when: float, *, labelled: bool) -> Layers:
         """What splats and backdrop look like at one instant.
 
         Args:
             sight: the camera.
-            poses: of the parts, [B, 7].
+            when: time of the parts [frames].
             labelled: with depths and ids.
         """
-        workers, posed = self._workers, self._posed
-        posed.pose(poses, workers)
+        workers, posed, trajectory = self._workers, self._posed, self._job.trajectory
+        poses = trajectory.poses_at(when)
+        posed.pose(poses, workers, when)
         if not self._drawn_still:
             self._lighting.draw_still(*self._casters(self._still), workers)
             self._drawn_still = True
-        if self._lit is None or not np.array_equal(poses, self._lit):
+        bent = when if trajectory.particles else None
+        if self._lit is None or self._lit[0] != bent or not np.array_equal(poses, self._lit[1]):
             self._lighting.update(*self._casters(~self._still), workers)
-            self._lit = poses.copy()
+            self._lit = (bent, poses.copy())
         surfaced = labelled or self._sinking_m is not None
         buffers = self._buffers if labelled else None
         more = 0 if buffers is None else CHANNELS
@@ -161,9 +172,9 @@ class Painter:
 
     def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
         """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""
-        look, splats = self._appearance, self._posed.arrays
-        rows = np.flatnonzero(np.repeat(parts, np.diff(look.starts)) & (look.radius_m > 0))
-        casters = Casters(splats.points[rows], splats.normals[rows], look.radius_m[rows], look.back[rows] < 1)
+        splats = self._posed.arrays
+        rows = np.flatnonzero(parts[splats.owner - 1] & (splats.radius > 0))
+        casters = Casters(splats.points[rows], splats.normals[rows], splats.radius[rows], splats.back[rows] < 1)
         return casters, thinned(casters, self._lighting.dome_disc_m)
 
     def _color(self, visible: Visible, sight: Sight, buffers: Buffers | None) -> None:
@@ -172,7 +183,7 @@ class Painter:
         shares = self._shader.shade(visible, self._posed.arrays, eye, self._workers)
         if buffers is not None:
             buffers.fill(visible, self._posed.arrays, shares, eye, self._workers)
-        baked = self._appearance.baked[visible.rows]
+        baked = self._posed.arrays.baked[visible.rows]
         if baked.any():
             constant = self._appearance.gaussians.sh[visible.rows[baked], 0]
             visible.features[baked, :3] = np.maximum(np.float32(0.5) + np.float32(SH_C0) * constant, 0)
@@ -182,8 +193,8 @@ class Painter:
         look = self._appearance
         features, sh, rotations = visible.features, None, None
         if look.gaussians.sh_degree > 0:
-            sh = look.gaussians.sh[visible.rows]
-            lit = ~look.baked[visible.rows]
+            sh = bent_harmonics(self._posed, look.gaussians.sh, visible, sight.eye)
+            lit = ~self._posed.arrays.baked[visible.rows]
             sh[lit, 0] = (features[lit, :3] - np.float32(0.5)) / np.float32(SH_C0)
             features = features[:, 3:]
             rotations = np.concatenate([np.eye(3)[None], self._posed.rotations])

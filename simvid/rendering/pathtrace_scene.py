@@ -6,6 +6,7 @@ of that mesh, and rays are about twice as fast as through Mitsuba's instances. D
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 import mitsuba as mi  # noqa: TID253  part of the path tracer, which is loaded only when it is asked for
@@ -35,7 +36,16 @@ class StagedScene:
         see_through: whether any shape has a tint or holes.
     """
 
-    def __init__(self, assets: SceneAssets, described: Described, *, center: Array, reach_m: float) -> None:
+    def __init__(
+        self,
+        assets: SceneAssets,
+        described: Described,
+        *,
+        center: Array,
+        reach_m: float,
+        skins: Mapping[int, Mesh] | None = None,
+        carried: Collection[int] = (),
+    ) -> None:
         """Build the scene; nothing is in its place before the first ``pose``.
 
         Args:
@@ -43,7 +53,10 @@ class StagedScene:
             described: lights and sensors, by name.
             center: middle of the ground [m], [3].
             reach_m: how far the ground goes.
+            skins: by part id, a mesh that stands for all meshes of a part.
+            carried: ids of parts that ``pose`` leaves alone, since they deform.
         """
+        self._carried = frozenset(carried)
         self._meshes: dict[int, list[Mesh]] = {}
         self._poses: dict[int, Array] = {}
         self.tints: dict[str, Floats] = {}
@@ -54,6 +67,8 @@ class StagedScene:
                 whole[f"part{k}"] = ground_shape(assets.scene, center, reach_m)
                 continue
             dressed_up = [(v.look, dressed(v.mesh, v.look)) for v in part.visuals if v.mesh is not None]
+            if skins is not None and k in skins:
+                dressed_up = [(part.visuals[0].look, skins[k])]
             whole |= {f"part{k}_{j}": mesh_shape(*pair) for j, pair in enumerate(dressed_up)}
             self._meshes[k] = [mesh for _, mesh in dressed_up]
             clear = {f"part{k}_{j}": pair for j, pair in enumerate(dressed_up) if pair[0].transmission > 0}
@@ -70,6 +85,8 @@ class StagedScene:
         """
         for part_id, meshes in self._meshes.items():
             pose = poses[part_id - 1]
+            if part_id in self._carried:
+                continue
             if part_id in self._poses and np.array_equal(self._poses[part_id], pose):
                 continue
             self._poses[part_id] = pose.copy()
@@ -98,6 +115,15 @@ class StagedScene:
         self._params[f"{path}.vertex_positions"] = np.ascontiguousarray(vertices, np.float32).ravel()
         if normals is not None:
             self._params[f"{path}.vertex_normals"] = np.ascontiguousarray(normals, np.float32).ravel()
+
+    def set_mesh(self, part_id: int, mesh: int, new: Mesh) -> None:
+        """Give a mesh new vertices, faces and colours of the same numbers; see ``update``."""
+        assert new.normals is not None, "staged with normals"
+        self.set_vertices(part_id, mesh, new.vertices, new.normals)
+        path = f"part{part_id}_{mesh}"
+        self._params[f"{path}.faces"] = np.ascontiguousarray(new.faces, np.uint32).ravel()
+        for name, values in attributes(new).items():
+            self._params[f"{path}.{name}"] = np.ascontiguousarray(values, np.float32).ravel()
 
 
 def mesh_shape(look: Look, mesh: Mesh) -> Any:

@@ -13,6 +13,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.frames import CameraPath
 from simvid.lens import picture_rays, rays
 from simvid.rendering.environment import Environment
+from simvid.rendering.pathtrace_deforming import DeformingMeshes
 from simvid.rendering.pathtrace_develop import Light
 from simvid.rendering.pathtrace_lights import emitters
 from simvid.rendering.pathtrace_materials import Described
@@ -71,7 +72,11 @@ class Shot:
         else:
             described[SENSOR] = _sensor(camera, near_m)
             self._integrator: Any = mi.load_dict(_integrator(max_depth))
-        self._staged = StagedScene(assets, described, center=ground[0], reach_m=ground[1])
+        self._deforming = DeformingMeshes(assets, trajectory)
+        self._staged = StagedScene(
+            assets, described, center=ground[0], reach_m=ground[1], skins=self._deforming.skins,
+            carried=self._deforming.ids(),
+        )  # fmt: skip
         clear = variant.vectorised and self._staged.see_through
         self._panes = Panes(self._staged.scene, self._staged.tints) if clear else None
         self._lines = picture_rays(camera)
@@ -86,6 +91,7 @@ class Shot:
         """Move everything to where it is in a frame."""
         poses = self._trajectory.matrices(frame)
         self._staged.pose(poses)
+        self._deforming.pose(self._staged, frame)
         if not self._variant.vectorised:
             self._staged.place(SENSOR, self._camera.world_from_camera[frame])
         self._staged.update()

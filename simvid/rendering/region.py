@@ -11,7 +11,7 @@ from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.frames import CameraPath
 from simvid.gaussians import Gaussians
 from simvid.lens import pixel_size_m
-from simvid.trajectory import Trajectory, pose_matrices
+from simvid.trajectory import ParticleMotion, Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
 FARTHEST = 6.0
@@ -32,7 +32,10 @@ def shadow_region(assets: SceneAssets, trajectory: Trajectory, camera: CameraPat
         return camera.world_from_camera[0, :3, 3].copy(), 1.0, 0.01
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     eyes = camera.world_from_camera[:, :3, 3]
-    corners = np.stack([_corners(bounds, trajectory.poses[:, k]) for k, bounds in boxes])  # [P, T, 8, 3]
+    bending = {motion.part: motion for motion in trajectory.particles}
+    corners = np.stack(
+        [_around(bending[k]) if k in bending else _corners(bounds, trajectory.poses[:, k]) for k, bounds in boxes]
+    )  # [P, T, 8, 3]
     distance = np.linalg.norm(corners.mean(axis=2) - eyes, axis=-1)  # [P, T]
     usual = float(np.median(distance.min(axis=1)))
     near = distance <= FARTHEST * usual
@@ -46,6 +49,12 @@ def shadow_region(assets: SceneAssets, trajectory: Trajectory, camera: CameraPat
     nearest = max(float(gap.min()), usual / 10)
     pixel = float(pixel_size_m(camera, np.array([0, 0, nearest])))
     return center, radius * 1.02, pixel
+
+
+def usual_pixel(camera: CameraPath, places: Array) -> float:
+    """Median size of a pixel [m] at places [m], one for each frame, [T, 3]."""
+    away = np.linalg.norm(places - camera.world_from_camera[:, :3, 3], axis=1)
+    return float(pixel_size_m(camera, np.array([0, 0, max(float(np.median(away)), 1e-3)])))
 
 
 def part_bounds(part: PartAssets) -> Array | None:
@@ -65,6 +74,14 @@ def _core(capture: Gaussians) -> NDArray[np.float32]:
     if not len(means):
         return np.zeros((1, 3), np.float32)
     return np.stack([np.percentile(means - reach, 2, axis=0), np.percentile(means + reach, 98, axis=0)])
+
+
+def _around(motion: ParticleMotion) -> Array:
+    """Corners of a box around the particles at every frame, [T, 8, 3]."""
+    low, high = motion.positions.min(axis=1), motion.positions.max(axis=1)
+    margin = 0.05 * float((high - low).max())
+    both = np.stack([low - margin, high + margin], axis=1).astype(np.float64)
+    return np.stack([both[:, [x, y, z], [0, 1, 2]] for x in (0, 1) for y in (0, 1) for z in (0, 1)], axis=1)
 
 
 def _corners(bounds: Array, poses: Array) -> Array:

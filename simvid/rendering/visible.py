@@ -52,7 +52,7 @@ class Selector:
     """Picks the Gaussians that one camera sees."""
 
     def __init__(self, count: int, near_m: float, ground_m: float | None) -> None:
-        """For ``count`` Gaussians in all; ``ground_m`` is the height of the ground, None without one."""
+        """For about ``count`` Gaussians; ``ground_m`` is the height of the ground, None without one."""
         self._near_m = near_m
         self._ground_m = NO_GROUND if ground_m is None else ground_m
         self._picked = np.empty(count, np.int32)
@@ -78,7 +78,10 @@ class Selector:
         def pick(start: int, stop: int) -> None:
             counts[start] = _pick(splats, view, self._picked, start, stop)
 
-        workers.run(pick, len(self._picked), least=8192)
+        count = len(splats.means)
+        if count > len(self._picked):  # loose particles have as many Gaussians as their skin asks for
+            self._picked = np.empty(2 * count, np.int32)
+        workers.run(pick, count, least=8192)
         rows = np.concatenate([self._picked[s : s + n] for s, n in sorted(counts.items())])
         n = len(rows)
         out = Visible(

@@ -7,10 +7,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.deforming.binding import spacing_of
 from simvid.frames import CameraPath
 from simvid.lens import project
 from simvid.motion import rigid_inverse
-from simvid.trajectory import Trajectory, pose_matrices
+from simvid.trajectory import ParticleMotion, Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
 CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
@@ -23,24 +24,41 @@ def camera_poses(trajectory: Trajectory, camera: CameraPath) -> Array:
 
 
 def box_arrays(trajectory: Trajectory, camera: CameraPath, boxes_m: Array) -> dict[str, NDArray[np.generic]]:
-    """The boxes of all parts that have one.
+    """The boxes of all parts that have one. That of a deformable part is at each frame around what it is then.
 
     Args:
         trajectory, camera: where parts and camera are.
         boxes_m: lowest and highest corner of each part in its frame, NaN without, [B, 2, 3].
 
     Returns:
-        ``part_id`` int32 [P]; ``corners_part_m`` float64 [P, 8, 3]; ``corners_camera_m`` float64 [T, P, 8, 3];
+        ``part_id`` int32 [P]; ``corners_part_m`` float64 [P, 8, 3], at rest; ``corners_camera_m`` float64 [T, P, 8, 3];
         ``corners_px`` float32 [T, P, 8, 2], NaN where the lens cannot see a corner.
     """
     boxed = np.flatnonzero(np.isfinite(boxes_m).all(axis=(1, 2)))
     low, high = boxes_m[boxed, :1], boxes_m[boxed, 1:]
     corners = low + (high - low) * CORNERS
     poses = camera_poses(trajectory, camera)[:, boxed]
-    seen = np.einsum("tpab,pcb->tpca", poses[..., :3, :3], corners) + poses[..., None, :3, 3]
+    now = np.repeat(corners[None], len(poses), axis=0)
+    for motion in trajectory.particles:
+        for p in np.flatnonzero(boxed == motion.part):
+            low, high = particle_boxes_m(motion, trajectory)
+            now[:, p] = low[:, None] + (high - low)[:, None] * CORNERS
+    seen = np.einsum("tpab,tpcb->tpca", poses[..., :3, :3], now) + poses[..., None, :3, 3]
     return {
         "part_id": (boxed + 1).astype(np.int32),
         "corners_part_m": corners,
         "corners_camera_m": seen,
         "corners_px": project(camera, seen).astype(np.float32),
     }
+
+
+def particle_boxes_m(motion: ParticleMotion, trajectory: Trajectory) -> tuple[Array, Array]:
+    """Lowest and highest corner of a deformable part at each frame, along the axes of its pose [m], both [T, 3].
+
+    Around its particles, with half a spacing on all sides.
+    """
+    poses = pose_matrices(trajectory.poses[:, motion.part])
+    away = motion.positions - poses[:, None, :3, 3]
+    local = np.einsum("tab,tpa->tpb", poses[:, :3, :3], away)
+    margin = spacing_of(motion.rest.astype(np.float64)) / 2
+    return local.min(axis=1) - margin, local.max(axis=1) + margin

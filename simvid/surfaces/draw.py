@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -10,11 +11,22 @@ from numpy.typing import NDArray
 
 from simvid.frames import CameraPath
 from simvid.lens import pixel_centers, rays
+from simvid.motion import to_camera
 from simvid.surfaces.meshes import SurfaceMeshes
 from simvid.surfaces.windows import face_windows
 from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Vertices in the camera's frame, faces, their part ids, and the windows in which they may be seen."""
+
+    vertices: Array
+    faces: NDArray[np.int32]
+    owners: NDArray[np.int32]
+    windows: NDArray[np.int32]
 
 
 class SurfaceArtist:
@@ -28,7 +40,7 @@ class SurfaceArtist:
         self.meshes, self._trajectory, self._camera, self._near_m = meshes, trajectory, camera, near_m
         self._rays = np.concatenate(rays(camera, pixel_centers(camera)), axis=-1)
         self._frame = -1
-        self._views: list[tuple[Array, NDArray[np.int32]]] = []
+        self._views: list[_View] = []
 
     def draw(self, frame: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The nearest surface under each pixel's centre: z [m], +inf without; part id, 0 without; both [H, W]."""
@@ -37,9 +49,8 @@ class SurfaceArtist:
         self._prepare(frame)
         shape = self._rays.shape[:2]
         z, ids = np.full(shape, np.inf, np.float32), np.zeros(shape, np.int32)
-        meshes = self.meshes
-        for vertices, windows in self._views:
-            draw_nearest(vertices, meshes.faces, meshes.face_id, windows, self._rays, self._near_m, z, ids)
+        for v in self._views:
+            draw_nearest(v.vertices, v.faces, v.owners, v.windows, self._rays, self._near_m, z, ids)
         return z, ids
 
     def mask(self, frame: int, part_ids: Collection[int]) -> NDArray[np.bool_]:
@@ -47,27 +58,34 @@ class SurfaceArtist:
         from simvid.surfaces.zbuffer import draw_mask
 
         self._prepare(frame)
-        mine = np.isin(self.meshes.face_id, list(part_ids))
         mask = np.zeros(self._rays.shape[:2], np.bool_)
-        faces = self.meshes.faces[mine]
-        for vertices, windows in self._views:
-            draw_mask(vertices, faces, windows[mine], self._rays, self._near_m, mask)
+        for v in self._views:
+            mine = np.isin(v.owners, list(part_ids))
+            draw_mask(v.vertices, v.faces[mine], v.windows[mine], self._rays, self._near_m, mask)
         return mask
 
     def _prepare(self, frame: int) -> None:
         """Vertices in the camera's frame and windows of all faces, for each band of lines that is read at once."""
         if frame == self._frame:
             return
-        camera, meshes = self._camera, self.meshes
+        camera = self._camera
         shutter = camera.shutter
         bands = [(0, 0, 0.0)] if shutter is None else shutter.bands(camera.width, camera.height)
         self._views = []
         for first, last, offset in bands:
             when = frame if shutter is None else frame + offset
-            vertices = meshes.in_camera(self._trajectory, camera, when)
-            windows = face_windows(camera, vertices, meshes.faces, self._near_m)
+            vertices, faces, owners = self._placed(when)
+            windows = face_windows(camera, vertices, faces, self._near_m)
             if shutter is not None:
                 along = [1, 3] if shutter.by_rows else [0, 2]
                 windows[:, along] = np.clip(windows[:, along], first, last)
-            self._views.append((vertices, windows))
+            self._views.append(_View(vertices, faces, owners, windows))
         self._frame = frame
+
+    def _placed(self, when: float) -> tuple[Array, NDArray[np.int32], NDArray[np.int32]]:
+        """Vertices in the camera's frame, faces and their part ids."""
+        meshes, trajectory, camera = self.meshes, self._trajectory, self._camera
+        if not trajectory.particles:
+            return meshes.in_camera(trajectory, camera, when), meshes.faces, meshes.face_id
+        vertices, faces, owners = meshes.at(trajectory, when)
+        return np.ascontiguousarray(to_camera(camera, when, vertices)), faces, owners

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import Collider, PartAssets, SceneAssets
 from simvid.assets.primitives import primitive_mesh
+from simvid.deforming.loose import LooseSkin
+from simvid.deforming.skins import Skin
 from simvid.frames import CameraPath
 from simvid.mesh import Mesh
 from simvid.motion import rigid_inverse
-from simvid.trajectory import Trajectory, pose_matrices
+from simvid.trajectory import ParticleMotion, Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -24,7 +26,7 @@ class SurfaceMeshes:
     """The surfaces of all parts but the ground, each in its part's frame.
 
     Parts that are meshes have their visual meshes. Parts that are captures have the meshes of their colliders, where
-    there are such.
+    there are such. Deformable parts are carried by their particles; around loose particles a skin is laid at each time.
 
     Attributes:
         vertices: [m], float64 [V, 3].
@@ -39,6 +41,7 @@ class SurfaceMeshes:
     faces: NDArray[np.int32]
     face_id: NDArray[np.int32]
     captured: NDArray[np.bool_]
+    _carried: dict[int, tuple[ParticleMotion, Skin | LooseSkin]] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def of(assets: SceneAssets) -> SurfaceMeshes:
@@ -59,9 +62,40 @@ class SurfaceMeshes:
         return SurfaceMeshes(join(vertices), join(parts), join(faces), join(owners), captured)
 
     def posed(self, trajectory: Trajectory, when: float) -> Array:
-        """Vertices in the world at a frame, or between two [m], [V, 3]."""
+        """Vertices of rigid parts in the world at a frame, or between two [m], [V, 3]; ``at`` is for all parts."""
         maps = pose_matrices(trajectory.poses_at(when))[self.vertex_part]
         return np.asarray(np.einsum("vab,vb->va", maps[:, :3, :3], self.vertices) + maps[:, :3, 3])
+
+    def at(self, trajectory: Trajectory, when: float) -> tuple[Array, NDArray[np.int32], NDArray[np.int32]]:
+        """Vertices in the world at a frame or between two [m] [V, 3], faces [F, 3] and their part ids [F].
+
+        Faces are those of rest but for loose particles, whose vertices and faces come last.
+        """
+        vertices, faces, owners = self.posed(trajectory, when), [self.faces], [self.face_id]
+        grown, count = [vertices], len(vertices)
+        for motion in trajectory.particles:
+            skin = self._skin(motion)
+            if isinstance(skin, Skin):
+                vertices[self.vertex_part == motion.part] = skin.at(when)[0]
+                continue
+            net = skin.at(when)[0]
+            kept = owners[0] != motion.part + 1
+            faces[0], owners[0] = faces[0][kept], owners[0][kept]
+            faces.append(net.faces + np.int32(count))
+            owners.append(np.full(len(net.faces), motion.part + 1, np.int32))
+            grown.append(net.vertices)
+            count += len(net.vertices)
+        return np.concatenate(grown), np.concatenate(faces), np.concatenate(owners)
+
+    def _skin(self, motion: ParticleMotion) -> Skin | LooseSkin:
+        """What carries a part's vertices; bound once."""
+        known = self._carried.get(motion.part)
+        if known is None or known[0] is not motion:
+            loose = motion.form == "loose"
+            mine = self.vertices[self.vertex_part == motion.part]
+            known = (motion, LooseSkin(motion, grains=False) if loose else Skin(motion, mine))
+            self._carried[motion.part] = known
+        return known[1]
 
     def in_camera(self, trajectory: Trajectory, camera: CameraPath, at: float) -> Array:
         """Vertices in a camera's frame [m], [V, 3], at a frame or between: ``posed`` and ``to_camera`` in one go."""

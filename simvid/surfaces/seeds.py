@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.assets.solidity import welded
+from simvid.deforming.skins import Skin
 from simvid.mesh import Mesh
 from simvid.tracks import Queries
 from simvid.trajectory import Trajectory, pose_matrices
@@ -39,6 +40,11 @@ def seeded_queries(assets: SceneAssets, trajectory: Trajectory, seed: int) -> Qu
     poses = pose_matrices(trajectory.poses[0])[ids - 1]
     points = np.einsum("kab,kb->ka", poses[:, :3, :3], local[:, :3]) + poses[:, :3, 3]
     normals = np.einsum("kab,kb->ka", poses[:, :3, :3], local[:, 3:])
+    for motion in trajectory.particles:
+        mine = ids == motion.part + 1
+        if mine.any():
+            points[mine], turned = Skin(motion, local[mine, :3], local[mine, 3:]).at(0)
+            normals[mine] = np.nan if turned is None else turned
     return Queries(ids, np.zeros(len(ids), np.int32), points, normals)
 
 
