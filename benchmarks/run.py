@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks_table import NotHereError, machine, show
 
-BENCHMARKS = ("main_job", "physics", "mpm", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace")
+BENCHMARKS = ("main_job", "physics", "mpm", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace", "dataset")
 
 
 def main() -> None:

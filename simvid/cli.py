@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from simvid import __version__
+from simvid.cli_data import add_data_commands
 from simvid.cli_jobs import add_job_commands
 from simvid.errors import SimvidError
 
@@ -89,11 +90,12 @@ def build_parser() -> argparse.ArgumentParser:
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
-        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report, _export,
+        _run, _simulate, _render, _refine, _validate, _schema, _list, _show, _view, _log, _overlay, _report,
         _pairs, _train, _evaluate, _doctor,
     ):  # fmt: skip
         add(commands)
     add_job_commands(commands, _command)
+    add_data_commands(commands, _command)
     return parser
 
 
@@ -318,28 +320,6 @@ def _report(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("clip", metavar="CLIP", help="a clip folder")
     parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.html beside the clip folder")
-
-
-def _export(commands: Any) -> None:
-    parser = _command(
-        commands, "export", "write clips in a format that others read",
-        "  simvid export out --format lerobot --out datasets/push\n"
-        "  simvid export out/pendulum-1a2b3c4d --format coco --out coco --option pictures=jpg\n"
-        "  simvid list formats",
-    )  # fmt: skip
-    parser.add_argument("sources", nargs="+", metavar="DIR|CLIP", help="clip folders, or folders of clips")
-    parser.add_argument("--format", required=True, metavar="NAME", help="as simvid list formats says")
-    parser.add_argument("--out", required=True, metavar="DIR", help="a new folder; there whole or not at all")
-    parser.add_argument(
-        "--camera", action="append", default=[], metavar="NAME", help="default: all; may be given again"
-    )
-    parser.add_argument("--labels", metavar="A,B,…", help="default: all that the clips have and the format holds")
-    parser.add_argument("--refined", metavar="NAME", help="pictures of this refinement instead of the rendered ones")
-    parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", dest="options",
-        help="a setting of the format; may be given again",
-    )  # fmt: skip
-    parser.add_argument("--force", action="store_true", help="replace an earlier export")
 
 
 def _pairs(commands: Any) -> None:

@@ -45,6 +45,7 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
         "kubric": "simvid.export.kubric:Kubric",
         "lerobot": "simvid.export.lerobot:LeRobot",
         "mcap": "simvid.export.mcap:Mcap",
+        "npy": "simvid.export.npy:Npy",
         "webdataset": "simvid.export.webdataset:WebDataset",
         "youtube_vis": "simvid.export.youtube_vis:YoutubeVis",
     },

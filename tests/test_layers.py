@@ -15,7 +15,7 @@ LAYERS: dict[str, int] = {
         ("errors", "field_paths", "rotations", "spherical_harmonics", "mesh", "gaussians", "frames", "trajectory"), 0
     ),
     **dict.fromkeys(("optics", "camera_path", "notebook"), 0),
-    **dict.fromkeys(("scene", "dataset"), 1),
+    **dict.fromkeys(("scene",), 1),
     **dict.fromkeys(
         (
             "yaml_reading",
@@ -30,11 +30,11 @@ LAYERS: dict[str, int] = {
         2,
     ),
     **dict.fromkeys(("clip", "clips", "progress", "lens", "shutter", "motion", "tracks", "derived", "deforming"), 2),
-    **dict.fromkeys(("assets", "surfaces", "perception", "randomize"), 3),
+    **dict.fromkeys(("assets", "surfaces", "perception", "captions", "randomize"), 3),
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),
-    **dict.fromkeys(("generating", "viewing", "commands", "doctor", "testing"), 6),
-    **dict.fromkeys(("cli", "cli_jobs"), 7),
+    **dict.fromkeys(("generating", "viewing", "dataset", "commands", "doctor", "testing"), 6),
+    **dict.fromkeys(("cli", "cli_jobs", "cli_data"), 7),
 }
 VALUES_MAY_IMPORT = {"numpy", "pydantic", "pydantic_core", "simvid"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.captions.narration import CAPTION_FILE
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.records import CameraRecord
@@ -115,7 +117,13 @@ class Episode:
 
     @property
     def caption(self) -> str:
-        """What happens in it, in words."""
+        """What happens in it, in words: as ``simvid caption`` found, else as the scene says."""
+        path = self.clip.path / CAPTION_FILE
+        if path.is_file():
+            try:
+                return str(json.loads(path.read_text(encoding="utf-8"))["short"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise ExportError(f"{path}: no caption in it ({error!r}); make it again with simvid caption") from error
         return self.clip.record.description or self.clip.name.replace("_", " ")
 
 

@@ -186,6 +186,16 @@ class PairClip:
         light = _light(self.record.light, mirrored=mirrored, gain=gain)
         return Crop(stack(each), np.ascontiguousarray(true), light, self.record)
 
+    def stored(self, name: str) -> Array:
+        """An array as it is on disk, mapped; KeyError where there is none of this name."""
+        return self._arrays[name]
+
+    def decoded(self, name: str, frames: slice) -> Array:
+        """Frames of an array in the units of ``Frame``: depth in metres; pictures as they are."""
+        codes = self._arrays[name][frames]
+        values = _decoded(name, np.asarray(codes))
+        return values * np.float32(self.record.depth_scale_m) if name == "depth" else values
+
     def whole(self) -> Crop:
         """All of it."""
         return self.crop(slice(None), slice(None), slice(None))

@@ -1,0 +1,78 @@
+"""Plain ``.npy`` arrays, one per label, which are read by mapping: the fastest tier for training, and the largest.
+
+``STEM/NAME.npy`` holds [T, ...] without loss: ``coarse`` (the rendered pictures), ``target`` (the refined ones, if they
+were chosen), every label; ``STEM/item.json`` says what it is. ``simvid.dataset`` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from simvid.clips.camera_file import camera_arrays
+from simvid.export.base import NoSettings, Request, View
+from simvid.export.files import write_json
+from simvid.frames import LABEL_ARRAYS, LABELS
+
+ITEM_FILE = "item.json"
+NO_ARRAYS = frozenset({"tracks", "boxes", "boxes_3d", "poses", "contacts"})
+
+
+class Npy:
+    """Arrays to be mapped."""
+
+    name: ClassVar[str] = "npy"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "plain .npy arrays to be mapped: the fastest tier of simvid.dataset"
+    holds: ClassVar[frozenset[str]] = frozenset(LABELS) - NO_ARRAYS
+    needs: ClassVar[frozenset[str]] = frozenset()
+    packages: ClassVar[tuple[str, ...]] = ()
+    Settings: ClassVar[type[NoSettings]] = NoSettings
+
+    def __init__(self, settings: NoSettings) -> None:
+        self._settings = settings
+
+    def write(self, request: Request, folder: Path) -> Mapping[str, Any]:
+        """``STEM/coarse.npy`` and so on."""
+        total = 0
+        for view in request.views:
+            total += self._view(view, folder / view.stem)
+            request.tell(f"{view.stem}: {view.frame_count} frames")
+        return {"items": len(request.views), "bytes": total}
+
+    def _view(self, view: View, folder: Path) -> int:
+        folder.mkdir()
+        names = sorted({a for label in view.labels for a in LABEL_ARRAYS[label]})
+        stores: dict[str, Any] = {}
+        plain = View(view.clip, view.camera, view.stem, view.labels)
+        for t, frame in enumerate(plain.frames(*view.labels)):
+            self._put(
+                stores, folder, t, view.frame_count, {"coarse": frame.rgb, **{n: getattr(frame, n) for n in names}}
+            )
+        if view.refined is not None:
+            for t, rgb in enumerate(view.pictures()):
+                self._put(stores, folder, t, view.frame_count, {"target": rgb})
+        for store in stores.values():
+            store.flush()
+        np.savez(folder / "camera.npz", allow_pickle=False, **camera_arrays(view.path))
+        record = view.clip.record
+        gate = None if view.refined is None else getattr(view.clip.refinement(view.refined), "gate", None)
+        write_json(folder / ITEM_FILE, {
+            "simvid_item": 1, "name": view.stem, "scene": record.name, "camera": view.camera, "fps": view.fps,
+            "frames": view.frame_count, "height": view.height, "width": view.width, "refined": view.refined,
+            "gate": None if gate is None else gate.model_dump(mode="json"), "arrays": list(stores),
+            "content_hash": record.content_hash, "seed": record.seed, "sample_index": record.sample_index,
+            "licences": sorted({a.licence for a in record.assets if a.licence}), "tools": record.tools,
+        })  # fmt: skip
+        return sum(p.stat().st_size for p in folder.iterdir())
+
+    def _put(self, stores: dict[str, Any], folder: Path, t: int, count: int, arrays: Mapping[str, Any]) -> None:
+        for name, values in arrays.items():
+            if name not in stores:
+                shape = (count, *values.shape)
+                stores[name] = open_memmap(folder / f"{name}.npy", mode="w+", dtype=values.dtype, shape=shape)
+            stores[name][t] = values

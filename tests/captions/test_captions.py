@@ -1,0 +1,306 @@
+"""Captions, relations, questions, the endpoint, the command."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import simvid
+from simvid.camera_path import CameraPath
+from simvid.captions.endpoint import KEY, Endpoint, EndpointError, checked, rewritten
+from simvid.captions.events import events
+from simvid.captions.narration import captions, story
+from simvid.captions.questions import causes, collisions, counterfactual, questions, without
+from simvid.captions.relations import Relation, camera_motion
+from simvid.captions.things import COLORS, color_name, things
+from simvid.cli import main
+from simvid.clip import Clip
+from simvid.parsing import parse_scene
+from simvid.pipeline import simulate
+
+LINE = """\
+simvid: 1
+name: line
+duration_s: 0.75
+fps: 24
+ground: {material: {friction: 0.0}}
+bodies:
+  - name: cue
+    shape: {sphere: {radius_m: 0.05}}
+    material: steel
+    pose: {position_m: [-0.4, 0, 0.05]}
+    velocity_m_s: [1.5, 0, 0]
+  - name: red_ball
+    shape: {sphere: {radius_m: 0.05}}
+    material: {restitution: 0.9, look: {base_color: [0.8, 0.1, 0.1]}}
+    pose: {position_m: [-0.15, 0, 0.05]}
+  - name: crate
+    shape: {box: {size_m: 0.1}}
+    material: {friction: 0.1, look: {texture: wood}}
+    pose: {position_m: [0.05, 0, 0.05]}
+cameras:
+  - {name: front, resolution_px: [32, 24], pose: {look_from_m: [0, -1.5, 0.5], look_at_m: [0, 0, 0.05]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """A ball hits a ball, which hits a crate; by the real engine."""
+    return simvid.run(parse_scene(LINE, "line.yaml", ".", []), tmp_path_factory.mktemp("line"))
+
+
+def test_things_have_names_that_differ(line: Clip) -> None:
+    named = things(line)
+    assert [t.phrase for t in named] == ["the steel cue", "the red ball", "the wooden crate"]
+    assert [t.color for t in named][1] == "red"
+    assert [t.round for t in named] == [True, True, False]
+
+
+@pytest.mark.parametrize("name", list(COLORS))
+def test_a_colour_is_called_by_its_name(name: str) -> None:
+    assert color_name(COLORS[name]) == name
+
+
+def test_greys_are_no_colours() -> None:
+    assert color_name((0.77, 0.76, 0.75)) in ("grey", "white")
+    assert color_name((0.1, 0.11, 0.1)) == "black"
+
+
+def test_the_story_of_three(line: Clip) -> None:
+    told = story(line)
+    hits = [e.things for e in collisions(told.events)]
+    assert hits[:2] == [("cue", "red_ball"), ("red_ball", "crate")]
+    assert told.camera.words == "stands still"
+    assert Relation("left_of", "cue", "red_ball") in told.relations_first
+    second = next(e for e in told.events if e.things == ("red_ball", "crate") and e.kind == "contact")
+    assert causes(second, told)[0].things == ("cue", "red_ball")
+    assert causes(collisions(told.events)[0], told) == []
+
+
+def test_captions_say_what_happens(line: Clip) -> None:
+    found = captions(line, 0)
+    assert found == captions(line, 0)
+    assert len({captions(line, seed)["long"] for seed in range(8)}) > 4
+    for seed in range(6):
+        told = captions(line, seed)
+        assert re.search(r"The steel cue (hits|touches|comes into contact with|bumps into) the red ball", told["long"])
+        assert re.search(r"The red ball .* the wooden crate", told["long"])
+        assert "The camera" in told["long"] or "the camera" in told["long"]
+        times = [float(t) for t in re.findall(r"(\d\.\d\d) s", told["long"])]
+        true = {f"{e.start_s:.2f}" for e in story(line).events}
+        assert {f"{t:.2f}" for t in times} <= true
+        assert times == sorted(times)
+    tree = found["structured"]
+    assert [e["kind"] for e in tree["events"]] == [e.kind for e in events(line.trajectory, {"cue", "red_ball"})]
+    assert json.loads(json.dumps(tree)) == tree
+
+
+def look_at(place: Any, target: Any) -> Any:
+    """world_from_camera of an upright camera."""
+    forward = (target - place) / np.linalg.norm(target - place)
+    right = np.cross(forward, [0, 0, 1.0])
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+    pose[:3, 3] = place
+    return pose
+
+
+def moved(poses: list[Any]) -> CameraPath:
+    K = np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]])
+    return CameraPath("c", 64, 48, K, np.stack(poses))
+
+
+@pytest.mark.parametrize(
+    ("places", "targets", "words"),
+    [
+        ([(0, -2, 0), (0, -2, 0)], [(0, 0, 0), (0, 0, 0)], "stands still"),
+        ([(0, -2, 0), (0, -2, 0)], [(0, 0, 0), (1, 0, 0)], "turns right"),
+        ([(0, -2, 0), (0, -2, 0)], [(0, 0, 0), (-1, 0, 0)], "turns left"),
+        ([(0, -2, 0), (0, -2, 0)], [(0, 0, 0), (0, 0, 1)], "tilts up"),
+        ([(0, -2, 0), (0, -1, 0)], [(0, 0, 0), (0, 0, 0)], "moves forward"),
+        ([(0, -2, 0), (0, -3, 0)], [(0, 0, 0), (0, 0, 0)], "moves back"),
+        ([(0, -2, 0), (1, -2, 0)], [(0, 0, 0), (1, 0, 0)], "moves right"),
+        ([(0, -2, 0), (0, -2, 1)], [(0, 0, 0), (0, 0, 1)], "moves up"),
+        ([(0, -2, 0), (1, -1.7, 0)], [(0, 0, 0), (0, 0, 0)], "circles to the right"),
+        ([(0, -2, 0), (-1, -1.7, 0)], [(0, 0, 0), (0, 0, 0)], "circles to the left"),
+    ],
+)
+def test_camera_motion(places: Any, targets: Any, words: str) -> None:
+    poses = [look_at(np.array(p, float), np.array(t, float)) for p, t in zip(places, targets, strict=True)]
+    assert camera_motion(moved(poses)).words == words
+
+
+def test_questions_have_true_answers(line: Clip) -> None:
+    found = {q.text: q for q in questions(line, 1)}
+    assert found["How many things are there besides the ground?"].answer == 3
+    assert found["What colour is the red ball?"].answer == "red"
+    assert found["Does the wooden crate move?"].answer == "yes"
+    hits = collisions(story(line).events)
+    assert found["How many times do two things begin to touch?"].answer == len(hits)
+    why = next(q for q in found.values() if q.kind == "explanatory" and "wooden crate" in q.text)
+    assert ("the steel cue and the red ball touch", True) in why.choices
+    assert questions(line, 1) == questions(line, 1)
+
+
+def test_a_counterfactual_is_simulated(line: Clip) -> None:
+    """Without the red ball, the cue ball reaches the crate: nothing in the clip says so."""
+    assert ("cue", "crate") not in {e.things for e in events(line.trajectory) if e.kind == "contact"}
+    asked = counterfactual(line, story(line), np.random.default_rng(0), simulate)
+    without_red = next(q for q in asked if q.text == "What would happen without the red ball?")
+    assert ("the steel cue and the wooden crate touch", True) in without_red.choices
+    without_cue = next(q for q in asked if q.text == "What would happen without the steel cue?")
+    assert ("the red ball and the wooden crate touch", False) in without_cue.choices
+    assert without_red.evidence == {"simulated_without": "red_ball", "engine": "newton"}
+
+
+def test_a_body_that_is_needed_stays(line: Clip) -> None:
+    assert without(line.scene, "nobody") is None
+    tracked = (
+        LINE.replace("{name: front,", "{name: front, track: cue,")
+        .replace(", look_at_m: [0, 0, 0.05]", "")
+        .replace("look_from_m", "position_m")
+    )
+    scene = parse_scene(tracked, "line.yaml", ".", [])
+    assert without(scene, "cue") is None
+    left = without(scene, "crate")
+    assert left is not None
+    assert [b.name for b in left.bodies] == ["cue", "red_ball"]
+
+
+def test_predictions_are_of_what_is_not_seen(line: Clip) -> None:
+    from simvid.captions.questions import predictive
+
+    told = story(line)
+    late = replace(told, duration_s=told.events[-1].start_s)
+    for question in predictive(late, np.random.default_rng(0)):
+        assert question.seen_s == late.duration_s * 2 / 3
+        assert question.seen_s is not None
+        pairs = {e.things: e.start_s for e in collisions(told.events)}
+        for text, right in question.choices:
+            hit = [t for p, t in pairs.items() if all(_says(text, name) for name in p)]
+            assert right == bool(hit and hit[0] > question.seen_s)
+
+
+def _says(text: str, name: str) -> bool:
+    return {"cue": "cue", "red_ball": "red ball", "crate": "crate", "ground": "ground"}[name] in text
+
+
+class Stub(BaseHTTPRequestHandler):
+    """Answers as chat completions do, with the text that ``answers`` has for the question."""
+
+    answers: Any = staticmethod(lambda system, user: user)
+    asked: list[dict[str, Any]] = []  # noqa: RUF012
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Stub.asked.append({**body, "path": self.path, "key": self.headers.get("Authorization")})
+        try:
+            text = Stub.answers(body["messages"][0]["content"], body["messages"][1]["content"])
+        except ZeroDivisionError:
+            self.send_error(500)
+            return
+        data = json.dumps({"choices": [{"message": {"content": text}}]}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    Stub.asked.clear()
+    server = HTTPServer(("127.0.0.1", 0), Stub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "tiny")
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_rewriting_that_keeps_the_facts_is_taken(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, "secret")
+    monkeypatch.setattr(Stub, "answers", staticmethod(lambda s, u: "At 0.25 s, the ball strikes the crate."))
+    caption = "The ball hits the crate at 0.25 s."
+    assert rewritten(caption, ["ball", "crate"], endpoint) == {
+        "text": "At 0.25 s, the ball strikes the crate.", "kept": True, "why": ""
+    }  # fmt: skip
+    (asked,) = Stub.asked
+    assert (asked["path"], asked["model"], asked["key"]) == ("/v1/chat/completions", "tiny", "Bearer secret")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [("The ball hits something at 0.25 s.", "lost crate"), ("The ball hits the crate at 0.30 s.", "added 0.30")],
+)
+def test_a_rewriting_that_does_not_is_refused(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, answer: str, why: str
+) -> None:
+    monkeypatch.setattr(Stub, "answers", staticmethod(lambda s, u: answer))
+    found = rewritten("The ball hits the crate at 0.25 s.", ["ball", "crate"], endpoint)
+    assert found == {"text": "The ball hits the crate at 0.25 s.", "kept": False, "why": why}
+
+
+def test_a_check_is_read(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'Well: {"ok": false, "wrong": ["It is blue."]}'
+    monkeypatch.setattr(Stub, "answers", staticmethod(lambda s, u: text))
+    assert checked("It is blue.", {"color": "red"}, endpoint) == {"ok": False, "wrong": ["It is blue."]}
+    monkeypatch.setattr(Stub, "answers", staticmethod(lambda s, u: "yes"))
+    with pytest.raises(EndpointError, match="expected JSON with ok and wrong, got 'yes'"):
+        checked("It is blue.", {}, endpoint)
+
+
+def test_an_endpoint_that_fails_is_named(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stub, "answers", staticmethod(lambda s, u: 1 / 0))
+    with pytest.raises(EndpointError, match=f"answered 500 .*the key in {KEY}"):
+        endpoint.ask("a", "b")
+    with pytest.raises(EndpointError, match="no answer as OpenAI"):
+        Endpoint("http://127.0.0.1:1/v1", "tiny").ask("a", "b")
+    with pytest.raises(EndpointError, match="starts with http"):
+        Endpoint("ftp://x", "tiny").ask("a", "b")
+
+
+def test_the_command(
+    line: Clip, endpoint: Endpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / line.path.name
+    shutil.copytree(line.path, copy)
+    assert main(["caption", str(copy), "--questions"]) == 0
+    out = capsys.readouterr().out
+    assert "counterfactual: What would happen without the red ball?" in out
+    tree = json.loads((copy / "captions.json").read_text())
+    assert {"short", "long", "structured", "questions", "seed"} == set(tree)
+    Clip.open(copy)
+    monkeypatch.setattr(
+        Stub, "answers", staticmethod(lambda s, u: '{"ok": true, "wrong": []}' if u.startswith("{") else u.upper())
+    )
+    words = ["caption", str(copy), "--endpoint", endpoint.url, "--model", "tiny", "-o", str(tmp_path / "x.json")]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["long"] == told["template"]["long"].upper()
+    assert told["check"] == {"ok": True, "wrong": []}
+    assert main(["caption", str(copy), "--endpoint", endpoint.url]) == 1
+    assert "needs the name of a model" in capsys.readouterr().err
+
+
+def test_exports_take_the_caption(line: Clip, tmp_path: Path) -> None:
+    from simvid.export.job import export
+
+    copy = tmp_path / line.path.name
+    shutil.copytree(line.path, copy)
+    (copy / "captions.json").write_text(json.dumps({"short": "A ball hits a ball."}))
+    export([copy], "cosmos_transfer", tmp_path / "out", options={"min_frames": 1})
+    assert json.loads((tmp_path / f"out/captions/{copy.name}.json").read_text())["caption"] == "A ball hits a ball."

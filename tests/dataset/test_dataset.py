@@ -1,0 +1,216 @@
+"""simvid.dataset: pairs, clips and mapped arrays in windows; splits without leakage; masks, weights, the card."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simvid import dataset
+from simvid.cli import main
+from simvid.clip import Clip
+from simvid.dataset.card import CARD_FILE, PAGE_FILE, write_card
+from simvid.errors import ClipError
+from simvid.export.job import Choice, export
+from simvid.export.npy import Npy
+from simvid.refining.pairs import write_pair
+from simvid.testing.exporting import ExporterContract
+
+T, H, W = 6, 8, 12
+
+
+class TestNpy(ExporterContract):
+    kind = Npy
+
+
+def pair(folder: Path, name: str, family: str, split: str = "train", seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    arrays: dict[str, Any] = {
+        "coarse": rng.integers(0, 256, (T, H, W, 3), dtype=np.uint8),
+        "target": rng.integers(0, 256, (T, H, W, 3), dtype=np.uint8),
+    }
+    depth = rng.uniform(1, 3, (T, H, W)).astype(np.float32)
+    depth[:, 0] = np.inf
+    flow = rng.normal(0, 2, (T, H, W, 2)).astype(np.float32)
+    labels = {"depth": depth, "flow_backward": flow, "occluded_backward": np.zeros((T, H, W), np.bool_)}
+    labels["albedo"] = rng.random((T, H, W, 3)).astype(np.float32)
+    write_pair(
+        folder / name, arrays["coarse"], arrays["target"], labels, name=name, family=family, split=split, fps=24.0
+    )
+    return {**arrays, **labels}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, Any]]]:
+    """Three pairs of a family, one of another, one of a family that is held out."""
+    place = tmp_path_factory.mktemp("pairs")
+    names = [("a0", "drop"), ("a1", "drop"), ("a2", "drop"), ("b0", "ramp")]
+    made = {name: pair(place, name, family, seed=k) for k, (name, family) in enumerate(names)}
+    made["c0"] = pair(place, "c0", "bowl", "held_out", 9)
+    return place, made
+
+
+def test_windows_hold_every_value(folder: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    place, made = folder
+    data = dataset.open(place)
+    seen = 0
+    for sample in data.stream(2):
+        span, true = slice(sample.first, sample.first + 2), made[sample.name]
+        assert (sample.arrays["coarse"] == true["coarse"][span]).all()
+        assert (sample.arrays["target"] == true["target"][span]).all()
+        depth, wanted = sample.arrays["depth"], true["depth"][span]
+        assert (np.isinf(depth) == np.isinf(wanted)).all()
+        known = np.isfinite(wanted)
+        assert np.abs(depth[known] / wanted[known] - 1).max() < 1e-3  # half floats
+        assert np.abs(sample.arrays["flow_backward"] - true["flow_backward"][span]).max() < 0.005
+        assert np.abs(sample.arrays["albedo"] - true["albedo"][span]).max() < 1 / 250
+        assert (sample.arrays["mask"] == known).all()
+        assert sample.target == "path-traced"
+        seen += 1
+    assert seen == 5 * 3
+
+
+def test_as_stored_is_what_is_on_disk(folder: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    place, _ = folder
+    for sample in dataset.open(place).stream(3, decode=False):
+        for name, values in sample.arrays.items():
+            if name != "mask":
+                stored = np.load(place / sample.name / f"{name}.npy")[sample.first : sample.first + 3]
+                assert values.dtype == stored.dtype
+                assert np.array_equal(values, stored, equal_nan=stored.dtype.kind == "f")
+
+
+def test_order_is_drawn_and_whole(folder: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    data = dataset.open(folder[0])
+    plain = [(s.name, s.first) for s in data.stream(2, arrays=("coarse",))]
+    drawn = [(s.name, s.first) for s in data.stream(2, arrays=("coarse",), shuffle=3)]
+    assert drawn == [(s.name, s.first) for s in data.stream(2, arrays=("coarse",), shuffle=3)]
+    assert drawn != plain == [(n, t) for n in ("a0", "a1", "a2", "b0", "c0") for t in (0, 2, 4)]
+    assert sorted(drawn) == plain
+    assert [t for _, t in data.windows(4, 1)][:3] == [0, 1, 2]
+
+
+def test_no_family_is_in_two_splits(folder: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
+    data = dataset.open(folder[0])
+    train, held = data.split("train"), data.split("held_out")
+    assert {s.family for s in train.sources} == {"drop", "ramp"}
+    assert {s.family for s in held.sources} == {"bowl"}
+    pair(tmp_path, "x", "drop")
+    pair(tmp_path, "y", "drop", "held_out")
+    with pytest.raises(ClipError, match="the family 'drop' is in both splits"):
+        dataset.open(tmp_path)
+
+
+def test_families_weigh_the_same(folder: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    train = dataset.open(folder[0]).split("train")
+    sums: dict[str, float] = {}
+    weights = []
+    for sample in train.stream(1, arrays=("coarse",)):
+        sums[sample.family] = sums.get(sample.family, 0) + sample.weight
+        weights.append(sample.weight)
+    assert np.isclose(sums["drop"], sums["ramp"])
+    assert np.isclose(np.mean(weights), 1)
+
+
+def test_clips_and_their_mapped_form_are_one(exported_clip: Clip, tmp_path: Path) -> None:
+    refined = exported_clip.record.refined[0].name
+    export([exported_clip.path], "npy", tmp_path / "mapped", choice=Choice(refined=refined))
+    clips, mapped = dataset.open(exported_clip.path), dataset.open(tmp_path / "mapped")
+    assert clips.split(clips.splits["flying"]).frame_count == mapped.frame_count == 6
+    assert set(clips.arrays) == set(mapped.arrays) >= {"coarse", "target", "depth", "ids", "flow_forward"}
+    for a, b, camera in zip(clips.stream(3), mapped.stream(3), ("front", "side"), strict=True):
+        frames = exported_clip.frames(camera)
+        assert (a.arrays["target"] == exported_clip.refined(camera=camera)).all()
+        assert (a.arrays["coarse"] == frames.rgb).all()
+        assert a.target == b.target == f"refined by {refined}"
+        for name, values in a.arrays.items():
+            assert np.array_equal(values, b.arrays[name], equal_nan=values.dtype.kind == "f"), name
+        assert (a.arrays["mask"] == np.isfinite(np.asarray(frames.depth))).all()
+
+
+def test_splits_of_clips_follow_from_their_names(exported_clip: Clip) -> None:
+    assert dataset.open(exported_clip.path, held_out=1).splits == {"flying": "held_out"}
+    assert dataset.open(exported_clip.path, held_out=0).splits == {"flying": "train"}
+    with pytest.raises(ClipError, match="the split 'held_out' is empty"):
+        dataset.open(exported_clip.path, held_out=0).split("held_out")
+
+
+def test_gate_scores_come_along(exported_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = {"accepted": False, "cameras": [{"camera": "front", "measured": {"edge_f1": 0.25}}]}
+    stored = SimpleNamespace(model_dump=lambda mode: verdict)
+    monkeypatch.setattr(Clip, "refinement", lambda self, name=None: SimpleNamespace(gate=stored, name=name))
+    data = dataset.open(exported_clip.path)
+    assert next(data.stream(1, arrays=("coarse",))).gate == verdict
+    assert len(data.accepted()) == 0
+    from simvid.dataset.card import card
+
+    assert card(data)["gate"] == {"judged": 2, "accepted": 0, "measured": {"edge_f1": 0.25}}
+
+
+def test_torch_reads_the_same(folder: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    torch = pytest.importorskip("torch")
+    data = dataset.open(folder[0])
+    windows = data.torch(3, arrays=("coarse", "target", "depth", "mask"))
+    assert len(windows) == 10
+    assert isinstance(windows, torch.utils.data.Dataset)
+    again = pickle.loads(pickle.dumps(windows))  # as a loader's workers get it under spawn
+    for item in (windows[3], again[3]):
+        sample = data.sample(1, 3, 3, ("coarse", "target", "depth", "mask"))
+        for name, values in sample.arrays.items():
+            assert np.array_equal(item[name].numpy(), values)
+        assert item["weight"] == sample.weight
+    batch = next(iter(torch.utils.data.DataLoader(windows, batch_size=4)))
+    assert batch["coarse"].shape == (4, 3, H, W, 3)
+
+
+def test_the_card(folder: tuple[Path, dict[str, dict[str, Any]]], capsys: pytest.CaptureFixture[str]) -> None:
+    place, made = folder
+    assert main(["dataset", str(place), "--card"]) == 0
+    out = capsys.readouterr().out
+    assert "5 items, 30 frames, 1.25 s" in out
+    assert "held_out  1 items, 6 frames: bowl 1" in out
+    told = json.loads((place / CARD_FILE).read_text())
+    assert told["licences"] == {"CC0-1.0": 5}
+    assert told["splits"]["train"]["families"] == {"drop": 3, "ramp": 1}
+    depths = np.concatenate([m["depth"].ravel() for m in made.values()])
+    known = depths[np.isfinite(depths)]
+    stats = told["statistics"]["depth"]
+    assert np.isclose(stats["mean"], known.mean(), rtol=1e-3)
+    assert np.isclose(stats["std"], known.std(), rtol=1e-2)
+    assert np.isclose(stats["defined"], 7 / 8)
+    text = (place / PAGE_FILE).read_text()
+    assert text.startswith("---\nlicense: cc0-1.0\n")
+    assert "| train | 4 | 24 | drop 3, ramp 1 |" in text
+    assert write_card(dataset.open(place)) == told
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda p: (p / "a0" / "coarse.npy").write_bytes(b"x"), "missing or damaged"),
+        (lambda p: (p / "a0" / "pair.json").write_text("{}"), "expected the record of a training pair"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, damage: Any, said: str) -> None:
+    pair(tmp_path, "a0", "drop")
+    damage(tmp_path)
+    with pytest.raises(ClipError, match=said):
+        dataset.open(tmp_path)
+
+
+def test_bad_requests(folder: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
+    data = dataset.open(folder[0])
+    with pytest.raises(ClipError, match=r"a0: has no depth_surface; it has coarse"):
+        next(data.stream(1, arrays=("depth_surface",)))
+    with pytest.raises(ClipError, match="window and stride of 1 or more"):
+        data.windows(0)
+    with pytest.raises(ClipError, match="found none"):
+        dataset.open(tmp_path)
+    with pytest.raises(ClipError, match="from 0 to 1, got 2"):
+        dataset.open(folder[0], held_out=2)
+    assert data.windows(T + 1) == []
