@@ -96,6 +96,10 @@ class View:
             for frame in self.clip.stream(self.camera, labels=()):
                 yield frame.rgb
 
+    def array(self, name: str) -> Iterator[NDArray[Any]]:
+        """One array of the labels, frame after frame, without reading the pictures."""
+        yield from ArrayFile(self.clip.path / self.record.folder / f"{name}.npz")
+
     def frames(self, *labels: str) -> Iterator[Frame]:
         """Frame after frame with the arrays of some labels; ``rgb`` is that of ``pictures``."""
         arrays = sorted({a for label in labels for a in LABEL_ARRAYS[label]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.clips.video import read_video
-from simvid.export.base import ExportError, View, array
+from simvid.export.base import ExportError, View
 from simvid.export.video import Codec, write_frames
 
 LOSSLESS = Codec("libx264rgb", "rgb24", {"crf": "0", "preset": "veryfast", "bf": "0"}, 12, "rgb24")
@@ -29,10 +30,8 @@ def palette(count: int) -> NDArray[np.uint8]:
 def inverse_range(view: View, frames: int) -> tuple[float, float]:
     """Least and greatest 1 / depth [1/m] of the clip's pixels that have a depth; one pair for all its frames."""
     low, high = np.inf, -np.inf
-    for t, frame in enumerate(view.frames("depth")):
-        if t >= frames:
-            break
-        inverse = 1 / array(frame, "depth")
+    for depth in islice(view.array("depth"), frames):
+        inverse = 1 / depth
         seen = inverse[inverse > 0]
         if len(seen):
             low, high = min(low, float(seen.min())), max(high, float(seen.max()))
@@ -43,10 +42,8 @@ def depth_pictures(view: View, limits: tuple[float, float], frames: int) -> Iter
     """round(255 (1/d - low) / (high - low)) in all three channels; 0 without a depth."""
     low, high = limits
     span = max(high - low, 1e-9)
-    for t, frame in enumerate(view.frames("depth")):
-        if t >= frames:
-            return
-        value = np.rint(255 * np.clip((1 / array(frame, "depth") - low) / span, 0, 1)).astype(np.uint8)
+    for depth in islice(view.array("depth"), frames):
+        value = np.rint(255 * np.clip((1 / depth - low) / span, 0, 1)).astype(np.uint8)
         yield np.repeat(value[..., None], 3, axis=-1)
 
 
@@ -54,19 +51,15 @@ def instance_pictures(view: View, frames: int) -> Iterator[NDArray[np.uint8]]:
     """One colour per instance, black where there is none; the ground is an instance too."""
     lookup = view.clip.trajectory.instance_ids()
     colors = palette(int(lookup.max(initial=0)))
-    for t, frame in enumerate(view.frames("ids")):
-        if t >= frames:
-            return
-        yield colors[lookup[array(frame, "ids")]]
+    for ids in islice(view.array("ids"), frames):
+        yield colors[lookup[ids]]
 
 
 def robot_masks(view: View, frames: int) -> Iterator[NDArray[np.uint8]]:
     """White where a link of a robot is seen."""
     robot = np.array([False, *(p.kind == "link" for p in view.clip.trajectory.parts)])
-    for t, frame in enumerate(view.frames("ids")):
-        if t >= frames:
-            return
-        yield np.repeat((robot[array(frame, "ids")] * np.uint8(255))[..., None], 3, axis=-1)
+    for ids in islice(view.array("ids"), frames):
+        yield np.repeat((robot[ids] * np.uint8(255))[..., None], 3, axis=-1)
 
 
 def has_robot(view: View) -> bool:
@@ -76,10 +69,7 @@ def has_robot(view: View) -> bool:
 
 def first(view: View, frames: int) -> Iterator[NDArray[np.uint8]]:
     """The first pictures."""
-    for t, rgb in enumerate(view.pictures()):
-        if t >= frames:
-            return
-        yield rgb
+    yield from islice(view.pictures(), frames)
 
 
 def whole_blocks(view: View, least: int, name: str) -> int:

@@ -35,8 +35,7 @@ def code(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint16]:
 def flow_range(view: View, name: str) -> tuple[float, float]:
     """Least and greatest component over the clip, at least 1 px apart."""
     low, high = 0.0, 0.0
-    for frame in view.frames("flow"):
-        values = array(frame, f"flow_{name}")
+    for values in view.array(f"flow_{name}"):
         known = values[np.isfinite(values)]
         if len(known):
             low, high = min(low, float(known.min())), max(high, float(known.max()))
@@ -85,8 +84,8 @@ class Kubric:
     def _far(self, view: View) -> float:
         """The greatest distance in the clip [m]: that of pixels without a surface, as builders take the extremes."""
         farthest = 0.0
-        for frame in view.frames("depth"):
-            away = distance(view.path, array(frame, "depth"))
+        for depth in view.array("depth"):
+            away = distance(view.path, depth)
             farthest = max(farthest, float(away[np.isfinite(away)].max(initial=0)))
         return farthest
 

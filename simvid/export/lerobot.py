@@ -6,6 +6,7 @@ Layout and codes are those of lerobot 0.6.1. One video file per episode and came
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,12 +16,14 @@ from pydantic import Field
 
 from simvid.export import lerobot_tables as tables
 from simvid.export import robots, statistics
-from simvid.export.base import Episode, ExportError, Request, View, array, common
+from simvid.export.base import Episode, ExportError, Request, View, common
 from simvid.export.files import write_json
 from simvid.export.log_depth import LogDepth
 from simvid.export.video import GRAY12, Codec, av1, h264, write_frames
 from simvid.scene.base import Model
 
+THREADS = 2
+"""Videos that are encoded at the same time; the encoders and the inflating run outside Python's lock."""
 KEY_FRAMES = 2
 """Training reads frames at random, so every second one can be decoded alone."""
 CHUNK = 1000
@@ -63,13 +66,17 @@ class LeRobot:
         features = self._features(request)
         tasks = list(dict.fromkeys(self._task(e) for e in request.episodes))
         rows, numbers, first, beyond = [], [], 0, 0
-        with tables.DataFiles(folder) as data:
+        with tables.DataFiles(folder) as data, ThreadPoolExecutor(THREADS) as threads:
             for k, episode in enumerate(request.episodes):
                 columns = self._columns(episode, k, first, tasks.index(self._task(episode)), features)
                 stats = {name: statistics.of_rows(values) for name, values in columns.items()}
                 videos: dict[str, Any] = {}
-                for key, view, depth in self._videos(episode, request.labels):
-                    stats[key], far = self._video(folder, key, view, k, depth=depth)
+                jobs = {
+                    key: threads.submit(self._video, folder, key, view, k, depth=depth)
+                    for key, view, depth in self._videos(episode, request.labels)
+                }
+                for key, job in jobs.items():
+                    stats[key], far = job.result()
                     beyond += far
                     videos[key] = k
                 place = data.add(columns, features)
@@ -173,8 +180,7 @@ class LeRobot:
         top = self._code.far_m
 
         def depths() -> Iterator[NDArray[Any]]:
-            for t, frame in enumerate(view.frames("depth")):
-                values = array(frame, "depth")
+            for t, values in enumerate(view.array("depth")):
                 far[0] += int(np.count_nonzero(np.isfinite(values) & (values > top)))
                 if t in wanted:
                     samples.append(statistics.thinned(np.clip(np.nan_to_num(values, posinf=top), 0, top)[..., None]))
@@ -183,12 +189,13 @@ class LeRobot:
         def colours() -> Iterator[NDArray[Any]]:
             for t, rgb in enumerate(view.pictures()):
                 if t in wanted:
-                    samples.append(statistics.thinned(rgb) / 255)
+                    samples.append(statistics.thinned(rgb))
                 yield rgb
 
         path = folder / "videos" / key / f"chunk-{number // CHUNK:03d}" / f"file-{number % CHUNK:03d}.mp4"
         write_frames(path, depths() if depth else colours(), view.fps, GRAY12 if depth else self._codec(view))
-        return statistics.of_pictures(samples, view.frame_count), far[0]
+        numbers = statistics.of_pictures if depth else statistics.of_bytes
+        return numbers(samples, view.frame_count), far[0]
 
     def _info(self, request: Request, features: Mapping[str, Any], tasks: int, frames: int) -> dict[str, Any]:
         names = [robot.name for robot in request.episodes[0].clip.trajectory.robots]

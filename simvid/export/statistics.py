@@ -32,6 +32,30 @@ def of_pictures(samples: Sequence[NDArray[Any]], count: int) -> Stats:
     return {k: v if k == "count" else v[:, None, None] for k, v in found.items()} | {"count": np.array([count])}
 
 
+def of_bytes(samples: Sequence[NDArray[np.uint8]], count: int) -> Stats:
+    """``of_pictures`` of bytes over 255, by their histograms: the same numbers, without sorting."""
+    found = [_of_histogram(sum(np.bincount(s[..., c].reshape(-1), minlength=256) for s in samples))
+             for c in range(samples[0].shape[-1])]  # fmt: skip
+    stacked = {key: np.array([f[key] for f in found])[:, None, None] for key in found[0]}
+    return {**stacked, "count": np.array([count])}
+
+
+def _of_histogram(counts: Any) -> dict[str, float]:
+    """Of values k / 255 that occur so many times; quantiles between two values are interpolated, as numpy's are."""
+    values, total = np.arange(256) / 255, int(counts.sum())
+    there, below = np.flatnonzero(counts), np.cumsum(counts)
+    mean = float(values @ counts / total)
+    spread = {"min": values[there[0]], "max": values[there[-1]], "mean": mean,
+              "std": float(np.sqrt(((values - mean) ** 2) @ counts / total))}  # fmt: skip
+    for name, q in QUANTILES.items():
+        place = q * (total - 1)
+        low, high = (
+            values[np.searchsorted(below, k, side="right")] for k in (int(place), min(int(place) + 1, total - 1))
+        )
+        spread[name] = float(low + (high - low) * (place - int(place)))
+    return {key: float(value) for key, value in spread.items()}
+
+
 def sampled(count: int) -> frozenset[int]:
     """The frames whose pictures are looked at."""
     return frozenset(np.linspace(0, count - 1, min(count, SAMPLED_FRAMES)).astype(int).tolist())

@@ -171,6 +171,16 @@ def test_merged_statistics_are_those_of_the_whole() -> None:
         assert np.allclose(whole[key], parts[key]), key
 
 
+def test_statistics_by_histogram_are_those_by_sorting() -> None:
+    rng = np.random.default_rng(1)
+    samples = [np.minimum(rng.integers(0, 256, (5, 7, 3)), 200).astype(np.uint8) for _ in range(4)]
+    fast, slow = statistics.of_bytes(samples, 9), statistics.of_pictures([s / 255 for s in samples], 9)
+    assert fast.keys() == slow.keys()
+    for key, values in slow.items():
+        assert fast[key].shape == values.shape
+        assert np.allclose(fast[key], values), key
+
+
 def test_clips_that_differ_are_refused(exported_clip: Clip, tmp_path: Path) -> None:
     """Another size of pictures, a robot that is not there, 23.976 frames per second."""
     exporter = LeRobot(LeRobotSettings())
