@@ -315,11 +315,14 @@ def _overlay(commands: Any) -> None:
 
 def _report(commands: Any) -> None:
     parser = _command(
-        commands, "report", "write one HTML page about a clip: contact sheet, checks, charts of its physics",
-        "  simvid report out/pendulum-1a2b3c4d -o pendulum.html",
+        commands, "report", "write one HTML page about a clip, or about a folder of clips",
+        "  simvid report out/pendulum-1a2b3c4d -o pendulum.html\n  simvid report data/table_top",
     )  # fmt: skip
-    parser.add_argument("clip", metavar="CLIP", help="a clip folder")
-    parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.html beside the clip folder")
+    parser.add_argument("clip", metavar="CLIP|DIR", help="a clip, or a folder of clips")
+    parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.html beside the folder")
+    parser.add_argument(
+        "--clips", type=_positive, default=24, metavar="N", help="how many of a folder to show as videos (default: 24)"
+    )
 
 
 def _pairs(commands: Any) -> None:

@@ -12,7 +12,7 @@ Command: TypeAlias = Callable[..., Any]
 
 def add_job_commands(commands: Any, command: Command) -> None:
     """All of them."""
-    for add in (_sample,):
+    for add in (_sample, _generate, _replay, _check):
         add(commands, command)
 
 
@@ -21,6 +21,24 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A number above 0."""
+    if (value := amount(text)) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def amount(text: str) -> float:
+    """A number from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, got {text!r}")
+    return value
 
 
 def index(text: str) -> int:
@@ -50,3 +68,78 @@ def _scene_options(parser: Any) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides",
         help="change a value of the scene, as in fps=12; may be given again",
     )  # fmt: skip
+
+
+def _generate(commands: Any, command: Command) -> None:
+    parser = command(
+        commands, "generate", "make many clips of a scene that varies; what is there already is not made again",
+        "  simvid generate table_top --count 1000 --out data/table_top --workers 2\n"
+        "  simvid generate table_top --count 1000 --out data/table_top --shard $SLURM_ARRAY_TASK_ID/16\n"
+        "  simvid generate table_top --count 1000 --out /shared/table_top --ray auto",
+    )  # fmt: skip
+    parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
+    parser.add_argument("--count", type=positive, required=True, metavar="N", help="clips in all: samples 0 to N - 1")
+    parser.add_argument("--out", required=True, metavar="DIR", help="of the job; run it again to go on with it")
+    parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames of each clip (2 or more)")
+    parser.add_argument(
+        "--until", choices=("physics", "rendering", "refining"), default="refining",
+        help="last stage of each clip (default: refining)",
+    )  # fmt: skip
+    _scene_options(parser)
+    parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
+    parser.add_argument("--labels", metavar="NAMES", help="labels to write, instead of the scene's")
+    parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf, instead of the scene's")
+    parser.add_argument("--look", metavar="NAME", help="how the refined videos should look, instead of the scene's")
+    _job_options(parser)
+
+
+def _job_options(parser: Any) -> None:
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: 1; with --ray all cores)")
+    parser.add_argument("--shard", metavar="I/N", help="make every N-th clip only, from the I-th (0 to N - 1)")
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="stop a clip that takes longer than this")
+    parser.add_argument(
+        "--min-free",
+        type=amount,
+        default=2.0,
+        metavar="GB",
+        help="begin no clip with less room on the disk (default: 2)",
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="try clips again that were given up for an error")
+    parser.add_argument("--mix-versions", action="store_true", help="go on with a job that another simvid began")
+    parser.add_argument(
+        "--ray", metavar="ADDRESS",
+        help="run on a Ray cluster: its address, auto for the one this machine is in, local for one made here",
+    )  # fmt: skip
+
+
+def _replay(commands: Any, command: Command) -> None:
+    parser = command(
+        commands, "replay", "see stored trajectories again, without new physics: other cameras, labels, renderers",
+        "  simvid replay data/table_top --out data/from_above --add-camera "
+        "'{name: top, pose: {look_from_m: [0, 0.1, 1.5], look_at_m: [0, 0, 0]}}'\n"
+        "  simvid replay data/table_top --out data/photoreal --renderer pathtrace --labels depth,ids\n"
+        "  simvid replay data/table_top --refiner identity",
+    )  # fmt: skip
+    parser.add_argument("source", metavar="DIR|CLIP", help="a folder of clips, or one clip")
+    parser.add_argument("--out", metavar="DIR", help="of the new clips; needed unless only a refiner or look is given")
+    parser.add_argument(
+        "--add-camera", action="append", default=[], metavar="YAML", help="a camera as in a scene; may be given again"
+    )
+    parser.add_argument(
+        "--camera", action="append", default=[], metavar="NAME",
+        help="which of the clips' own cameras to see again (default: all); may be given again; none for none",
+    )  # fmt: skip
+    parser.add_argument("--labels", metavar="NAMES", help="labels to write, as in depth,ids or all")
+    parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf")
+    parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf")
+    parser.add_argument("--look", metavar="NAME", help="how the refined videos should look")
+    _job_options(parser)
+
+
+def _check(commands: Any, command: Command) -> None:
+    parser = command(
+        commands, "check", "check clips: content, counts, videos, self-checks, and that none is missing",
+        "  simvid check data/table_top --workers 2",
+    )  # fmt: skip
+    parser.add_argument("source", metavar="DIR|CLIP", help="a folder of clips, or one clip")
+    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")

@@ -77,6 +77,12 @@ class ClipError(SimvidError):
     exit_code = 6
 
 
+class JobError(SimvidError):
+    """A job of many clips cannot go on, or some of its clips were given up; their records say why."""
+
+    exit_code = 9
+
+
 class CheckError(SimvidError):
     """Labels of a clip failed their self-checks. The clip is there, and its record says which."""
 

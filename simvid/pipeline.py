@@ -37,7 +37,7 @@ def run(
     frames: int | None = None,
     sample_index: int | None = None,
     until: Until = "refining",
-    trajectory: Trajectory | None = None,
+    trajectory: Trajectory | Clip | None = None,
     force: bool = False,
     reporter: Reporter = SILENCE,
 ) -> Clip:
@@ -49,7 +49,7 @@ def run(
         frames: only the first so many, 2 at least.
         sample_index: which draw, where the scene has ``randomize``; None runs it as it is written.
         until: the last stage to run.
-        trajectory: physics that is known already.
+        trajectory: physics that is known already; a clip's is seen again, and the new clip says where it comes from.
         force: run every stage even if its result is there.
         reporter: told how it goes on.
 
@@ -60,26 +60,56 @@ def run(
     Warns:
         CheckWarning: a self-check failed. The clip is there all the same, with the check in its record.
     """
+    return _warned(finished(planned(scene, out, frames, sample_index, until, trajectory, force, reporter)))
+
+
+def planned(
+    scene: Scene | str | Path,
+    out: str | Path,
+    frames: int | None,
+    sample_index: int | None,
+    until: Until,
+    trajectory: Trajectory | Clip | None = None,
+    force: bool = False,
+    reporter: Reporter = SILENCE,
+) -> Job:
+    """The job of one clip, with its files read and checked; arguments as for ``run``.
+
+    Raises:
+        SceneError: everything that is wrong with the scene.
+    """
     started = time.perf_counter()
     reporter.begin("assets", None)
-    whole = first_frames(_scene(scene), frames)
+    whole = _scene(scene)
     drawn, sampled = (as_written(whole), {}) if sample_index is None else sample(whole, sample_index)
+    drawn = first_frames(drawn, frames)  # only now: what is drawn is checked against the whole scene
+    origin = trajectory if isinstance(trajectory, Clip) else None
+    if origin is not None:
+        sampled, sample_index = origin.record.sampled, origin.record.sample_index
+    known = trajectory.trajectory if isinstance(trajectory, Clip) else trajectory
     assets = prepared(drawn)
-    if trajectory is not None:
-        _fits(trajectory, assets)
-    job = Job(assets, Path(out), until, sampled, sample_index or 0, trajectory, force, reporter)
+    if known is not None:
+        _fits(known, assets)
+    job = Job(assets, Path(out), until, sampled, sample_index or 0, known, force, reporter, origin)
     reporter.end("assets", time.perf_counter() - started, False)
-    if not force and (clip := existing_clip(job)) is not None:
-        reporter.found(clip.path)
-        return _warned(clip)
+    return job
+
+
+def finished(job: Job) -> Clip:
+    """Run the stages of a job whose results are not there yet, and put its clip together; or find it."""
+    scene = job.scene
+    if not job.force and (clip := existing_clip(job)) is not None:
+        job.reporter.found(clip.path)
+        return clip
     with job.compiling_ahead():
         physics = job.simulate()
-        rendered = {c.name: job.render(c, physics) for c in drawn.views} if until != "physics" else {}
-    refined = {c.name: job.refine(c, physics, rendered[c.name]) for c in drawn.views} if until == "refining" else {}
+        rendered = {c.name: job.render(c, physics) for c in scene.views} if job.until != "physics" else {}
+    refining = job.until == "refining"
+    refined = {c.name: job.refine(c, physics, rendered[c.name]) for c in scene.views} if refining else {}
     checked = {
-        c.name: job.check(c, physics, rendered[c.name], refined.get(c.name)) for c in drawn.views if c.name in rendered
+        c.name: job.check(c, physics, rendered[c.name], refined.get(c.name)) for c in scene.views if c.name in rendered
     }
-    return _warned(write_clip(job, Results(physics, rendered, refined, checked)))
+    return write_clip(job, Results(physics, rendered, refined, checked))
 
 
 def _warned(clip: Clip) -> Clip:

@@ -98,6 +98,48 @@ def flying_clip(free_fall: None, flying_file: Path, tmp_path_factory: pytest.Tem
     return simvid.run(flying_file, tmp_path_factory.mktemp("clips"))
 
 
+TINY = """\
+simvid: 1
+name: tiny
+duration_s: 0.1
+fps: 20
+seed: 5
+physics: {engine: free_fall}
+bodies:
+  - {name: ball, shape: {sphere: {radius_m: 0.1}}, pose: {position_m: [0, 0, 0.3]}}
+  - {name: post, shape: {box: {size_m: 0.2}}, pose: {position_m: [-0.4, 0.3, 0.25]}, fixed: true}
+cameras:
+  - {name: front, resolution_px: [40, 30], pose: {look_from_m: [0, -1.6, 0.7], look_at_m: [0, 0, 0.3]}}
+labels: [depth, ids]
+randomize:
+  bodies.ball.velocity_m_s[0]: {uniform: [-1, 1]}
+  bodies.ball.shape.sphere.radius_m: {uniform: [0.08, 0.12]}
+"""
+"""Three frames of 40 x 30 px: what is tested is the machinery around them."""
+
+
+@pytest.fixture(scope="session")
+def plug_in(free_fall: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The engine ``free_fall`` for worker processes, which learn of it as of any plug-in: by an entry point."""
+    place = tmp_path_factory.mktemp("plug_in")
+    info = place / "free_fall-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: free-fall\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[simvid.physics]\nfree_fall = simvid.testing.free_fall:FreeFall\n")
+    with pytest.MonkeyPatch.context() as patch:
+        known = os.environ.get("PYTHONPATH")
+        patch.setenv("PYTHONPATH", f"{place}{os.pathsep}{known}" if known else str(place))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scene of a moment, which varies."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
 @pytest.fixture(scope="session")
 def squeezenet() -> Any:
     """SqueezeNet with ImageNet's weights, which are not part of the repository."""

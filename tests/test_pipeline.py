@@ -233,6 +233,14 @@ def test_samples_differ_and_are_recorded(flying_file: Path, tmp_path: Path) -> N
     assert clips[0].scene.randomize == {}
 
 
+def test_the_first_frames_of_a_sample_need_not_hold_the_whole_story(flying_file: Path, tmp_path: Path) -> None:
+    """What comes later, such as a kick at the end, is checked against the whole scene."""
+    vary = {"randomize": {"bodies.cube.velocity_m_s[0]": {"uniform": [0.1, 0.9]}}}
+    kicked = simvid.load_scene(flying_file, {**vary, "bodies.ball.impulses": [{"t_s": 0.1, "impulse_n_s": [0, 0, 1]}]})
+    clip = simvid.run(kicked, tmp_path, sample_index=3, frames=2, until="physics")
+    assert clip.frame_count == 2
+
+
 def test_stages_alone_agree_with_the_clip(flying_file: Path, flying_clip: Clip) -> None:
     trajectory = simulate(flying_file)
     assert np.array_equal(trajectory.poses, flying_clip.trajectory.poses)

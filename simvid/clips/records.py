@@ -195,6 +195,16 @@ class CheckFile(Record):
     checks: tuple[CheckRecord, ...]
 
 
+class OriginRecord(Record):
+    """The clip whose trajectory was seen again, without new physics."""
+
+    clip: str
+    """Its folder's name."""
+    content_hash: str
+    trajectory: str
+    """Digest of its trajectory, which is this clip's too."""
+
+
 class ClipRecord(Record):
     """``clip.json``."""
 
@@ -217,6 +227,8 @@ class ClipRecord(Record):
     """Where it was read from, for messages."""
     scene_base: str | None = None
     """Folder that its relative paths start from, relative to the clip's folder; None where it has none."""
+    replayed_from: OriginRecord | None = None
+    """Where the trajectory comes from; None where it was simulated for this clip."""
     physics: Backend
     parts: tuple[PartRecord, ...]
     categories: tuple[CategoryRecord, ...] = ()

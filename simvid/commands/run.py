@@ -19,12 +19,11 @@ from simvid.frames import LABELS
 from simvid.parsing import load_scene, parse_scene
 from simvid.pipeline import run
 from simvid.scene import Scene
-from simvid.trajectory import Trajectory
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run it and say where things are; ``CheckError``'s code if the labels failed a self-check."""
-    scene, trajectory, out = _source(arguments)
+    scene, origin, out = _source(arguments)
     if arguments.sample is not None and not scene.randomize:
         raise SceneError(f"--sample: expected none, as {scene.name} randomizes nothing, got {arguments.sample}")
     times, shown = reporter_for(arguments)
@@ -32,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
         warnings.simplefilter("ignore", CheckWarning)  # told below
         clip = run(
             scene, arguments.out or out, frames=arguments.frames, sample_index=arguments.sample, until=arguments.until,
-            trajectory=trajectory, force=arguments.force, reporter=times,
+            trajectory=origin, force=arguments.force, reporter=times,
         )  # fmt: skip
     if arguments.json:
         print(json.dumps(summary(clip, times), indent=1))
@@ -65,8 +64,8 @@ def overrides_of(arguments: argparse.Namespace) -> list[str]:
     return overrides
 
 
-def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Path]:
-    """The scene, and for a clip folder its trajectory and the folder that it lies in."""
+def _source(arguments: argparse.Namespace) -> tuple[Scene, Clip | None, Path]:
+    """The scene, and for a clip folder the clip and the folder that it lies in."""
     if arguments.out == "":
         raise ClipError("--out: expected a folder, got nothing")
     overrides = overrides_of(arguments)
@@ -75,7 +74,7 @@ def _source(arguments: argparse.Namespace) -> tuple[Scene, Trajectory | None, Pa
         clip = Clip.open(folder)
         text = json.dumps(clip.record.scene)
         scene = parse_scene(text, str(folder / CLIP_FILE), clip.scene._base, overrides)
-        return scene, clip.trajectory, folder.parent
+        return scene, clip, folder.parent
     return load_scene(arguments.scene, overrides), None, Path("out")
 
 

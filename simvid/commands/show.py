@@ -32,6 +32,8 @@ def _lines(clip: Clip) -> Iterator[str]:
     yield f"{record.name}: {record.description}" if record.description else record.name
     yield f"  {record.frame_count} frames at {record.fps:g} fps, seed {record.seed}, {size / 1e6:.1f} MB"
     yield f"  content {record.content_hash}"
+    if record.replayed_from is not None:
+        yield f"  replayed from {record.replayed_from.clip} (content {record.replayed_from.content_hash[:16]})"
     yield f"  physics {record.physics.backend} ({record.physics.version})"
     for camera in record.cameras:
         yield f"  camera {camera.name}: {camera.width} x {camera.height} px, {', '.join(camera.arrays)}"

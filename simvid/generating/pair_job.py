@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, fields
-from itertools import islice
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simvid.errors import SimvidError
 from simvid.frames import Frame, Frames
 from simvid.generating.pair_scenes import PairScene, families, pair_scene
+from simvid.generating.pool import Pool, PoolSettings, Task
+from simvid.generating.worker import Make, Plain
 
 if TYPE_CHECKING:
     from simvid.generating.pair_making import Made
@@ -78,27 +76,27 @@ def run_pairs(
         told(outcome)
     if not todo:
         return done
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=PER_PROCESS)
-    with pool:
-        waiting, rest = set(), iter(enumerate(todo))
-        for k, task in islice(rest, workers):
-            waiting.add(pool.submit(make_pair, task, out, k % workers, workers))
-        while waiting:
-            ended = next(as_completed(waiting))
-            waiting.remove(ended)
-            done.append(ended.result())
+    shared = {"out": str(out.resolve())}
+    waiting = iter([Task(t.name, asdict(t)) for t in todo])
+    with Pool("pair", shared, PoolSettings(workers, tasks_each=PER_PROCESS)) as pool:
+        for ended in pool.run(waiting):
+            values = ended.outcome or {"name": ended.task.name, "state": "failed", "reason": ended.reason}
+            done.append(PairOutcome(**values))
             told(done[-1])
-            for k, task in islice(rest, 1):
-                waiting.add(pool.submit(make_pair, task, out, k % workers, workers))
     return done
 
 
-def make_pair(task: PairTask, out: Path, share: int = 0, shares: int = 1) -> PairOutcome:
-    """Make one pair, in up to ``ATTEMPTS`` draws of its scene; in this process, on a share of the cores."""
+def maker(kind: str, shared: Plain) -> Make:
+    """Makes pair after pair, in a worker."""
+    out = Path(shared["out"])
+    return lambda task: asdict(make_pair(PairTask(**task), out))
+
+
+def make_pair(task: PairTask, out: Path) -> PairOutcome:
+    """Make one pair, in up to ``ATTEMPTS`` draws of its scene."""
     from simvid.generating.pair_making import make
     from simvid.refining.pairs import write_pair
 
-    keep_to(share, shares)
     reasons = []
     for attempt in range(ATTEMPTS):
         try:
@@ -127,11 +125,3 @@ def _about(drawn: PairScene, made: Made, task: PairTask, attempt: int) -> dict[s
         "light": made.light, "coarseness": made.degraded, "fps": drawn.scene.fps, "licence": "Apache-2.0",
         "seeds": {"set": task.seed, "number": task.number, "attempt": attempt, "first_frame": drawn.first},
     }  # fmt: skip
-
-
-def keep_to(share: int, shares: int) -> None:
-    """Let this process run on its share of the cores, where the system can be told so."""
-    if shares > 1 and hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        mine = cores[share % len(cores) :: shares] if len(cores) >= shares else cores
-        os.sched_setaffinity(0, mine)

@@ -22,12 +22,14 @@ from simvid.clips.folders import link_or_copy, new_folder, sweep
 from simvid.clips.overview import View, write_overview
 from simvid.clips.records import (
     CLIP_FILE,
+    TRAJECTORY_FILE,
     CameraRecord,
     CategoryRecord,
     CheckFile,
     CheckRecord,
     ClipRecord,
     FileRecord,
+    OriginRecord,
     PartRecord,
     RefinedRecord,
     changed_files,
@@ -126,7 +128,7 @@ def _draw_overview(job: Job, results: Results, trajectory: Trajectory, path: Pat
     title = f"{scene.name}: {scene.description}" if scene.description else scene.name
     facts = (
         f"{trajectory.frame_count} frames at {trajectory.fps:g} fps",
-        f"physics {job.engine.record.backend}",
+        f"physics {job.physics.backend}",
         f"renderer {scene.render}",
     )
     write_overview(path, title, facts, trajectory.parts, views)
@@ -208,7 +210,8 @@ def _record(
         scene=scene.model_dump(mode="json", exclude_unset=True),
         scene_file=Path(scene._file).name,
         scene_base=os.path.relpath(Path(scene._base).resolve(), final.resolve()) if needs_its_folder(scene) else None,
-        physics=job.engine.record,
+        replayed_from=_origin(job),
+        physics=job.physics,
         parts=tuple(_parts(job.assets, trajectory)),
         categories=tuple(CategoryRecord(id=k, name=name) for k, name in enumerate(trajectory.categories(), start=1)),
         cameras=cameras,
@@ -220,6 +223,13 @@ def _record(
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=files,
     )
+
+
+def _origin(job: Job) -> OriginRecord | None:
+    if job.origin is None:
+        return None
+    trajectory = str(job.origin.record.files[TRAJECTORY_FILE].digest)
+    return OriginRecord(clip=job.origin.path.name, content_hash=job.origin.content_hash, trajectory=trajectory)
 
 
 def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> CameraRecord:

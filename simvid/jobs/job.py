@@ -14,7 +14,8 @@ from simvid import trajectory_io
 from simvid.assets.parts import SceneAssets
 from simvid.checking.base import Subject
 from simvid.checking.checks import self_checks
-from simvid.clips.records import TRAJECTORY_FILE, CheckFile, StageRecord, file_record, hash_of, write_record
+from simvid.clip import Clip
+from simvid.clips.records import TRAJECTORY_FILE, Backend, CheckFile, StageRecord, file_record, hash_of, write_record
 from simvid.clips.stage_store import Stage, StageStore, StageWork
 from simvid.clips.tables import CONTACT_COLUMNS, contact_rows, write_table
 from simvid.clips.writing import View, stored_frames, write_camera, write_refined
@@ -45,6 +46,8 @@ class Job:
         until: the last stage to run: ``physics``, ``rendering`` or ``refining``.
         sampled, sample_index: what was drawn, and which draw it was.
         given: a trajectory that is known already; physics is not run.
+        origin: the clip that it comes from, where it comes from one.
+        keep: folder for the results of stages; None is beside the clip.
         force: run every stage, even where its result is there.
         reporter: told what is going on.
         done: the stages so far.
@@ -58,6 +61,8 @@ class Job:
     given: Trajectory | None = None
     force: bool = False
     reporter: Reporter = SILENCE
+    origin: Clip | None = None
+    keep: Path | None = None
     done: list[StageRecord] = field(default_factory=list)
     _trajectory: Trajectory | None = None
     _compiling: Compiling = field(default_factory=Compiling)
@@ -70,12 +75,17 @@ class Job:
     @cached_property
     def store(self) -> StageStore:
         """Results of stages."""
-        return StageStore(self.out)
+        return StageStore(self.out if self.keep is None else self.keep)
 
     @cached_property
     def engine(self) -> Engine:
         """The physics engine."""
         return engine_of(self.scene)
+
+    @property
+    def physics(self) -> Backend:
+        """What made the trajectory."""
+        return self.engine.record if self.origin is None else self.origin.record.physics
 
     @cached_property
     def renderer(self) -> ChosenRenderer | None:

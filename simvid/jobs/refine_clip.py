@@ -29,6 +29,7 @@ def refine_clip(
     seed: int | None = None,
     force: bool = False,
     reporter: Reporter = SILENCE,
+    store: Path | None = None,
 ) -> tuple[Clip, RefinedRecord]:
     """Refine all cameras of a clip and add the result to its folder.
 
@@ -39,6 +40,7 @@ def refine_clip(
         seed: None is the clip's own.
         force: replace a refinement of the same name that was made otherwise.
         reporter: told how it goes on.
+        store: folder for the results of stages; None is ``.stages`` beside the clip.
 
     Returns:
         The clip with its new refinement, and the record of that.
@@ -72,8 +74,10 @@ def refine_clip(
         )
     for folder in (clip.path, clip.path / "refined"):
         sweep(folder)
+    kept = StageStore(clip.path.resolve().parent if store is None else store)
     stages = {
-        camera: _refined(clip, camera, uses[camera][0], record, tree, reporter) for camera, tree in inputs.items()
+        camera: _refined(clip, camera, uses[camera][0], record, tree, (kept, reporter))
+        for camera, tree in inputs.items()
     }
     return _added(clip, record, stages), record
 
@@ -95,10 +99,12 @@ def _inputs(clip: Clip, camera: str, chosen: ChosenRefiner, look: str, seed: int
     return refine_inputs(chosen.record, look, seed, digests, told)
 
 
-def _refined(clip: Clip, camera: str, use: Refiner, record: RefinedRecord, inputs: Inputs, reporter: Reporter) -> Stage:
-    """Refine one camera, or find its result in the store beside the clip."""
+def _refined(
+    clip: Clip, camera: str, use: Refiner, record: RefinedRecord, inputs: Inputs, tools: tuple[StageStore, Reporter]
+) -> Stage:
+    """Refine one camera, or find its result in the store."""
     stage, started = f"refining {camera}", time.perf_counter()
-    store = StageStore(clip.path.resolve().parent)
+    store, reporter = tools
     reporter.begin(stage, clip.frame_count)
     found = store.find("refined", inputs, camera)
     reused = found is not None

@@ -30,7 +30,16 @@ STYLE = (
 
 
 def write_report(clip: Clip, path: Path) -> None:
-    """Write the page; it appears when it is whole.
+    """Write the page of a clip; it appears when it is whole.
+
+    Raises:
+        SimvidError: the path does not end in .html, or its folder is not there.
+    """
+    write_page(report(clip), path)
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page; it appears when it is whole.
 
     Raises:
         SimvidError: the path does not end in .html, or its folder is not there.
@@ -41,7 +50,7 @@ def write_report(clip: Clip, path: Path) -> None:
         raise SimvidError(f"--output: no folder {path.parent}; make it first")
     unfinished = path.with_name(f".{path.stem}.unfinished.html")
     try:
-        unfinished.write_text(report(clip), encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

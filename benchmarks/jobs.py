@@ -1,0 +1,99 @@
+"""What jobs of many clips cost beside their clips, how they scale, and whether workers keep memory.
+
+``python benchmarks/jobs.py [--scene table_top] [--count 20] [--memory 300]``. On a machine that does other things too,
+times by the clock mean little; processor times are given beside them: if a clip takes two workers as much processor
+time as one, two free cores make twice as many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from kills import SCENE
+
+from simvid.generating.clip_task import shared_by_all
+from simvid.generating.generate import Options, generate
+from simvid.generating.job_folder import JobFolder, number
+from simvid.generating.pool import Pool, PoolSettings, Task
+from simvid.parsing import load_scene, parse_scene
+from simvid.scene import Scene
+
+
+def processor_s(who: int) -> float:
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
+
+
+def job(scene: Scene, count: int, workers: int, folder: Path) -> dict[str, float]:
+    """A job, and where its processor time went."""
+    before = processor_s(resource.RUSAGE_SELF), processor_s(resource.RUSAGE_CHILDREN)
+    started = time.monotonic()
+    generate(scene, folder, count, Options(workers=workers, min_free_gb=0))
+    wall = time.monotonic() - started
+    parent = processor_s(resource.RUSAGE_SELF) - before[0]
+    children = processor_s(resource.RUSAGE_CHILDREN) - before[1]
+    made = JobFolder(folder).made().values()
+    clips = sum(record.cpu_s for record in made)
+    return {
+        "wall_s": wall, "clips_per_hour": 3600 * count / wall, "clips_cpu_s": clips, "parent_cpu_s": parent,
+        "start_of_workers_cpu_s": children - clips,
+        "clip_cpu_s": statistics.median(record.cpu_s for record in made),
+    }  # fmt: skip
+
+
+def idle_parent(scene: Scene, count: int, folder: Path) -> float:
+    """Processor time of the parent alone when nothing is left to be made: reading the scene, checking the records."""
+    before = processor_s(resource.RUSAGE_SELF)
+    generate(scene, folder, count, Options(min_free_gb=0))
+    return processor_s(resource.RUSAGE_SELF) - before
+
+
+def memory(count: int, folder: Path) -> dict[str, Any]:
+    """Memory of one worker that is never replaced, over many short clips [MB]."""
+    scene = parse_scene(SCENE, "short.yaml")
+    shared = {"job": shared_by_all(scene, "refining", None), "out": str(folder)}
+    tasks = iter([Task(number(k), {"name": number(k), "sample": k}) for k in range(count)])
+    with Pool("clip", shared, PoolSettings(tasks_each=10**9, memory_mb=1e9)) as pool:
+        held = [ended.memory_mb for ended in pool.run(tasks)]
+    tenth = max(1, count // 10)
+    return {
+        "clips": count, "second_tenth_mb": statistics.median(held[tenth : 2 * tenth]),
+        "last_tenth_mb": statistics.median(held[-tenth:]), "most_mb": max(held),
+    }  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scene", default="table_top")
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--memory", type=int, default=300)
+    options = parser.parse_args()
+    told: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        if options.count:
+            scene = load_scene(options.scene)
+            generate(scene, Path(name) / "warm", 1, Options(min_free_gb=0))
+            one, two = (job(scene, options.count, n, Path(name) / str(n)) for n in (1, 2))
+            idle = idle_parent(scene, options.count, Path(name) / "1")
+            told = {
+                "one_worker": one, "two_workers": two,
+                "overhead_per_clip_share": (one["parent_cpu_s"] - idle) / one["clips_cpu_s"],
+                "speedup_by_the_clock": one["wall_s"] / two["wall_s"],
+                "speedup_by_processor_time": 2 * one["clips_cpu_s"] / two["clips_cpu_s"],
+            }  # fmt: skip
+        if options.memory:
+            told["memory"] = memory(options.memory, Path(name) / "memory")
+    print(json.dumps(told, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Kill a job of short clips 200 times, its workers and the process that runs it, and compare with a job let alone.
+
+``python benchmarks/kills.py [--kills 200] [--clips 50] [--workers 2]``; ends with an error if anything is lost, half
+written or different.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from simvid.generating.pool import same_code
+from simvid.testing.killing import content_of, kill_at_random
+
+SCENE = """\
+simvid: 1
+name: short
+duration_s: 0.05
+fps: 20
+seed: 5
+bodies:
+  - {name: ball, shape: {sphere: {radius_m: 0.1}}, motion: {keyframes: [{t_s: 0, pose: {position_m: [0, 0, 0.3]}}]}}
+cameras:
+  - {name: front, resolution_px: [32, 32], pose: {look_from_m: [0, -1.6, 0.7], look_at_m: [0, 0, 0.3]}}
+labels: [depth, ids]
+randomize:
+  bodies.ball.shape.sphere.radius_m: {uniform: [0.08, 0.12]}
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--clips", type=int, default=50)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--longest", type=float, default=4.0, help="seconds between two kills, at most")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scene = folder / "short.yaml"
+        scene.write_text(SCENE)
+        command = ["generate", str(scene), "--count", str(options.clips), "--workers", str(options.workers)]
+        whole = [sys.executable, "-P", "-m", "simvid.cli", *command, "--out", str(folder / "whole"), "--quiet"]
+        subprocess.run(whole, check=True, env=same_code(), stdout=subprocess.DEVNULL)
+        done = kill_at_random(command, folder / "killed", options.kills, seed=options.seed, longest_s=options.longest)
+        expected = content_of(folder / "whole")
+        different = [k for k in range(done.rounds) if content_of(folder / "killed" / str(k)) != expected]
+    told = {
+        "kills": done.total, "of_the_job": done.parents, "of_workers": done.workers, "jobs": done.rounds,
+        "clips_each": options.clips, "half_written": done.half_written, "different": different,
+        "minutes": round((time.monotonic() - started) / 60, 1),
+    }  # fmt: skip
+    print(json.dumps(told, indent=1))
+    return 1 if done.half_written or different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

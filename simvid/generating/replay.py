@@ -1,0 +1,113 @@
+"""Stored trajectories seen again: other cameras, labels, renderers and refiners, without new physics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simvid.clip import Clip
+from simvid.clips.records import CLIP_FILE
+from simvid.errors import ClipError, SceneError
+from simvid.generating.dataset_check import clip_folders
+from simvid.generating.generate import DEFAULT, Options, executor, run_tasks, versions
+from simvid.generating.job_folder import JobFolder, manifest_of
+from simvid.generating.pool import Task
+from simvid.generating.replay_task import replayed_scene
+from simvid.generating.running import Progress, Told
+from simvid.pipeline import Until
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What is to be seen.
+
+    Attributes:
+        cameras: to add, as in a scene file.
+        keep: names of the clips' own cameras to see again; None takes all.
+        overrides: as for ``load_scene``, such as ``render="pathtrace"``.
+        until: the last stage.
+    """
+
+    cameras: tuple[dict[str, Any], ...] = ()
+    keep: tuple[str, ...] | None = None
+    overrides: tuple[str, ...] = ()
+    until: Until = "rendering"
+
+
+def clips_of(source: Path) -> tuple[Path, list[str]]:
+    """Folder and names of the clips that a source means: one clip, or all clips of a folder.
+
+    Raises:
+        ClipError: there is none.
+    """
+    if (source / CLIP_FILE).is_file():
+        whole = source.resolve()
+        return whole.parent, [whole.name]
+    names = clip_folders(source)
+    if not names:
+        raise ClipError(f"{source}: no clips in it")
+    return source.resolve(), names
+
+
+def replay(
+    source: str | Path, out: str | Path, passes: Passes, options: Options = DEFAULT, told: Told = lambda *_: None
+) -> Progress:
+    """See all clips of a folder again; each result says which clip its trajectory comes from.
+
+    Args:
+        source: a folder of clips, or a clip.
+        out: folder of the new clips; another one than the source.
+        passes: what is to be seen.
+        options: how the job is run.
+        told: called after each clip.
+
+    Raises:
+        SceneError: the passes do not fit the first clip: no such camera, renderer or label.
+        ClipError: no clips there.
+        JobError: the folder is for another job, in use, or full.
+    """
+    folder, names = clips_of(Path(source))
+    if Path(out).resolve() == folder:
+        raise SceneError(f"--out: expected another folder than that of the clips, got {out}")
+    job = {
+        "source": str(folder), "cameras": list(passes.cameras), "overrides": list(passes.overrides),
+        "keep": None if passes.keep is None else list(passes.keep), "until": passes.until,
+    }  # fmt: skip
+    replayed_scene(Clip.open(folder / names[0]), job)  # a wrong pass is told before anything is run
+    target = JobFolder(Path(out))
+    tasks = [Task(name, {"name": name, "clip": name}) for name in names]
+    with target.locked(options.shard) as lock:
+        manifest = target.begin(
+            manifest_of("replay", job, len(names), versions(), names), mix_versions=options.mix_versions
+        )
+        return run_tasks(target, "replay", manifest.shared, tasks, (lock, options, told))
+
+
+def refine_all(source: str | Path, refiner: str | None, look: str | None, options: Options = DEFAULT) -> dict[str, str]:
+    """Add a refinement to all clips of a folder, in their places; what is there already is not made again.
+
+    Returns:
+        Clip -> why it could not be refined; empty if all went well.
+
+    Raises:
+        ClipError: no clips there.
+        JobError: a job is at work on the folder.
+    """
+    folder, names = clips_of(Path(source))
+    job = {"source": str(folder), "refiner": refiner, "look": look}
+    given_up: dict[str, str] = {}
+    tasks: Sequence[Task] = [Task(name, {"name": name, "clip": name}) for name in names]
+    where = JobFolder(folder)
+    mine = [task for k, task in enumerate(tasks) if options.shard.holds(k)]
+    with (
+        where.locked(options.shard) as lock,
+        executor("refine", {"job": job, "out": str(folder)}, options, lock) as pool,
+    ):
+        for ended in pool.run(iter(mine)):
+            if ended.outcome is None:
+                given_up[ended.task.name] = ended.reason
+            elif ended.outcome["state"] != "made":
+                given_up[ended.task.name] = ended.outcome["reason"]
+    return given_up
