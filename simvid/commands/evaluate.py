@@ -51,13 +51,15 @@ def _check(arguments: argparse.Namespace) -> None:
         wrong = [("--refined", arguments.refined), ("--reference", arguments.reference)]
         where = "of a clip; name the clip"
     else:
-        wrong = [("--data", arguments.data), ("--split", arguments.split), ("--count", arguments.count)]
+        wrong = [("--data", arguments.data), ("--split", arguments.split), ("--count", arguments.count),
+                 ("--ablate", arguments.ablate)]  # fmt: skip
         where = "of training pairs; leave out the clip, or make a refinement with  simvid refine"
     for option, value in wrong:
         if value:
             raise SimvidError(f"evaluate: {option} is {where}")
-    if arguments.clip is not None and not (arguments.refined or arguments.refiner):
-        raise SimvidError("evaluate: expected --refined NAME of the clip's refinements, or --refiner ENTRY to try")
+    if arguments.clip is not None and (arguments.refiner or not arguments.refined):
+        raise SimvidError("evaluate: expected --refined NAME, of the refinements that the clip has; others are made "
+                          "by  simvid refine CLIP --refiner ENTRY")  # fmt: skip
 
 
 def _pairs(arguments: argparse.Namespace, reporter: Reporter) -> tuple[Report, Shown]:
@@ -99,18 +101,14 @@ def _names(entries: list[str]) -> dict[str, str]:
 
 
 def _clip(arguments: argparse.Namespace, reporter: Reporter) -> tuple[Report, Shown]:
-    """Compare refinements that a clip has, or refine its frames anew."""
+    """Compare refinements that a clip has."""
     from simvid.clip import Clip
     from simvid.jobs.evaluation.clip_cases import clip_cases
 
     clip = Clip.open(arguments.clip)
     reference = Path(arguments.reference) if arguments.reference else None
     cases = clip_cases(clip, reference)
-    about = {"clip": clip.name, "content_hash": clip.content_hash, "seed": arguments.seed, **_size(cases)}
-    if not arguments.refined:
-        return _judged(arguments, cases, about, reporter)
-    if arguments.refiner:
-        raise SimvidError("evaluate: expected --refined or --refiner, got both; refine the clip first, then name both")
+    about = {"clip": clip.name, "content_hash": clip.content_hash, **_size(cases)}
     videos: dict[str, Callable[[Case], NDArray[np.uint8]]] = {}
     for name in arguments.refined:
         videos[clip.refinement(name).name] = partial(_refined, clip, name)

@@ -16,7 +16,8 @@ A data set is a folder of clips; a clip is a folder that appears whole, by renam
 | light_diffuse, light_specular | uint8 | 255 ``encode_light(x)`` |
 | ids | uint8 | part that owns the pixel, 0 for the sky; for the gate, no refiner reads them |
 
-All but coarse and target may be left out. Nothing is pickled. About 28 bytes per pixel with everything.
+All but coarse and target may be left out. Nothing is pickled. About 28 bytes per pixel with everything. In place of
+NAME.npy there may be NAME.webp, see ``simvid.refining.packed_pairs``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from simvid.clips.folders import new_folder
 from simvid.errors import ClipError
 from simvid.frames import BUFFERS, Frame
 from simvid.refining.conditions import Conditions, decode_light, depth_scale, encode_frame, encode_light, stack
+from simvid.refining.packed_pairs import ENDING, unpack
 from simvid.scene.base import Model
 
 Array: TypeAlias = NDArray[Any]
@@ -147,15 +149,21 @@ class PairClip:
         r = self.record
         self._arrays: dict[str, Array] = {}
         for name in r.arrays:
+            dtype, trail = _CODES[name]
+            shape = (r.frames, r.height, r.width, *trail)
             path = folder / f"{name}.npy"
+            packed = path.with_suffix(ENDING)
+            path = packed if packed.is_file() else path
             try:
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
+                if path == packed:
+                    array = unpack(path.read_bytes(), dtype, shape)
+                else:
+                    array = np.load(path, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
                 raise ClipError(f"{path}: missing or damaged ({error}); make the clip again") from error
-            dtype, trail = _CODES[name]
-            if array.shape != (r.frames, r.height, r.width, *trail) or array.dtype != dtype:
-                raise ClipError(f"{path}: expected {np.dtype(dtype)} {(r.frames, r.height, r.width, *trail)}, got "
-                                f"{array.dtype} {array.shape}; make the clip again")  # fmt: skip
+            if array.shape != shape or array.dtype != dtype:
+                raise ClipError(f"{path}: expected {np.dtype(dtype)} {shape}, got {array.dtype} {array.shape}; make "
+                                "the clip again")  # fmt: skip
             self._arrays[name] = array
 
     def crop(self, frames: slice, rows: slice, columns: slice, *, mirrored: bool = False, gain: float = 1.0) -> Crop:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from simvid.clip import Clip
 from simvid.clips.records import CLIP_FILE, TRAJECTORY_FILE
 from simvid.errors import ClipError
 from simvid.evaluating.table import Motion
-from simvid.frames import Frame
 from simvid.jobs.evaluation.cases import Case, Pictures
 
 PICTURES = "*.png"
@@ -115,10 +113,7 @@ def _case(clip: Clip, camera: str, look: str, true: Pictures) -> Case:
         assert found.occluded_backward is not None, "it was asked for"
         return Motion(found.flow_backward, found.occluded_backward)
 
-    def frames(names: Collection[str]) -> Iterator[Frame]:
-        return clip.stream(camera, labels=names)
-
     return Case(
         camera, clip.name, look, clip.fps, (clip.frame_count, path.height, path.width),
-        lambda: clip.frames(camera, labels=()).rgb, lambda: true, motion, frames,
+        lambda: clip.frames(camera, labels=()).rgb, lambda: true, motion,
     )  # fmt: skip
