@@ -21,14 +21,15 @@ FLOW_STEPS = 32
 
 
 def place(clip: Path) -> tuple[int, int]:
-    """Top and left of the window in which the first coarse picture differs most from the true one [px]."""
+    """Top and left of the window in which details of the first coarse picture differ most from the true one's [px]."""
     coarse, true = (np.load(clip / f"{name}.npy", mmap_mode="r")[0].astype(float) for name in ("coarse", "target"))
-    wrong = np.abs(coarse - true).mean(axis=-1)
+    error = (coarse - true).mean(axis=-1)
+    wrong = np.hypot(*np.gradient(error))
     height, width = wrong.shape
-    corners = [
+    places = [
         (y, x) for y in range(0, height - SIZE_PX + 1, STRIDE_PX) for x in range(0, width - SIZE_PX + 1, STRIDE_PX)
     ]
-    return max(corners, key=lambda at: wrong[at[0] : at[0] + SIZE_PX, at[1] : at[1] + SIZE_PX].mean())
+    return max(places, key=lambda at: float(wrong[at[0] : at[0] + SIZE_PX, at[1] : at[1] + SIZE_PX].mean()))
 
 
 def main(data: Path, out: Path) -> None:

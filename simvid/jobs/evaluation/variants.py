@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,15 +71,12 @@ class Ready:
         if case.frames is None:
             raise SimvidError(f"{case.name}: has no frames to refine")
         shown = tuple(name for name in self.use.reads if name not in self.variant.hidden)
-        frames, look, use = case.frames(shown), self.look(case), self.use
-        if self.variant.hidden:
-            use = copy(use)
-            use.reads = shown  # it must not ask for what it is not shown
+        frames, look = case.frames(shown), self.look(case)
         if not self.variant.alone:
-            yield from use.refine(frames, look=look, seed=seed)
+            yield from self.use.refine(frames, look=look, seed=seed)
             return
         for k, frame in enumerate(frames):
-            yield from use.refine(iter([frame]), look=look, seed=seed + 1 + k)
+            yield from self.use.refine(iter([frame]), look=look, seed=seed + 1 + k)
 
 
 def ablations(entry: str, name: str) -> list[Variant]:
