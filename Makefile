@@ -7,6 +7,9 @@ OUT    ?= out/demo
 # The files of genesis-world hold the Franka arm and the meshes of the demo; its engine is an extra of its own.
 ASSETS := genesis-world==1.4.5
 
+# With trained weights on the shelf, the demo refines its clip too, which needs torch and diffusers.
+REFINER := $(if $(wildcard refiners/bundled.yaml),bundled,)
+
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
 .PHONY: help demo test lint types browser llvm unit bench schema clean
@@ -36,9 +39,15 @@ $(VENV)/.dev: $(VENV)/.runtime
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.runtime
-	@echo "==> simvid run franka_push --out $(OUT)"
-	@$(BIN)/simvid run franka_push --out $(OUT)
+$(VENV)/.refine: $(VENV)/.runtime
+	@echo "==> Installing what the refiner needs: torch and diffusers"
+	@echo "    (PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu fetches the small torch, without CUDA)"
+	@$(PIP) --editable '.[refine]'
+	@touch $@
+
+demo: $(VENV)/.runtime $(if $(REFINER),$(VENV)/.refine)
+	@echo "==> simvid run franka_push --out $(OUT)$(if $(REFINER), --refiner $(REFINER))"
+	@$(BIN)/simvid run franka_push --out $(OUT) $(if $(REFINER),--refiner $(REFINER))
 
 lint: $(VENV)/.dev
 	@echo "==> Style (ruff)"

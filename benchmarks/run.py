@@ -14,7 +14,10 @@ from pathlib import Path
 
 from benchmarks_table import NotHereError, machine, show
 
-BENCHMARKS = ("main_job", "physics", "mpm", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace", "dataset")
+BENCHMARKS = (
+    "main_job", "physics", "mpm", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace", "dataset",
+    "refiner", "stream",
+)  # fmt: skip
 
 
 def main() -> None:

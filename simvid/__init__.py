@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simvid.errors import SimvidError
     from simvid.frames import CameraPath, Frame, Frames
     from simvid.gaussians import Gaussians
+    from simvid.jobs.streaming import load_refiner
     from simvid.parsing import load_scene
     from simvid.pipeline import refine, render, run, simulate
     from simvid.scene import Scene
@@ -29,6 +30,7 @@ _HOMES = {
     "Scene": "simvid.scene",
     "SimvidError": "simvid.errors",
     "Trajectory": "simvid.trajectory",
+    "load_refiner": "simvid.jobs.streaming",
     "load_scene": "simvid.parsing",
     "refine": "simvid.pipeline",
     "render": "simvid.pipeline",
@@ -46,6 +48,7 @@ __all__ = [
     "SimvidError",
     "Trajectory",
     "__version__",
+    "load_refiner",
     "load_scene",
     "refine",
     "render",

@@ -23,6 +23,8 @@ class View:
     folder: Path
     fps: float
     refined: Mapping[str, Path] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    """Arrays in the folder that are not shown."""
 
 
 def write_overview(path: Path, title: str, facts: Sequence[str], parts: Sequence[Part], views: Sequence[View]) -> None:
@@ -47,7 +49,7 @@ def write_overview(path: Path, title: str, facts: Sequence[str], parts: Sequence
 
 
 def _block(title: str, facts: Sequence[str], parts: Sequence[Part], view: View) -> Picture:
-    indices, frames = sheet_frames(view.folder)
+    indices, frames = sheet_frames(view.folder, view.hidden)
     height, width = frames[0].rgb.shape[:2]
     rows = [Row("rgb", "as rendered", tuple(f.rgb for f in frames))]
     for name, path in view.refined.items():

@@ -126,6 +126,14 @@ class CameraRecord(Record):
     renderer: Backend
 
 
+class CoarseRecord(Record):
+    """How the frames were drawn that a refiner was given in place of the clip's own."""
+
+    look: str | None
+    """Of the scene; None is its own light."""
+    renderer: Backend
+
+
 class RefinedRecord(Record):
     """One refinement of all cameras, in ``refined/NAME/``."""
 
@@ -136,6 +144,8 @@ class RefinedRecord(Record):
     cameras: tuple[str, ...]
     keys: dict[str, str]
     """Camera -> key of the stage that made it."""
+    coarse: CoarseRecord | None = None
+    """None where the clip's own frames were refined."""
 
 
 class StageRecord(Record):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,24 @@ class StageStore:
             wall_s = time.perf_counter() - started
             record = StageFolder(stage=stage, key=hash_of(inputs), inputs=dict(inputs), wall_s=wall_s, files=work.files)
             write_record(folder / STAGE_FILE, record)
+
+    def get(
+        self, stage: str, inputs: Mapping[str, Any], suffix: str, make: Callable[[StageWork], None]
+    ) -> tuple[Stage, bool]:
+        """The result made from these inputs, which is made if it is not there; and whether it was.
+
+        Raises:
+            ClipError: it vanished while it was written.
+        """
+        found = self.find(stage, inputs, suffix)
+        if found is not None:
+            return found, True
+        with self.make(stage, inputs, suffix) as work:
+            make(work)
+        found = self.find(stage, inputs, suffix)
+        if found is None:
+            raise ClipError(f"{self.folder}: the result of {stage} {suffix} vanished while it was written; run again")
+        return found, False
 
     def drop(self, stage: str, inputs: Mapping[str, Any], suffix: str = "") -> None:
         """Forget a result, so that it is made again."""

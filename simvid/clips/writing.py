@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -188,9 +188,9 @@ def stored_frames(folder: Path, names: Sequence[str], indices: Iterable[int]) ->
         yield Frame(**arrays)
 
 
-def sheet_frames(folder: Path) -> tuple[list[int], list[Frame]]:
-    """The frames that pictures show, with their labels."""
-    names = array_names(p.name for p in folder.iterdir())
+def sheet_frames(folder: Path, hidden: Collection[str] = ()) -> tuple[list[int], list[Frame]]:
+    """The frames that pictures show, with their labels but those hidden."""
+    names = tuple(name for name in array_names(p.name for p in folder.iterdir()) if name not in hidden)
     indices = columns(len(ArrayFile(folder / "rgb.npz")))
     return indices, list(stored_frames(folder, names, indices))
 

@@ -7,6 +7,7 @@ import json
 
 from simvid.clip import Clip
 from simvid.commands.reporting import reporter_for
+from simvid.commands.run import shelf_entry
 from simvid.jobs.refine_clip import refine_clip
 
 
@@ -18,7 +19,7 @@ def main(arguments: argparse.Namespace) -> int:
     with shown:
         clip, record = refine_clip(
             clip,
-            arguments.refiner or wanted.refiner,
+            shelf_entry("refiner", arguments.refiner) or wanted.refiner,
             look=arguments.look or wanted.look,
             seed=arguments.seed,
             force=arguments.force,

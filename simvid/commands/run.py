@@ -53,8 +53,8 @@ def overrides_of(arguments: argparse.Namespace) -> list[str]:
     """What the options change in a scene, as ``--set`` takes it."""
     overrides = list(arguments.overrides)
     for path, value in (
-        ("render", _entry("renderer", arguments.renderer)),
-        ("refine.refiner", _entry("refiner", arguments.refiner)),
+        ("render", shelf_entry("renderer", arguments.renderer)),
+        ("refine.refiner", shelf_entry("refiner", arguments.refiner)),
         ("refine.look", arguments.look),
     ):
         if value is not None:
@@ -90,7 +90,7 @@ def _labels(text: str) -> list[str]:
     return names
 
 
-def _entry(kind: Literal["renderer", "refiner"], value: str | None) -> str | None:
+def shelf_entry(kind: Literal["renderer", "refiner"], value: str | None) -> str | None:
     """The name on the shelf, or the whole path of a file named from here."""
     if value is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -41,6 +41,7 @@ from simvid.clips.records import (
 from simvid.clips.stage_store import Stage
 from simvid.clips.writing import array_names
 from simvid.errors import ClipError
+from simvid.frames import LABEL_ARRAYS
 from simvid.jobs.asset_records import asset_records, needs_its_folder
 from simvid.jobs.job import CHECKS_FILE, CONTACTS_FILE, Job
 from simvid.scene import Camera, DepthSensor, Refine
@@ -104,7 +105,7 @@ def write_clip(job: Job, results: Results) -> Clip:
         tables = () if "contacts" in job.scene.labels else (CONTACTS_FILE,)
         _link(results.physics, folder, files, "", skip=tables)
         for camera, stage in results.rendered.items():
-            _link(stage, folder, files, f"cameras/{camera}/")
+            _link(stage, folder, files, f"cameras/{camera}/", skip=_for_refiner_alone(job, stage))
             _link(results.checked[camera], folder, files, f"cameras/{camera}/")
         refined = _link_refined(job, results, folder, files)
         if results.rendered:
@@ -119,10 +120,9 @@ def write_clip(job: Job, results: Results) -> Clip:
 def _draw_overview(job: Job, results: Results, trajectory: Trajectory, path: Path) -> None:
     scene = job.scene
     name = refined_name(scene.refine)
+    refined = {camera: {name: stage.path / "rgb.npz"} for camera, stage in results.refined.items()}
     views = [
-        View(camera, stage.path, trajectory.fps, {name: results.refined[camera].path / "rgb.npz"})
-        if camera in results.refined
-        else View(camera, stage.path, trajectory.fps)
+        View(camera, stage.path, trajectory.fps, refined.get(camera, {}), job.unasked)
         for camera, stage in results.rendered.items()
     ]
     title = f"{scene.name}: {scene.description}" if scene.description else scene.name
@@ -134,7 +134,15 @@ def _draw_overview(job: Job, results: Results, trajectory: Trajectory, path: Pat
     write_overview(path, title, facts, trajectory.parts, views)
 
 
-def _link(stage: Stage, folder: Path, files: dict[str, FileRecord], prefix: str, skip: Sequence[str] = ()) -> None:
+def _for_refiner_alone(job: Job, stage: Stage) -> set[str]:
+    """Files of a camera that the clip does not hold: arrays, and pictures of labels, that the scene did not ask for."""
+    extra = job.unasked
+    pictures = {n: Path(n).stem for n in stage.record.files if n.startswith("labels/")}
+    drawn = {n for n, label in pictures.items() if LABEL_ARRAYS[label][0] in extra}
+    return {f"{name}.npz" for name in extra} | drawn
+
+
+def _link(stage: Stage, folder: Path, files: dict[str, FileRecord], prefix: str, skip: Collection[str] = ()) -> None:
     for name, file in stage.record.files.items():
         if name not in skip:
             link_or_copy(stage.path / name, folder / prefix / name)
@@ -153,6 +161,7 @@ def _link_refined(job: Job, results: Results, folder: Path, files: dict[str, Fil
         seed=job.scene.seed,
         cameras=tuple(results.refined),
         keys={camera: stage.record.key for camera, stage in results.refined.items()},
+        coarse=None if job.coarse is None else job.coarse.record,
     )
     link_refined(record, results.refined, folder / "refined" / name)
     files.update(refined_files(record, results.refined, folder))
@@ -247,7 +256,7 @@ def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> Camera
         distortion=path.lens.distortion,
         **sensor_record(view, job.scene.labels),
         folder=f"cameras/{name}",
-        arrays=array_names(stage.record.files),
+        arrays=tuple(name for name in array_names(stage.record.files) if name not in job.unasked),
         renderer=job.renderer.record,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from simvid import catalogue, registry
 from simvid.assets.parts import SceneAssets
@@ -19,6 +19,15 @@ from simvid.rendering.base import Renderer
 from simvid.rendering.splat_renderer import SplatRenderer
 from simvid.scene import Scene
 from simvid.trajectory import Trajectory
+
+
+@runtime_checkable
+class Beside(Protocol):
+    """Settings with paths that start at the folder of the entry's own file."""
+
+    def beside(self, folder: Path) -> Any:
+        """The same, with whole paths."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +113,10 @@ def refiner_of(name: str, base: Path, changes: Mapping[str, Any] = MappingProxyT
     """
     entry = catalogue.load_entry("refiners", name, base)
     kind = registry.load("refining", entry.backend)
-    refiner: Refiner = kind(entry.settings_as(kind.Settings).model_copy(update=dict(changes)))
+    settings = entry.settings_as(kind.Settings).model_copy(update=dict(changes))
+    if isinstance(settings, Beside):
+        settings = settings.beside(entry.path.resolve().parent)
+    refiner: Refiner = kind(settings)
     record = Backend(
         entry=entry.name, backend=entry.backend, version=refiner.version(), settings=dict(refiner.settings())
     )

@@ -18,11 +18,19 @@ from simvid.clip import Clip
 from simvid.clips.records import TRAJECTORY_FILE, Backend, CheckFile, StageRecord, file_record, hash_of, write_record
 from simvid.clips.stage_store import Stage, StageStore, StageWork
 from simvid.clips.tables import CONTACT_COLUMNS, contact_rows, write_table
-from simvid.clips.writing import View, stored_frames, write_camera, write_refined
-from simvid.errors import ClipError
-from simvid.frames import CameraPath
+from simvid.clips.writing import stored_frames, write_refined
+from simvid.frames import CameraPath, arrays_of
 from simvid.jobs.backends import ChosenRefiner, ChosenRenderer, Engine, engine_of, refiner_of, renderer_of
-from simvid.jobs.label_files import watchers_of
+from simvid.jobs.coarse import (
+    Asked,
+    CoarsePass,
+    asked_of,
+    coarse_pass,
+    drawable,
+    light_numbers,
+    with_labels,
+    write_frames,
+)
 from simvid.jobs.stage_inputs import Inputs, check_inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
 from simvid.refining.base import ClipContext, ListeningRefiner
@@ -100,6 +108,34 @@ class Job:
         return refiner_of(self.scene.refine.refiner, Path(self.scene._base))
 
     @cached_property
+    def asked(self) -> Asked:
+        """How the scene's look reaches its refiner."""
+        assert self.refiner is not None, "the job ends before refining"
+        return asked_of(self.refiner, self.scene.refine.look, self.scene.seed)
+
+    @cached_property
+    def drawn(self) -> SceneAssets:
+        """The scene as its cameras draw it: with the labels that the refiner reads too, if that is given its frames."""
+        if self.refiner is None or self.renderer is None or self.asked.light is not None:
+            return self.assets
+        more = with_labels(self.assets, self.refiner.use.reads)
+        return more if more is self.assets or drawable(more, self.renderer) else self.assets
+
+    @cached_property
+    def unasked(self) -> frozenset[str]:
+        """Arrays that are drawn with the scene's frames for the refiner alone: the clip does not hold them."""
+        return arrays_of(self.drawn.scene.labels) - arrays_of(self.scene.labels)
+
+    @cached_property
+    def coarse(self) -> CoarsePass | None:
+        """What is drawn for the refiner alone; None where it is given the clip's own frames."""
+        assert self.refiner is not None, "the job ends before refining"
+        reads = self.refiner.use.reads
+        if self.asked.light is None and not set(reads) - arrays_of(self.drawn.scene.labels):
+            return None
+        return coarse_pass(self.assets, reads, self.asked.light)
+
+    @cached_property
     def physics_inputs(self) -> Inputs:
         """What the trajectory depends on."""
         if self.given is not None:
@@ -112,9 +148,12 @@ class Job:
         stages = [self.physics_inputs]
         if self.renderer is not None:
             key = hash_of(self.physics_inputs)
-            stages += [render_inputs(self.assets, c.name, self.renderer.record, key) for c in self.scene.views]
+            stages += [render_inputs(self.drawn, c.name, self.renderer.record, key) for c in self.scene.views]
         if self.refiner is not None:
             stages.append(refine_inputs(self.refiner.record, self.scene.refine.look, self.scene.seed, {}))
+            if (again := self.coarse) is not None:
+                views = self.scene.views
+                stages += [render_inputs(again.assets, c.name, again.renderer.record, key) for c in views]
         return hash_of(clip_inputs(self.scene, stages, self.sampled))
 
     @contextmanager
@@ -148,38 +187,44 @@ class Job:
 
     def render(self, camera: Camera, physics: Stage) -> Stage:
         """Trajectory -> frames of one camera."""
-        renderer, stage = self.renderer, f"rendering {camera.name}"
-        assert renderer is not None, "the job ends before rendering"
-        digest = str(physics.record.files[TRAJECTORY_FILE].digest)
-        inputs = render_inputs(self.assets, camera.name, renderer.record, digest)
+        assert self.renderer is not None, "the job ends before rendering"
+        return self._frames(f"rendering {camera.name}", self.drawn, self.renderer, camera, physics)
 
+    def _frames(
+        self, stage: str, assets: SceneAssets, renderer: ChosenRenderer, camera: Camera, physics: Stage
+    ) -> Stage:  # fmt: skip
+        digest = str(physics.record.files[TRAJECTORY_FILE].digest)
+        inputs = render_inputs(assets, camera.name, renderer.record, digest)
         self._compiled()
 
         def make(work: StageWork) -> None:
             trajectory = self.trajectory(physics)
             path = self.camera_path(camera, trajectory)
-            watchers = watchers_of(self.scene.labels, self.assets, trajectory, path)
-            view = View(path, trajectory.parts, trajectory.fps, watchers)
-            frames = renderer.frames(self.assets, trajectory, path)
-            work.files.update(write_camera(work.folder, view, frames, lambda done: self.reporter.advance(stage, done)))
+            write_frames(work, assets, renderer, trajectory, path, lambda done: self.reporter.advance(stage, done))
 
         return self._stage(stage, "frames", inputs, camera.name, make)
 
     def refine(self, camera: Camera, physics: Stage, rendered: Stage) -> Stage:
         """Frames -> refined pictures of one camera."""
-        refiner, stage = self.refiner, f"refining {camera.name}"
-        assert refiner is not None, "the job ends before refining"
-        look, seed, frames = self.scene.refine.look, self.scene.seed, self.scene.frame_count
+        refiner, stage, again = self.refiner, f"refining {camera.name}", self.coarse
+        assert refiner is not None and self.renderer is not None, "the job ends before refining"  # noqa: PT018
+        given, scene, renderer = rendered, self.scene, self.renderer
+        if again is not None:
+            scene, renderer = again.assets.scene, again.renderer
+            given = self._frames(f"rendering {camera.name} for refining", again.assets, renderer, camera, physics)
+        look, seed, frames = self.asked.told, self.scene.seed, self.scene.frame_count
         names = ("rgb", *refiner.use.reads)
-        digests = {name: str(rendered.record.files[f"{name}.npz"].digest) for name in names}
+        digests = {name: str(given.record.files[f"{name}.npz"].digest) for name in names}
         use, told = refiner.use, None
         if isinstance(use, ListeningRefiner):
             trajectory = self.trajectory(physics)
-            context = ClipContext(self.scene.description, camera_path(camera, self.scene, trajectory), trajectory)
+            path = camera_path(camera, self.scene, trajectory)
+            light = light_numbers(scene, renderer, path)
+            context = ClipContext(self.scene.description, path, trajectory, light)
             use, told = use.in_clip(context), context.digest()
 
         def make(work: StageWork) -> None:
-            coarse = stored_frames(rendered.path, names, range(frames))
+            coarse = stored_frames(given.path, names, range(frames))
             pictures = use.refine(coarse, look=look, seed=seed)
             width, height = camera.resolution_px
             work.files.update(
@@ -229,14 +274,7 @@ class Job:
             self.store.drop(kind, inputs, suffix)
         self.reporter.begin(stage, self.scene.frame_count)
         started = time.perf_counter()
-        found = self.store.find(kind, inputs, suffix)
-        reused = found is not None
-        if found is None:
-            with self.store.make(kind, inputs, suffix) as work:
-                make(work)
-            found = self.store.find(kind, inputs, suffix)
-            if found is None:
-                raise ClipError(f"{self.store.folder}: the result of {stage} vanished while it was written; run again")
+        found, reused = self.store.get(kind, inputs, suffix, make)
         self.reporter.end(stage, time.perf_counter() - started, reused)
         wall_s = found.record.wall_s
         self.done.append(StageRecord(stage=stage, key=found.record.key, reused=reused, wall_s=wall_s))

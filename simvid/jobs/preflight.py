@@ -10,8 +10,8 @@ import numpy as np
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
 from simvid.errors import SceneError, SimvidError
-from simvid.frames import arrays_of
 from simvid.jobs.backends import refiner_of, renderer_of
+from simvid.jobs.coarse import asked_of, coarse_pass
 from simvid.physics.scripts import check_robot
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
@@ -75,24 +75,20 @@ def at_start(assets: SceneAssets, frames: int) -> Trajectory:
 
 
 def _backend_faults(assets: SceneAssets) -> list[str]:
-    """Renderer and refiner settings, what the renderer cannot draw, and a look that the refiner does not know."""
+    """Renderer and refiner settings, what the renderer cannot draw, and what the refiner cannot have."""
     faults, scene = [], assets.scene
     try:
         faults += [f"{scene.where('render')}: {text}" for text in renderer_of(scene).use.faults(assets)]
     except SimvidError as error:
         faults.append(str(error))
     try:
-        refiner = refiner_of(scene.refine.refiner, Path(scene._base)).use
+        refiner = refiner_of(scene.refine.refiner, Path(scene._base))
     except SimvidError as error:
         return [*faults, f"{scene.where('refine')}: {error}"]
     try:
-        refiner.refine(iter(()), look=scene.refine.look, seed=scene.seed)
-        missing = [name for name in refiner.reads if name not in arrays_of(scene.labels)]
-        if missing:
-            faults.append(
-                f"{scene.where('labels')}: the refiner {scene.refine.refiner!r} reads {', '.join(missing)}; "
-                "add the labels that hold them"
-            )
+        asked = asked_of(refiner, scene.refine.look, scene.seed)
+        if not faults:
+            coarse_pass(assets, refiner.use.reads, asked.light)
     except SimvidError as error:
         faults.append(f"{scene.where('refine.look')}: {error}")
     return faults

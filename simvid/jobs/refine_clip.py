@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.contact_sheet import Row, columns, draw_sheet, save_png
 from simvid.clips.folders import new_file, new_folder, sweep
-from simvid.clips.records import CLIP_FILE, RefinedRecord, content_hash, hash_of, write_record
-from simvid.clips.stage_store import Stage, StageStore
-from simvid.clips.writing import captions, write_refined
+from simvid.clips.records import (
+    CLIP_FILE,
+    TRAJECTORY_FILE,
+    RefinedRecord,
+    content_hash,
+    hash_of,
+    write_record,
+)
+from simvid.clips.stage_store import Stage, StageStore, StageWork
+from simvid.clips.writing import captions, stored_frames, write_refined
 from simvid.errors import ClipError
 from simvid.jobs.assembly import link_refined, refined_files, refined_name
 from simvid.jobs.backends import ChosenRefiner, refiner_of
-from simvid.jobs.stage_inputs import Inputs, refine_inputs
+from simvid.jobs.coarse import CoarsePass, asked_of, pass_of_clip, told_of_clip, write_frames
+from simvid.jobs.stage_inputs import Inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
-from simvid.refining.base import ClipContext, ListeningRefiner, Refiner
+from simvid.refining.base import Refiner
 from simvid.scene import Refine
 
 
@@ -34,7 +44,8 @@ def refine_clip(
     """Refine all cameras of a clip and add the result to its folder.
 
     Args:
-        clip: with the labels that the refiner reads.
+        clip: of any labels. Where it lacks some that the refiner reads, and under a look that reaches the refiner as
+            light, its stored motion is drawn again; the clip's own frames and labels stay as they are.
         refiner: an entry of the ``refiners/`` shelf.
         look: one that the refiner knows.
         seed: None is the clip's own.
@@ -47,15 +58,20 @@ def refine_clip(
 
     Raises:
         SceneError: no such refiner or look.
-        ClipError: the clip has no camera or lacks a label, or another refinement has this name.
+        ClipError: the clip has no camera, or another refinement has this name.
     """
     chosen = refiner_of(refiner, Path(clip.scene._base))
     number = clip.record.seed if seed is None else seed
-    chosen.use.refine(iter(()), look=look, seed=number)
-    uses = {c.name: _in_clip(clip, c.name, chosen.use) for c in clip.record.cameras}
-    inputs = {name: _inputs(clip, name, chosen, look, number, told) for name, (_, told) in uses.items()}
-    if not inputs:
+    asked = asked_of(chosen, look, number)
+    if not clip.record.cameras:
         raise ClipError(f"{clip.path}: has no camera to refine; make one with  simvid render {clip.path}")
+    kept = StageStore(clip.path.resolve().parent if store is None else store)
+    again = pass_of_clip(clip, chosen, asked)
+    sources = {c.name: _source(clip, c.name, chosen, kept, again, reporter) for c in clip.record.cameras}
+    inputs = {
+        name: refine_inputs(chosen.record, asked.told, number, source.digests, source.told)
+        for name, source in sources.items()
+    }
     record = RefinedRecord(
         name=refined_name(Refine(refiner=refiner, look=look)),
         refiner=chosen.record,
@@ -63,6 +79,7 @@ def refine_clip(
         seed=number,
         cameras=tuple(inputs),
         keys={camera: hash_of(tree) for camera, tree in inputs.items()},
+        coarse=None if again is None else again.record,
     )
     known = {r.name: r for r in clip.record.refined}.get(record.name)
     if known == record and not force:
@@ -74,62 +91,93 @@ def refine_clip(
         )
     for folder in (clip.path, clip.path / "refined"):
         sweep(folder)
-    kept = StageStore(clip.path.resolve().parent if store is None else store)
     stages = {
-        camera: _refined(clip, camera, uses[camera][0], record, tree, (kept, reporter))
-        for camera, tree in inputs.items()
+        camera: _refined(clip, camera, source, record, inputs[camera], (kept, asked.told, reporter))
+        for camera, source in sources.items()
     }
-    return _added(clip, record, stages), record
+    return _added(clip, record, stages, sources), record
 
 
-def _in_clip(clip: Clip, camera: str, use: Refiner) -> tuple[Refiner, str | None]:
-    """The refiner, told of the clip if it listens, and the digest of what it was told."""
-    if not isinstance(use, ListeningRefiner):
-        return use, None
-    context = ClipContext(clip.scene.description, clip.cameras[camera], clip.trajectory)
-    return use.in_clip(context), context.digest()
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What one camera's refinement is made from.
+
+    Attributes:
+        folder: of the coarse frames.
+        use: the refiner, told of the clip if it listens.
+        told: digest of what it was told.
+        digests: of the arrays that it reads.
+        light: look of the coarse pass, where that is not the clip's own.
+    """
+
+    folder: Path
+    use: Refiner
+    told: str | None
+    digests: Mapping[str, str]
+    light: str | None
 
 
-def _inputs(clip: Clip, camera: str, chosen: ChosenRefiner, look: str, seed: int, told: str | None) -> Inputs:
-    missing = [name for name in chosen.use.reads if name not in clip.arrays(camera)]
-    if missing:
-        raise ClipError(f"{clip.path}: the refiner reads {', '.join(missing)}, which camera {camera!r} does not have")
+def _source(
+    clip: Clip, camera: str, chosen: ChosenRefiner, store: StageStore, again: CoarsePass | None, reporter: Reporter
+) -> _Source:
+    """The frames of one camera, drawn or found in the store where they are not the clip's own."""
     names = ("rgb", *chosen.use.reads)
-    digests = {name: str(clip.record.files[f"cameras/{camera}/{name}.npz"].digest) for name in names}
-    return refine_inputs(chosen.record, look, seed, digests, told)
+    if again is None:
+        folder, prefix, files = clip.path / f"cameras/{camera}", f"cameras/{camera}/", clip.record.files
+    else:
+        stage = _drawn(clip, camera, store, again, reporter)
+        folder, prefix, files = stage.path, "", stage.record.files
+    use, told = told_of_clip(chosen.use, clip, camera, again)
+    digests = {name: str(files[f"{prefix}{name}.npz"].digest) for name in names}
+    return _Source(folder, use, told, digests, None if again is None else again.assets.scene.look)
 
 
-def _refined(
-    clip: Clip, camera: str, use: Refiner, record: RefinedRecord, inputs: Inputs, tools: tuple[StageStore, Reporter]
-) -> Stage:
-    """Refine one camera, or find its result in the store."""
-    stage, started = f"refining {camera}", time.perf_counter()
-    store, reporter = tools
+def _drawn(clip: Clip, camera: str, store: StageStore, again: CoarsePass, reporter: Reporter) -> Stage:
+    """The coarse pass of one camera, from the clip's own motion."""
+    stage, started = f"rendering {camera} for refining", time.perf_counter()
+    inputs = render_inputs(
+        again.assets, camera, again.renderer.record, str(clip.record.files[TRAJECTORY_FILE].digest)
+    )  # fmt: skip
     reporter.begin(stage, clip.frame_count)
-    found = store.find("refined", inputs, camera)
-    reused = found is not None
-    if found is None:
-        coarse = clip.stream(camera, labels=use.reads)
-        path = clip.cameras[camera]
-        with store.make("refined", inputs, camera) as work:
-            pictures = use.refine(coarse, look=record.look, seed=record.seed)
-            shape = (clip.frame_count, path.height, path.width)
-            files = write_refined(work.folder, shape, clip.fps, pictures, lambda done: reporter.advance(stage, done))
-            work.files.update(files)
-        found = store.find("refined", inputs, camera)
+
+    def make(work: StageWork) -> None:
+        told = lambda done: reporter.advance(stage, done)  # noqa: E731
+        write_frames(work, again.assets, again.renderer, clip.trajectory, clip.cameras[camera], told)
+
+    found, reused = store.get("frames", inputs, camera, make)
     reporter.end(stage, time.perf_counter() - started, reused)
-    if found is None:
-        raise ClipError(f"{store.folder}: the result of {stage} vanished while it was written; run again")
     return found
 
 
-def _added(clip: Clip, record: RefinedRecord, stages: dict[str, Stage]) -> Clip:
+def _refined(
+    clip: Clip, camera: str, source: _Source, record: RefinedRecord, inputs: Inputs,
+    how: tuple[StageStore, str, Reporter],
+) -> Stage:  # fmt: skip
+    """Refine one camera, or find its result in the store beside the clip."""
+    stage, started = f"refining {camera}", time.perf_counter()
+    store, look, reporter = how
+    path, names = clip.cameras[camera], tuple(source.digests)
+    reporter.begin(stage, clip.frame_count)
+
+    def make(work: StageWork) -> None:
+        coarse = stored_frames(source.folder, names, range(clip.frame_count))
+        pictures = source.use.refine(coarse, look=look, seed=record.seed)
+        shape = (clip.frame_count, path.height, path.width)
+        files = write_refined(work.folder, shape, clip.fps, pictures, lambda done: reporter.advance(stage, done))
+        work.files.update(files)
+
+    found, reused = store.get("refined", inputs, camera, make)
+    reporter.end(stage, time.perf_counter() - started, reused)
+    return found
+
+
+def _added(clip: Clip, record: RefinedRecord, stages: dict[str, Stage], sources: dict[str, _Source]) -> Clip:
     """Put the folder in its place, then name it in ``clip.json``: until then the clip is what it was."""
     final = clip.path / "refined" / record.name
     with new_folder(final, replace=True) as folder:
         link_refined(record, stages, folder)
         for camera, stage in stages.items():
-            _compare(clip, camera, stage, record, folder / f"{camera}.png")
+            _compare(clip, camera, stage, record, sources[camera], folder / f"{camera}.png")
     prefix = f"refined/{record.name}/"
     files = {name: file for name, file in clip.record.files.items() if not name.startswith(prefix)}
     files |= refined_files(record, stages, clip.path)
@@ -140,11 +188,15 @@ def _added(clip: Clip, record: RefinedRecord, stages: dict[str, Stage]) -> Clip:
     return Clip.open(clip.path)
 
 
-def _compare(clip: Clip, camera: str, stage: Stage, record: RefinedRecord, path: Path) -> None:
-    """A picture of a few frames before and after."""
+def _compare(
+    clip: Clip, camera: str, stage: Stage, record: RefinedRecord, source: _Source, path: Path
+) -> None:  # fmt: skip
+    """A picture of a few frames before and after; under another look, of what was refined too."""
     indices = columns(clip.frame_count)
-    before = tuple(frame.rgb for frame in clip.stream(camera, labels=(), indices=indices))
-    after = tuple(ArrayFile(stage.path / "rgb.npz").read(indices))
-    rows = [Row("rgb", "as rendered", before), Row("refined", record.name, after)]
+    rows = [Row("rgb", "as rendered", tuple(f.rgb for f in clip.stream(camera, labels=(), indices=indices)))]
+    if record.coarse is not None:
+        coarse = tuple(ArrayFile(source.folder / "rgb.npz").read(indices))
+        rows.append(Row("coarse", f"under {source.light}" if source.light else "drawn again", coarse))
+    rows.append(Row("refined", record.name, tuple(ArrayFile(stage.path / "rgb.npz").read(indices))))
     title = f"{clip.name}  ·  camera {camera}"
     save_png(path, draw_sheet(title, f"look {record.look}, seed {record.seed}", captions(indices, clip.fps), rows))

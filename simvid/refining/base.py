@@ -30,6 +30,16 @@ class Refiner(Protocol):
     reads: tuple[str, ...]
     """Labels that it reads besides rgb, such as ``("depth", "normals")``; the frames it is given carry these."""
 
+    @property
+    def looks_are_light(self) -> bool:
+        """How a look reaches it.
+
+        True: as light. The coarse pass is drawn again under the look, from the same motion, and the refiner is asked
+        for ``as_rendered``: it needs to know no look by name. False: the refiner is told the look, and the coarse
+        pass stays as it is.
+        """
+        ...
+
     def version(self) -> str:
         """Model and code versions, for the clip's record."""
         ...
@@ -57,6 +67,8 @@ class ClipContext:
     """The scene's description."""
     camera: CameraPath
     trajectory: Trajectory
+    light: tuple[float, ...] | None = None
+    """The light of the coarse pass in numbers, as ``simvid.refining.model.LIGHT`` counts them; None is unknown."""
 
     @property
     def robots(self) -> tuple[int, ...]:
@@ -71,7 +83,8 @@ class ClipContext:
 
     def digest(self) -> str:
         """SHA-256 over all that pictures may depend on."""
-        total = sha256(repr((self.caption, self.trajectory.parts, self.camera.lens, self.camera.shutter)).encode())
+        told = (self.caption, self.light, self.trajectory.parts, self.camera.lens, self.camera.shutter)
+        total = sha256(repr(told).encode())
         for array in (self.camera.K, self.camera.world_from_camera, self.trajectory.poses):
             total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
@@ -83,4 +96,13 @@ class ListeningRefiner(Protocol):
 
     def in_clip(self, context: ClipContext) -> Refiner:
         """The same refiner for one camera of one clip."""
+        ...
+
+
+@runtime_checkable
+class LitRefiner(Protocol):
+    """A refiner that can be told the light of frames on their own, without a clip."""
+
+    def in_light(self, light: tuple[float, ...] | None) -> Refiner:
+        """The same refiner, told a light: see ``ClipContext.light``."""
         ...

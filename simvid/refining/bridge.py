@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from simvid.errors import AssetError, SceneError
-from simvid.frames import Frame
+from simvid.errors import SceneError, SimvidError
+from simvid.frames import Frame, Frames
+from simvid.refining.base import ClipContext
+from simvid.refining.bridge_weights import BridgeWeights
 from simvid.refining.conditions import Conditions, depth_scale, encode_frame
 from simvid.scene.base import Model
 
+AS_RENDERED = "as_rendered"
+MOTION = ("depth", "normals", "flow_backward", "occluded_backward")
 BUFFERS = ("albedo", "roughness", "metallic", "light_diffuse", "light_specular", "ambient_occlusion")
-_FILES = ("model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
-          "scheduler/scheduler_config.json")  # fmt: skip
+ANCHORS = ("depth", "ids")
+"""What the anchored noise reads."""
 
 
 class BridgeSettings(Model):
     """What an entry of the ``refiners/`` shelf may set."""
 
     weights: str
-    """Folder of the weights, as ``save_pretrained`` writes it."""
+    """Folder of the weights, as ``save_pretrained`` writes it; relative to the entry's own file."""
     steps: int = Field(default=1, ge=1)
     strength: float = Field(default=1.0, gt=0, le=1)
     history: bool = True
     """Show each frame the one refined before it."""
     buffers: bool = True
     """Read the material and light buffers; without them the model does what it can."""
+    noise: Literal["anchored", "white"] = "anchored"
+    """``anchored`` sticks to surfaces (``simvid.refining.noise``): it needs depth, ids and the clip's motion. Frames on
+    their own, without a clip, get white noise."""
     bfloat16: bool = True
     threads: int = Field(default=1, ge=1)
+
+    def beside(self, folder: Path) -> Self:
+        """The same, with paths that start at a folder."""
+        return self.model_copy(update={"weights": str(folder / self.weights)})
 
 
 class BridgeRefiner:
@@ -45,31 +56,43 @@ class BridgeRefiner:
     Settings = BridgeSettings
 
     def __init__(self, settings: BridgeSettings) -> None:
-        self._settings, self._folder = settings, Path(settings.weights)
-        motion = ("depth", "normals", "flow_backward", "occluded_backward")
-        self.reads: tuple[str, ...] = (*motion, *BUFFERS) if settings.buffers else motion
-        missing = [name for name in _FILES if not (self._folder / name).is_file()]
-        if missing:
-            raise AssetError(f"weights: {self._folder}: expected a folder as  simvid train refiner  writes, with "
-                             f"{', '.join(_FILES)}; missing: {', '.join(missing)}")  # fmt: skip
+        self._settings, self._weights = settings, BridgeWeights(Path(settings.weights))
+        self._shown = (*MOTION, *(BUFFERS if settings.buffers else ()))
+        anchors = ANCHORS if settings.noise == "anchored" else ()
+        self.reads: tuple[str, ...] = tuple(dict.fromkeys((*self._shown, *anchors)))
+        self._context: ClipContext | None = None
+        self._light: tuple[float, ...] | None = None
 
     def version(self) -> str:
         """Of the method, and the digest of the weights."""
-        return f"1 {self._digest[:16]}"
+        return f"2 {self._weights.digest[:16]}"
 
     def settings(self) -> Mapping[str, Any]:
         """All but the number of threads and the folder's place: the weights' digest stands for it."""
         plain = self._settings.model_dump(mode="json", exclude={"threads"})
-        return {**plain, "weights": f"sha256:{self._digest}"}
+        return {**plain, "weights": f"sha256:{self._weights.digest}"}
+
+    @property
+    def looks_are_light(self) -> bool:
+        """Unless the weights were taught looks by name."""
+        return not self._weights.looks
 
     @cached_property
     def looks(self) -> tuple[str, ...]:
         """Looks that the weights know."""
-        try:
-            config = json.loads((self._folder / "unet" / "config.json").read_text())
-            return ("as_rendered", *config["looks"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise AssetError(f"{self._folder}: unet/config.json is not that of a refiner ({error})") from error
+        return (AS_RENDERED, *self._weights.looks)
+
+    def in_clip(self, context: ClipContext) -> BridgeRefiner:
+        """The same, told of a clip: its light, and its motion for the noise."""
+        found = self.in_light(context.light)
+        found._context = context
+        return found
+
+    def in_light(self, light: tuple[float, ...] | None) -> BridgeRefiner:
+        """The same, told of a light alone."""
+        found = copy(self)
+        found._light = light
+        return found
 
     def refine(self, frames: Iterable[Frame], *, look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
         """Refined pictures, one for one.
@@ -77,43 +100,95 @@ class BridgeRefiner:
         Raises:
             SceneError: at once, for a look that the weights do not know.
             AssetError: the weights are damaged or of another version.
+            SimvidError: a frame lacks a label, is unlike the first, or is too large for the memory.
         """
         if look not in self.looks:
-            raise SceneError(f"the refiner {self._folder.name!r} knows {', '.join(self.looks)}; got {look!r}")
-        return self._refined(frames, look, seed)
+            light = "" if self._weights.looks else "; other looks reach it as light:  simvid refine CLIP --look LOOK"
+            name = Path(self._settings.weights).name
+            raise SceneError(f"the refiner {name!r} knows {', '.join(self.looks)}; got {look!r}{light}")
+        return self._refined(frames, look, seed & (2**63 - 1))
 
     def _refined(self, frames: Iterable[Frame], look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
-        from simvid.refining.deep import diffusers_logging, torch
-        from simvid.refining.pipeline import Sampling, VideoRefinerPipeline
+        from simvid.refining.deep import torch
+        from simvid.refining.pipeline import Sampling
 
-        chosen = self._settings
+        chosen, context = self._settings, self._context
         torch.set_num_threads(chosen.threads)
-        diffusers_logging.disable_progress_bar()
-        try:
-            options = {"use_safetensors": True, "local_files_only": True, "low_cpu_mem_usage": False}
-            pipe = VideoRefinerPipeline.from_pretrained(self._folder, **options)
-        except Exception as error:  # every library below raises its own kind
-            raise AssetError(f"{self._folder}: cannot be loaded as a refiner ({error})") from error
-        sampling = Sampling(chosen.steps, chosen.strength, chosen.history, autocast=chosen.bfloat16)
-        draw = torch.Generator().manual_seed(seed & (2**63 - 1))
-        yield from pipe.stream(self._encoded(frames), sampling=sampling, look=look, generator=draw)
+        pipe = self._weights.load()
+        feed = _Feed(frames, self._shown, context if chosen.noise == "anchored" else None, seed)
+        light = None if self._light is None else np.array(self._light, np.float32)
+        pictures = pipe.stream(
+            feed.conditions(),
+            sampling=Sampling(chosen.steps, chosen.strength, chosen.history, autocast=chosen.bfloat16),
+            look=look,
+            light=light,
+            generator=torch.Generator().manual_seed(seed),
+            noises=None if feed.context is None else feed.noises(),
+        )
+        while True:
+            try:
+                picture = next(pictures)
+            except StopIteration:
+                return
+            except (MemoryError, RuntimeError) as error:
+                if isinstance(error, MemoryError) or "out of memory" in str(error) or "t allocate" in str(error):
+                    raise SimvidError(f"the refiner ran out of memory at frame {feed.index} of {feed.size}; "
+                                      "render smaller pictures") from error  # fmt: skip
+                raise
+            yield picture
 
-    def _encoded(self, frames: Iterable[Frame]) -> Iterator[Conditions]:
+
+class _Feed:
+    """Frames as conditions, one by one, and the noise of the one that was encoded last."""
+
+    def __init__(self, frames: Iterable[Frame], shown: tuple[str, ...], context: ClipContext | None, seed: int) -> None:
+        self._frames, self._shown, self.context, self._seed = frames, shown, context, seed
+        self._frame: Frame | None = None
+        self.index = 0
+
+    @property
+    def size(self) -> str:
+        """Of the frames, for messages."""
+        return "unknown size" if self._frame is None else "{1} x {0}".format(*self._frame.rgb.shape[:2])
+
+    def conditions(self) -> Iterator[Conditions]:
+        """Frame after frame. Frames on their own may lack labels: the network is told which.
+
+        Raises:
+            SimvidError: a label is not finite; or, in a clip, one is missing, or there are too many frames.
+        """
         scale = None
-        for i, frame in enumerate(frames):
-            labels = {name: array for name in self.reads if (array := getattr(frame, name)) is not None}
+        for index, frame in enumerate(self._frames):
+            self.index, self._frame, labels = index, frame, frame.labels
+            if self.context is not None:
+                self._check_clip(self.context, frame)
             if scale is None:
-                scale = depth_scale(labels.get("depth"))
-            yield encode_frame({"rgb": frame.rgb, **labels}, scale, where=f"frame {i}")
+                scale = depth_scale(frame.depth)
+            known: dict[str, NDArray[Any]] = {name: labels[name] for name in self._shown if name in labels}
+            yield encode_frame({"rgb": frame.rgb, **known}, scale, where=f"frame {index}")
 
-    @cached_property
-    def _digest(self) -> str:
-        """SHA-256 over what makes the result: weights, and configurations without diffusers' own notes."""
-        total = sha256()
-        for name in _FILES[1:]:
-            content = (self._folder / name).read_bytes()
-            if name.endswith(".json"):
-                tree = {key: value for key, value in json.loads(content).items() if not key.startswith("_")}
-                content = json.dumps(tree, sort_keys=True).encode()
-            total.update(content)
-        return total.hexdigest()
+    def noises(self) -> Iterator[Any]:
+        """Noise that sticks to the surfaces of the clip, a tensor [3, H, W] for each frame."""
+        from simvid.refining import noise, noise_fast
+        from simvid.refining.deep import torch
+
+        while (context := self.context) is not None and (frame := self._frame) is not None:
+            here = context.camera.world_from_camera[self.index : self.index + 1]
+            assert frame.depth is not None and frame.ids is not None, "they are among what is read"  # noqa: PT018
+            camera = replace(context.camera, world_from_camera=here)
+            one = Frames(camera, frame.rgb[None], depth=frame.depth[None], ids=frame.ids[None])
+            cells = noise.anchors(one, context.trajectory, 0, self.index)
+            yield torch.from_numpy(noise_fast.gaussian(cells, 3, self._seed))
+
+    def _check_clip(self, context: ClipContext, frame: Frame) -> None:
+        """The frame must be one of the clip that the refiner was told of."""
+        camera = context.camera
+        missing = [name for name in dict.fromkeys((*self._shown, *ANCHORS)) if name not in frame.labels]
+        if missing:
+            raise SimvidError(f"frame {self.index}: the refiner reads {', '.join(missing)}, which the frame does not "
+                              "have; ask for the labels that hold them")  # fmt: skip
+        if self.index >= len(camera.world_from_camera):
+            raise SimvidError(f"frame {self.index}: the clip has {len(camera.world_from_camera)} frames; give no more")
+        if frame.rgb.shape[:2] != (camera.height, camera.width):
+            raise SimvidError(f"frame {self.index}: expected {camera.width} x {camera.height}, the size of camera "
+                              f"{camera.name!r} of the clip, got {self.size}")  # fmt: skip

@@ -160,10 +160,23 @@ def stack(parts: list[Conditions]) -> Conditions:
         raise SimvidError("expected one frame or more, got none")
     first = parts[0]
     for i, part in enumerate(parts):
-        if part.size != first.size or not np.array_equal(part.present, first.present):
-            raise SimvidError(f"frame {i}: its size or labels differ from those of frame 0; all must be alike")
+        check_alike(first, part, i)
     joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("channels", "flow", "visible")}
     return Conditions(**joined, present=first.present)
+
+
+def check_alike(first: Conditions, other: Conditions, index: int) -> None:
+    """All frames of a clip have one size and the same labels.
+
+    Raises:
+        SimvidError: frame ``index`` has not what the first one has.
+    """
+    if other.size != first.size:
+        (h, w), (y, x) = first.size, other.size
+        raise SimvidError(f"frame {index}: expected {w} x {h} as in frame 0, got {x} x {y}")
+    odd = [name for name, a, b in zip(OPTIONAL, first.present, other.present, strict=True) if a != b]
+    if odd:
+        raise SimvidError(f"frame {index}: expected the labels of frame 0; it differs in {', '.join(odd)}")
 
 
 def _encoded(name: str, array: Array) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ class IdentityRefiner:
 
     name = "identity"
     reads: tuple[str, ...] = ()
+    looks_are_light = False
     Settings = NoSettings
 
     def __init__(self, settings: NoSettings) -> None:

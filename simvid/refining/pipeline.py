@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simvid.errors import SimvidError
 from simvid.refining.blocks import warp
-from simvid.refining.conditions import Conditions, stack
+from simvid.refining.conditions import Conditions, check_alike
 from simvid.refining.deep import BaseOutput, DiffusionPipeline, Tensor, torch
 from simvid.refining.model import HISTORY, LIGHT, RefinerState, RefinerUNet
 from simvid.refining.scheduler import BridgeScheduler
@@ -142,11 +142,10 @@ class VideoRefinerPipeline(DiffusionPipeline):
         memory = _Memory([None] * sampling.steps)
         first: Conditions | None = None
         given: dict[str, Tensor] = {}
-        for frame in frames:
+        for index, frame in enumerate(frames):
             if first is None:
                 first, given = frame.part(0, 1), self._given(frame.present, look, light)
-            elif frame.size != first.size or not np.array_equal(frame.present, first.present):
-                stack([first, frame])
+            check_alike(first, frame, index)
             drawn = self._noise(frame, generator) if noises is None else next(noises)[None, None]
             yield to_bytes(self._chunk(frame, drawn, sampling, given, memory, (generator, None))[0])[0]
 
@@ -175,6 +174,9 @@ class VideoRefinerPipeline(DiffusionPipeline):
             sample = self.scheduler.step(found, times, sample, after, fresh).prev_sample
             if extras[1] is not None:
                 sample = extras[1](self, i, float(time), {"sample": sample}).get("sample", sample)
+        if not bool(torch.isfinite(sample).all()):
+            raise SimvidError("the network gave numbers that are not finite: its weights are damaged, or bfloat16 is "
+                              "not enough for them (set bfloat16: false)")  # fmt: skip
         sample = sample.clamp(-1, 1)
         memory.refined = sample[:, -1]
         return sample

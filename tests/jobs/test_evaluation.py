@@ -24,6 +24,7 @@ from simvid.jobs.evaluation.judge import judge
 from simvid.jobs.evaluation.measuring import Cost, forget_peak, peak_memory
 from simvid.jobs.evaluation.variants import Ready, Variant, ablations
 from simvid.jobs.refine_clip import refine_clip
+from simvid.refining.base import LitRefiner
 from simvid.refining.pairs import PairClip, write_pair
 from simvid.testing.refining import sample_frames
 
@@ -129,7 +130,9 @@ def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
     assert Ready(variants["steps 2"]).use.settings()["steps"] == 2
     assert Ready(variants["without history"]).use.settings()["history"] is False
     frames = list(case.frames(("depth",)) if case.frames else ())
-    first = Ready(Variant("tiny", str(entry))).use
+    plain = Ready(Variant("tiny", str(entry))).use
+    assert isinstance(plain, LitRefiner)
+    first = plain.in_light(case.light)
     alone = np.stack([next(first.refine(iter([f]), look="as_rendered", seed=4 + k)) for k, f in enumerate(_all(case))])
     assert np.array_equal(videos["frame by frame"], alone)
     assert frames[0].normals is None

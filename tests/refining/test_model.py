@@ -271,7 +271,7 @@ def test_what_is_wrong_is_said() -> None:
     with pytest.raises(SimvidError, match="light: expected 11"):
         pipe(controls, light=np.zeros(3, np.float32))
     other = random_conditions(1, 16, 16)
-    with pytest.raises(SimvidError, match="differ from those of frame 0"):
+    with pytest.raises(SimvidError, match="frame 1: expected 48 x 32 as in frame 0, got 16 x 16"):
         list(pipe.stream([controls.part(0, 1), other]))
     with pytest.raises(ValueError, match=r"Conditions\.flow"):
         replace(controls, flow=controls.visible)

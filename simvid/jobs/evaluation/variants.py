@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from simvid.errors import SimvidError
 from simvid.jobs.backends import refiner_of
 from simvid.jobs.evaluation.cases import Case
+from simvid.refining.base import LitRefiner
 
 WITHOUT: Mapping[str, tuple[str, ...]] = {
     "without depth": ("depth",),
@@ -72,11 +73,12 @@ class Ready:
             raise SimvidError(f"{case.name}: has no frames to refine")
         shown = tuple(name for name in self.use.reads if name not in self.variant.hidden)
         frames, look = case.frames(shown), self.look(case)
+        use = self.use.in_light(case.light) if isinstance(self.use, LitRefiner) else self.use
         if not self.variant.alone:
-            yield from self.use.refine(frames, look=look, seed=seed)
+            yield from use.refine(frames, look=look, seed=seed)
             return
         for k, frame in enumerate(frames):
-            yield from self.use.refine(iter([frame]), look=look, seed=seed + 1 + k)
+            yield from use.refine(iter([frame]), look=look, seed=seed + 1 + k)
 
 
 def ablations(entry: str, name: str) -> list[Variant]:

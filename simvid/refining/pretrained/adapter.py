@@ -50,6 +50,8 @@ class PretrainedRefiner(PretrainedPipeline):
     """Refines clips in chunks with a pipeline of diffusers, loaded when the first picture is asked for."""
 
     reads: tuple[str, ...] = ()
+    looks_are_light = False
+    """Looks are words of the prompt."""
 
     def __init__(self, settings: PretrainedSettings) -> None:
         super().__init__(settings)

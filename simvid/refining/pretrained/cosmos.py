@@ -33,6 +33,8 @@ class CosmosTransferSettings(PretrainedSettings):
     controlnet_revision: str | None = None
     control: Literal["disparity", "edges", "palette", "blur"]
     """What the ControlNet was taught: depth is disparity, seg is palette."""
+    noise: Literal["anchored", "drawn"] = "anchored"
+    """The start: noise that sticks to surfaces, or drawn from the seed."""
     conditioning: float = Field(default=1.0, ge=0)
     steps: int = Field(default=36, ge=1)
     guidance: float = Field(default=3.0, ge=1)
@@ -57,6 +59,8 @@ class CosmosTransfer(PretrainedRefiner):
                 raise SimvidError(f"{text}: {remedy}")
 
     def _needs(self) -> Iterable[str]:
+        if self.chosen.noise == "anchored":
+            yield from ("depth", "ids")
         if label := _LABELS[self.chosen.control]:
             yield label
 
@@ -85,10 +89,23 @@ class CosmosTransfer(PretrainedRefiner):
                 num_inference_steps=chosen.steps,
                 guidance_scale=chosen.guidance,
                 generator=self.generator(chunk.seed),
+                latents=self._start(chunk),
                 max_sequence_length=min(512, int(self.pipe.tokenizer.model_max_length)),
                 output_type="np",
             ).frames[0]
         )
+
+    def _start(self, chunk: Chunk) -> Any:
+        """Anchored noise, [1, C, t, h, w]; None lets the pipeline draw its own."""
+        from simvid.refining.pretrained.latents import anchored_noise
+
+        if self.chosen.noise == "drawn":
+            return None
+        channels = int(self.pipe.transformer.config.in_channels) - 1  # the last one says which frames are known
+        made = anchored_noise(
+            chunk.frames, self.told().trajectory, chunk.first, RULE, channels, chunk.clip_seed
+        )  # fmt: skip
+        return library("torch").from_numpy(made)[None]
 
 
 class Guardrail:

@@ -16,6 +16,7 @@ from simvid.frames import Frames
 from simvid.refining.controls import control_videos
 from simvid.refining.pretrained import cosmos
 from simvid.refining.pretrained.cosmos import RULE, CosmosTransfer, CosmosTransferSettings
+from simvid.refining.pretrained.latents import anchored_noise
 from simvid.refining.pretrained.weights import library
 from simvid.testing.refining import RefinerContract, sample_context, sample_frames
 
@@ -107,6 +108,24 @@ def test_the_control_network_sees_the_control(control: str, saved: Saved, packag
     for name in ("disparity", "edges", "palette", "blur"):
         wanted = RULE.padded(control_videos(frames, (name,))[name]).transpose(3, 0, 1, 2) / 127.5 - 1
         assert any(np.allclose(s[0], wanted, atol=1e-5) for s in seen) == (name == control)
+
+
+def test_it_starts_from_noise_that_sticks(saved: Saved, packages: None) -> None:
+    """What the sampler begins with is the anchored noise of these frames; without it, what the pipeline draws."""
+    frames, context = Frames.stack(sample_context(5).camera, sample_frames(5)), sample_context(5)
+    wanted = anchored_noise(frames, context.trajectory, 0, RULE, 16, 0)
+    for noise in ("anchored", "drawn"):
+        refiner, seen = made(saved, noise=noise), list[Any]()
+        prepare = refiner.pipe.prepare_latents
+
+        def spy(*args: Any, prepare: Any = prepare, seen: Any = seen, **options: Any) -> Any:
+            seen.append(prepare(*args, **options)[0])
+            return seen[-1], *prepare(*args, **options)[1:]
+
+        refiner.pipe.prepare_latents = spy
+        pictures(refiner)
+        assert np.allclose(seen[0][0].float().numpy(), wanted, atol=1e-6) == (noise == "anchored")
+    assert "ids" not in made(saved, noise="drawn").reads
 
 
 def test_it_runs_in_bfloat16(saved: Saved, packages: None) -> None:
