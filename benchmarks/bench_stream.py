@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from refiner_weights import any_weights, trained
-from simvid.evaluating.stability import flow_warp_error
 
 from simvid.frames import Frame
 from simvid.jobs.streaming import load_refiner
 from simvid.parsing import load_scene
+from simvid.perception.stability import flow_warp_error
 from simvid.pipeline import run as make_clip
 
 WINDOW = 100
