@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simvid import dataset as dataset
     from simvid.clip import Clip
     from simvid.errors import SimvidError
     from simvid.frames import CameraPath, Frame, Frames
@@ -58,6 +59,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "dataset":
+        return import_module("simvid.dataset")
     if name not in _HOMES:
         raise AttributeError(f"module 'simvid' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

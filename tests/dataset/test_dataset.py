@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -201,6 +203,11 @@ def test_damage_is_named(tmp_path: Path, damage: Any, said: str) -> None:
     damage(tmp_path)
     with pytest.raises(ClipError, match=said):
         dataset.open(tmp_path)
+
+
+def test_it_is_there_without_an_import_of_its_own() -> None:
+    code = "import simvid, sys; assert 'simvid.dataset' not in sys.modules; assert simvid.dataset.open"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_bad_requests(folder: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
