@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from simvid.clips.video import probe, read_video
 from simvid.errors import ClipError
 from simvid.evaluating.table import evaluate
 from simvid.jobs.evaluation.cases import pair_cases
-from simvid.jobs.evaluation.clip_cases import clip_cases
+from simvid.jobs.evaluation.clip_cases import _rendered, clip_cases
 from simvid.jobs.evaluation.files import side_by_side
 from simvid.jobs.evaluation.judge import judge
 from simvid.jobs.evaluation.measuring import Cost, forget_peak, peak_memory
@@ -272,6 +273,18 @@ def test_references_of_something_else_are_refused(refined: Clip, tmp_path: Path)
 
     with pytest.raises(ClipError, match=r"expected the camera 'side' .* got front"):
         clip_cases(refined, traced(refined, "fewer", fewer))
+    twin = Clip.open(traced(refined, "twin"))
+    object.__setattr__(twin, "trajectory", replace(twin.trajectory, poses=twin.trajectory.poses + np.eye(7)[0] * 0.01))
+    with pytest.raises(ClipError, match="its parts move otherwise"):
+        _rendered(refined, twin, "front")
+    front = twin.cameras["front"]
+    moved = front.world_from_camera.copy()
+    moved[:, :3, 3] += 0.01
+    elsewhere = {"K": front.K * np.array([1.01, 1.01, 1])[:, None], "world_from_camera": moved}
+    for name, array in elsewhere.items():
+        object.__setattr__(twin, "cameras", {"front": replace(front, **{name: array})})
+        with pytest.raises(ClipError, match=r"camera 'front' is not that of .* expected 4 frames of 64 x 48 px"):
+            _rendered(refined, twin, "front")
     shots = tmp_path / "shots"
     for camera in ("front", "side"):
         (shots / camera).mkdir(parents=True)
