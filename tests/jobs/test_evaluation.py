@@ -55,17 +55,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with random weights, also in its last layer, so that it changes pictures."""
-    import torch
-
-    from simvid.refining.model import RefinerUNet
     from simvid.refining.pipeline import VideoRefinerPipeline
     from simvid.refining.scheduler import BridgeScheduler
+    from simvid.testing.refiners import tiny_unet
 
     folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    net = RefinerUNet(widths=(8, 16, 32, 32), depths=(1, 1, 1, 1))
-    torch.nn.init.normal_(net.leave.weight, std=0.2)
-    VideoRefinerPipeline(net, BridgeScheduler()).save_pretrained(folder / "net")
+    VideoRefinerPipeline(tiny_unet(), BridgeScheduler()).save_pretrained(folder / "net")
     path = folder / "tiny.yaml"
     path.write_text(f"# Tiny.\nbackend: bridge\nsettings: {{weights: {folder / 'net'}, bfloat16: false}}\n")
     return path
@@ -119,8 +114,8 @@ def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
     variants = {v.name.partition(", ")[2]: v for v in ablations(str(entry), "tiny")}
     assert list(variants) == [
         "without depth", "without normals", "without motion", "without light buffers", "without albedo and materials",
-        "coarse picture alone", "without history", "frame by frame", "steps 2", "steps 4", "strength 0.5",
-        "strength 0.75",
+        "coarse picture alone", "without the light's numbers", "without history", "frame by frame", "steps 2",
+        "steps 4", "strength 0.5", "strength 0.75",
     ]  # fmt: skip
     case = pair_cases(data, "held_out")[0]
     whole = np.stack(list(Ready(Variant("tiny", str(entry))).refine(case, seed=3)))
@@ -191,7 +186,7 @@ def test_the_command_ablates(data: Path, entry: Path, tmp_path: Path, capsys: py
              "--count", "1", "--videos", "0", "--json", "--quiet"]  # fmt: skip
     assert cli.main(given) == 0
     means = json.loads(capsys.readouterr().out)["mean"]
-    assert len(means) == 3 + 12
+    assert len(means) == 3 + 13
     assert means["tiny, without light buffers"]["figures"]["psnr_db"] != means["tiny"]["figures"]["psnr_db"]
 
 

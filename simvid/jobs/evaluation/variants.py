@@ -37,6 +37,7 @@ class Variant:
         changes: settings that differ from the entry's.
         hidden: labels that the refiner is not shown.
         alone: each frame is refined by itself, as a clip of one frame with a seed of its own.
+        unlit: the refiner is not told the light's numbers.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Variant:
     changes: Mapping[str, Any] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()
     alone: bool = False
+    unlit: bool = False
 
 
 class Ready:
@@ -73,7 +75,8 @@ class Ready:
             raise SimvidError(f"{case.name}: has no frames to refine")
         shown = tuple(name for name in self.use.reads if name not in self.variant.hidden)
         frames, look = case.frames(shown), self.look(case)
-        use = self.use.in_light(case.light) if isinstance(self.use, LitRefiner) else self.use
+        light = None if self.variant.unlit else case.light
+        use = self.use.in_light(light) if isinstance(self.use, LitRefiner) else self.use
         if not self.variant.alone:
             yield from use.refine(frames, look=look, seed=seed)
             return
@@ -91,6 +94,8 @@ def ablations(entry: str, name: str) -> list[Variant]:
     found = [Variant(f"{name}, {what}", entry, hidden=hidden) for what, hidden in WITHOUT.items() if reads & {*hidden}]
     if reads:
         found.append(Variant(f"{name}, coarse picture alone", entry, hidden=tuple(sorted(reads))))
+    if isinstance(ready.use, LitRefiner):
+        found.append(Variant(f"{name}, without the light's numbers", entry, unlit=True))
     if "history" in has:
         found.append(Variant(f"{name}, without history", entry, {"history": False}))
     found.append(Variant(f"{name}, frame by frame", entry, alone=True))
