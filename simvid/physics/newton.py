@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mujoco  # noqa: TID253  this module is the backend, loaded when the engine is asked for
@@ -23,20 +23,25 @@ from simvid.physics.base import Progress
 from simvid.physics.contact_table import ContactTable
 from simvid.physics.newton_contacts import ContactRecorder
 from simvid.physics.newton_drives import Drives
+from simvid.physics.newton_soft import SoftBodies, has_soft, merged, rigid_view, twists_between
 from simvid.physics.newton_spin import Spinner
 from simvid.physics.newton_stepping import Stepper
 from simvid.physics.newton_world import World, build_world
 from simvid.physics.scripts import JointTargets, plan_script
+from simvid.physics.soft_materials import SUPPORTED
 from simvid.physics.watch import Overlap, Watch, check_overlaps, cross
 from simvid.rotations import pose_vector
-from simvid.trajectory import RobotMotion, Trajectory
+from simvid.trajectory import ParticleMotion, RobotMotion, Trajectory
 
 Array = NDArray[np.float64]
 MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
 
 
 class NewtonPhysics:
-    """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution."""
+    """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution.
+
+    Bodies of elastic, plastic, granular and liquid materials and snow are moved by simvid's own MPM and coupled to them.
+    """
 
     name = "newton"
 
@@ -51,7 +56,7 @@ class NewtonPhysics:
         _check_supported(assets)
         if _anything_moves(assets):
             with _mujoco_warnings():
-                check_overlaps(assets, _overlaps(build_world(assets)))
+                check_overlaps(assets, _overlaps(build_world(rigid_view(assets))))
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
@@ -76,6 +81,7 @@ class _Run:
     masses: Array
     contacts: ContactTable
     robots: tuple[RobotMotion, ...] = ()
+    particles: tuple[ParticleMotion, ...] = ()
 
     @staticmethod
     def still(assets: SceneAssets, frames: int) -> _Run:
@@ -95,6 +101,7 @@ class _Run:
             twists=self.twists,
             contacts=self.contacts.finish(),
             robots=self.robots,
+            particles=self.particles,
             engine=engine.name,
             engine_version=engine.version(),
             step_s=scene.step_s,
@@ -106,18 +113,19 @@ class _Run:
 def _check_supported(assets: SceneAssets) -> None:
     for k, body in enumerate(assets.scene.bodies):
         kind = assets.scene.material(body.material).kind
-        if kind is not None:
+        if kind is not None and kind not in SUPPORTED:
             raise SceneError(
-                f"{assets.scene.where(f'bodies[{k}].material')}: engine 'newton' moves rigid bodies and robots; the "
-                f"material of {body.name!r} is {kind}. Leave {kind} out, or use an engine that bends bodies "
-                f"(installed engines: {', '.join(registry.names('physics'))})"
+                f"{assets.scene.where(f'bodies[{k}].material')}: engine 'newton' moves rigid bodies, robots and bodies "
+                f"of {', '.join(SUPPORTED)} materials; the material of {body.name!r} is {kind}. Leave {kind} out, or "
+                f"use an engine that has it (installed engines: {', '.join(registry.names('physics'))})"
             )
 
 
 def _anything_moves(assets: SceneAssets) -> bool:
     """Robots and bodies that are not fixed; a body welded to a fixed one needs no engine but does no harm to one."""
     return bool(assets.robots) or any(
-        p.body is not None and (not p.part.fixed or p.body.motion is not None) for p in assets.parts
+        p.body is not None and (p.deformable is not None or not p.part.fixed or p.body.motion is not None)
+        for p in assets.parts
     )
 
 
@@ -127,9 +135,10 @@ def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | Non
     steps = (frames - 1) * per_frame
     times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
     targets = tuple(plan_script(m, r, times) for m, r in zip(assets.robots, scene.robots, strict=True))
-    world = build_world(assets)
+    world = build_world(rigid_view(assets))
     check_overlaps(assets, _overlaps(world))
-    loop = _Loop(world, Drives(world, targets, steps), warnings)
+    soft = SoftBodies(assets, world) if has_soft(assets) else None
+    loop = _Loop(world, Drives(world, targets, steps), warnings, soft)
     for frame in range(frames):
         if frame:
             loop.advance((frame - 1) * per_frame, per_frame)
@@ -140,7 +149,17 @@ def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | Non
         robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
         for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True))
     )
-    return _Run(assets, loop.poses, loop.twists, _masses(world), loop.table, motions)
+    run = _Run(assets, loop.poses, loop.twists, _masses(world), loop.table, motions)
+    return run if soft is None else _with_soft(run, soft)
+
+
+def _with_soft(run: _Run, soft: SoftBodies) -> _Run:
+    """The run with the deformable bodies' particles, poses, speeds and masses."""
+    motions = soft.motions(run.assets)
+    for part, (poses, mass) in soft.poses(motions).items():
+        run.poses[:, part], run.masses[part] = poses, mass
+        run.twists[:, part] = twists_between(poses, run.assets.scene.fps)
+    return replace(run, particles=motions)
 
 
 def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) -> Array:
@@ -152,8 +171,8 @@ def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) ->
 class _Loop:
     """The simulation loop and its record."""
 
-    def __init__(self, world: World, drives: Drives, warnings: list[str]) -> None:
-        self.world, self.drives = world, drives
+    def __init__(self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None) -> None:
+        self.world, self.drives, self._soft = world, drives, soft
         scene = world.assets.scene
         frames, parts = scene.frame_count, len(world.assets.parts)
         self.poses, self.twists = np.zeros((frames, parts, 7)), np.zeros((frames, parts, 6))
@@ -163,7 +182,7 @@ class _Loop:
         self._stepper = Stepper(world.m, world.d, world.restitution)
         self._spinner = Spinner(world.m, world.d, world.assets, world.bodies)
         self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
-        driven = bool(world.robots) or bool(drives.paths)
+        driven = bool(world.robots) or bool(drives.paths) or soft is not None
         self._watch = Watch(world.assets, world.moving, driven)
         self._warnings = warnings
         drives.apply(0)
@@ -173,8 +192,11 @@ class _Loop:
         """Steps ``first`` to ``first + count``."""
         h, d = float(self.world.m.opt.timestep), self.world.d
         stepper, recorder, drives, spinner = self._stepper, self._recorder, self.drives, self._spinner
+        soft = self._soft
         for step in range(first, first + count):
             drives.apply(step)
+            if soft is not None:
+                soft.step((step + 1) * h)
             spinner.before()
             stepper.step()
             spinner.after()
@@ -215,6 +237,9 @@ class _Loop:
         for part, path in self.drives.paths.items():
             poses[part], twists[part] = (values[0] for values in path.at(now))
         contacts = self._recorder.take()
+        if self._soft is not None:
+            self._soft.read(frame)
+            contacts = merged(contacts, self._soft.contacts())
         self._watch.frame(poses, twists, contacts)
         if frame:
             self.table.add(contacts, float(now[0]))

@@ -87,7 +87,7 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Obstacle:
-    """A rigid thing that does not feel the particles, or does, where it has a mass.
+    """A rigid thing that keeps its velocity, or one with a mass, which feels the particles and gravity.
 
     Attributes:
         pieces: in its frame, whose origin is the centre of mass where there is one.

@@ -33,6 +33,7 @@ class Touches:
         impulse_n_s: on the obstacle, world, [R, 3].
         moment_n_m_s: of that about the obstacle's origin, [R, 3].
         point_m: mean place, weighted by impulse, world, [R, 3].
+        normal: unit, mean weighted by impulse, out of the obstacle, [R, 3].
         depth_m: of the deepest particle's centre inside the obstacle, [R].
     """
 
@@ -41,6 +42,7 @@ class Touches:
     impulse_n_s: Floats
     moment_n_m_s: Floats
     point_m: Floats
+    normal: Floats
     depth_m: Floats
 
 
@@ -275,7 +277,7 @@ class Solver:
             )  # fmt: skip
             grid.touching.zero_()
             wp.launch(self._k.meet, len(self.obstacles), [self._rigid, self._free], device=device)
-            self._launch_approach()
+            self._launch_approach(0)
 
     def _obstacle_travel(self) -> float:
         """How far obstacles may come within a batch of substeps [m]: as far as particles."""
@@ -307,11 +309,14 @@ class Solver:
             wp.launch(k.touch, nodes, [grid, self._pieces, rigid, free, self._sums, margin, bodies], device=device)
         wp.launch(k.take, n, [state, matter, grid, self._dt, int(self._stretches)], device=device)
         if self.obstacles:
-            wp.launch(k.advance, len(self.obstacles), [rigid, self._sums, self._before, self._dt], device=device)
-            self._launch_approach()
+            wp.launch(
+                k.advance, len(self.obstacles), [rigid, self._fields, self._sums, self._before, self._dt], device=device
+            )
+            self._launch_approach(1)
 
-    def _launch_approach(self) -> None:
-        inputs = [self._state, self._matter, self._grid, self._pieces, self._rigid, self._free, self._sums]
+    def _launch_approach(self, push: int) -> None:
+        state, matter, grid, rigid = self._state, self._matter, self._grid, self._rigid
+        inputs = [state, matter, grid, self._pieces, rigid, self._free, self._sums, self._dt, push]
         self._wp.launch(self._k.approach, len(self.particles), inputs, device=self.device)
 
     def _check_flags(self) -> None:
@@ -340,4 +345,5 @@ class Solver:
         point = rows[:, 7:10] / np.maximum(rows[:, 6:7], 1e-30) + self._origin
         self._sums.zero_()
         self._before.zero_()
-        return Touches(o, b, rows[:, :3], rows[:, 3:6], point, rows[:, 10])
+        normal = rows[:, 12:15] / np.maximum(np.linalg.norm(rows[:, 12:15], axis=1, keepdims=True), 1e-30)
+        return Touches(o, b, rows[:, :3], rows[:, 3:6], point, normal, rows[:, 10])

@@ -22,9 +22,12 @@ from simvid.physics.mpm.warp_stress import (
 
 wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
-SUMS = wp.constant(12)
+SUMS = wp.constant(15)
 """Sums kept for each obstacle and body: 0-2 impulse on the obstacle [N s], 3-5 its moment about the obstacle's origin,
-6 sum of |impulse|, 7-9 of the places, 10 deepest particle [m], 11 1 where something touched."""
+6 sum of |impulse|, 7-9 of the places, 10 deepest particle [m], 11 1 where something touched, 12-14 sum of |impulse| times the
+normal out of the obstacle."""
+SPRING = wp.constant(wp.float32(0.25))
+"""Stiffness of contact over (lambda + 2 mu) times a particle's edge."""
 Six = wp.types.matrix(shape=(6, 6), dtype=wp.float32)
 Wrench = wp.types.vector(length=6, dtype=wp.float32)
 
@@ -270,13 +273,22 @@ def meet(obstacles: Obstacles, free: Free) -> None:
 
 
 @wp.func
-def reckon(sums: wp.array3d(dtype=wp.float32), o: wp.int32, b: wp.int32, push: wp.vec3, r: wp.vec3, x: wp.vec3):
+def reckon(
+    sums: wp.array3d(dtype=wp.float32),
+    o: wp.int32,
+    b: wp.int32,
+    push: wp.vec3,
+    r: wp.vec3,
+    x: wp.vec3,
+    normal: wp.vec3,
+):
     """Add an impulse on an obstacle to the sums."""
     moment, size = wp.cross(r, push), wp.length(push)
     for a in range(3):
         wp.atomic_add(sums, o, b, a, push[a])
         wp.atomic_add(sums, o, b, 3 + a, moment[a])
         wp.atomic_add(sums, o, b, 7 + a, size * x[a])
+        wp.atomic_add(sums, o, b, 12 + a, size * normal[a])
     wp.atomic_add(sums, o, b, 6, size)
     sums[o, b, 11] = 1.0
 
@@ -323,7 +335,7 @@ def touch(
                 if bodies > 1:
                     share = grid.shares[i, b] / m
                 if share > 0.0:
-                    reckon(sums, o, b, share * push, r, x)
+                    reckon(sums, o, b, share * push, r, x, d.normal)
     grid.node[i] = wp.vec4(v[0], v[1], v[2], m)
 
 
@@ -434,11 +446,17 @@ def approach(
     obstacles: Obstacles,
     free: Free,
     sums: wp.array3d(dtype=wp.float32),
+    dt: wp.array(dtype=wp.float32),
+    push: wp.int32,
 ) -> None:
     """Find the particles that touch obstacles: closer to them than half a particle.
 
     Without that, contact would begin when the nodes inside an obstacle get mass, a whole cell too early. Particles
     whose centres got inside, through a wall thinner than the grid, go back to its surface.
+
+    Where ``push`` is not 0, a spring a quarter as stiff as the particle itself keeps it half a particle off, with
+    Coulomb's friction for what it presses. The grid's contact alone holds speeds, not places: under a load that swings,
+    particles would creep into the obstacle.
     """
     p = wp.tid()
     x = state.x[p]
@@ -452,7 +470,9 @@ def approach(
     near = grid.near[slot]
     if near == wp.uint64(0):
         return
-    half = 0.525 * wp.pow(matter.volume[p], 1.0 / 3.0)
+    size = wp.pow(matter.volume[p], 1.0 / 3.0)
+    half = 0.525 * size
+    spring = SPRING * (matter.lame[p][1] + 2.0 * matter.lame[p][0]) * size * dt[0] / matter.mass[p]
     for k in range(pieces.kind.shape[0]):
         if (near >> wp.uint64(k)) & wp.uint64(1) == wp.uint64(0):
             continue
@@ -468,17 +488,31 @@ def approach(
             r = x - wp.transform_get_translation(obstacles.pose[o])
             wall = free.velocity[o] + wp.cross(free.spin[o], r)
             after = after_contact(v, wall, d.normal, pieces.friction[k], pieces.sticky[k])
-            reckon(sums, o, b, matter.mass[p] * (v - after), r, x)
+            reckon(sums, o, b, matter.mass[p] * (v - after), r, x, d.normal)
             x = x - d.depth * d.normal
             state.x[p] = x
             state.v[p] = after
+        elif push != 0 and d.depth < 0.5 * size:
+            pressed = spring * (0.5 * size - d.depth)
+            r = x - wp.transform_get_translation(obstacles.pose[o])
+            relative = state.v[p] - free.velocity[o] - wp.cross(free.spin[o], r)
+            slip = relative - wp.dot(relative, d.normal) * d.normal
+            held = wp.min(1.0, pieces.friction[k] * pressed / wp.max(wp.length(slip), 1.0e-9))
+            off = pressed * d.normal - held * slip
+            reckon(sums, o, matter.body[p], -matter.mass[p] * off, r, x, d.normal)
+            state.v[p] = state.v[p] + off
         mark_nodes(grid, x, k)
 
 
 @wp.kernel
-def advance(obstacles: Obstacles, sums: wp.array3d(dtype=wp.float32), before: wp.array2d(dtype=wp.float32),
-            dt: wp.array(dtype=wp.float32)) -> None:  # fmt: skip
-    """Obstacles move by their velocities; free ones take the impulses of this step first.
+def advance(
+    obstacles: Obstacles,
+    fields: Fields,
+    sums: wp.array3d(dtype=wp.float32),
+    before: wp.array2d(dtype=wp.float32),
+    dt: wp.array(dtype=wp.float32),
+) -> None:
+    """Obstacles move by their velocities; free ones take the impulses of this step and gravity first.
 
     ``before`` holds the sums that they took already.
     """
@@ -496,7 +530,7 @@ def advance(obstacles: Obstacles, sums: wp.array3d(dtype=wp.float32), before: wp
             before[o, a] = total
         turn = wp.quat_to_matrix(q)
         inverse = turn * wp.inverse(obstacles.inertia[o]) * wp.transpose(turn)
-        obstacles.velocity[o] = obstacles.velocity[o] + wp.vec3(new[0], new[1], new[2]) / m
+        obstacles.velocity[o] = obstacles.velocity[o] + wp.vec3(new[0], new[1], new[2]) / m + dt[0] * fields.gravity[0]
         obstacles.spin[o] = obstacles.spin[o] + inverse * wp.vec3(new[3], new[4], new[5])
     w = obstacles.spin[o]
     moved = wp.transform_get_translation(pose) + dt[0] * obstacles.velocity[o]

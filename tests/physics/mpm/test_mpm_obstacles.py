@@ -128,11 +128,7 @@ def in_water(density: float, seconds: float) -> list[float]:
     heights = []
     for _ in range(int(seconds / 0.005)):
         solver.advance(0.005)
-        pose, velocity, spin = solver.obstacle(0)
-        matrix = np.eye(4)
-        matrix[:3, :3], matrix[:3, 3] = matrix_from_quat(pose[3:]), pose[:3]
-        solver.set_obstacle(0, matrix, velocity + np.array([0, 0, -9.81 * 0.005]), spin)
-        heights.append(float(pose[2]))
+        heights.append(float(solver.obstacle(0)[0][2]))
     return heights
 
 

@@ -1,0 +1,139 @@
+"""Deformable bodies in the newton engine: they fall, lie, push and are pushed, and momentum is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.assets.prepare import prepare
+from simvid.errors import PhysicsError, SceneError
+from simvid.parsing import load_scene
+from simvid.physics.newton import NewtonPhysics
+from simvid.trajectory import Trajectory
+
+Array = NDArray[np.float64]
+HEAD = """\
+simvid: 1
+duration_s: {seconds}
+fps: 50
+seed: 1
+physics: {{gravity_m_s2: [0, 0, {gravity}]}}
+materials:
+  jelly: {{density_kg_m3: 1000, friction: 0.6, elastic: {{young_modulus_pa: 4e4, particle_spacing_m: 0.02}}}}
+  clay: {{plastic: {{young_modulus_pa: 1e5, yield_stress_pa: 2e3, particle_spacing_m: 0.02}}}}
+  sand: {{density_kg_m3: 1600, granular: {{young_modulus_pa: 2e5, particle_spacing_m: 0.02}}}}
+  fresh: {{density_kg_m3: 400, snow: {{particle_spacing_m: 0.02}}}}
+  water: {{liquid: {{bulk_modulus_pa: 5e4, particle_spacing_m: 0.02}}}}
+  flag: {{cloth: {{}}}}
+  hard: {{density_kg_m3: 500, friction: 0.5}}
+cameras: [{{name: front, pose: {{look_from_m: [1, -1, 1], look_at_m: [0, 0, 0]}}}}]
+{ground}
+bodies:
+"""
+
+
+def assets(
+    folder: Path, bodies: str, *, seconds: float = 0.4, gravity: float = -9.81, ground: bool = True
+) -> SceneAssets:
+    text = HEAD.format(seconds=seconds, gravity=gravity, ground="ground: {material: hard}" if ground else "")
+    path = folder / "soft.yaml"
+    path.write_text(text + bodies)
+    return prepare(load_scene(path))
+
+
+def simulate(folder: Path, bodies: str, **given: Any) -> Trajectory:
+    return NewtonPhysics().simulate(assets(folder, bodies, **given))
+
+
+BOX = "  - {{name: {name}, shape: {{box: {{size_m: 0.16}}}}, material: {material}, pose: {{position_m: {at}}}{more}}}\n"
+
+
+def block(name: str, material: str, at: tuple[float, float, float], more: str = "") -> str:
+    return BOX.format(name=name, material=material, at=list(at), more=more)
+
+
+def speed(made: Trajectory, part: str, frame: int) -> Array:
+    """Of the centre of mass between two frames."""
+    k = made.part_index(part)
+    return np.asarray((made.poses[frame, k, :3] - made.poses[frame - 1, k, :3]) * made.fps)
+
+
+def test_a_ball_hits_a_jelly_in_the_air(tmp_path: Path) -> None:
+    """Momentum goes over, to rounding, and the table of contacts has it."""
+    made = simulate(
+        tmp_path,
+        block("jelly", "jelly", (0, 0, 0))
+        + "  - {name: ball, shape: {sphere: {radius_m: 0.08}}, material: hard, pose: {position_m: [-0.2, 0.03, 0]}, "
+        "velocity_m_s: [2, 0, 0]}\n",
+        gravity=0.0, ground=False, seconds=0.3,
+    )  # fmt: skip
+    jelly, ball = made.part_index("jelly"), made.part_index("ball")
+    m, n = made.masses_kg[jelly], made.masses_kg[ball]
+    assert m == pytest.approx(1000 * 0.16**3)
+    after = m * speed(made, "jelly", -1) + n * made.twists[-1, ball, :3]
+    assert after == pytest.approx([2 * n, 0, 0], abs=2e-3 * n)
+    assert speed(made, "jelly", -1)[0] > 0.2
+    rows = (made.contacts.id_a == jelly + 1) & (made.contacts.id_b == ball + 1)
+    assert made.contacts.impulse_n_s[rows].sum(axis=0) == pytest.approx(
+        n * (np.array([2, 0, 0]) - made.twists[-1, ball, :3]), abs=1e-3 * n
+    )
+    assert np.all(made.contacts.normal[rows][:, 0] > 0.5)  # from the ball to the jelly
+
+
+def test_free_flight_and_spin(tmp_path: Path) -> None:
+    """The pose of a jelly that turns in the air turns as a rigid body's, and F is that rotation."""
+    made = simulate(
+        tmp_path,
+        block("jelly", "jelly", (0, 0, 1), ", velocity_m_s: [0.5, 0, 1], angular_velocity_rad_s: [0, 0, 4]"),
+        ground=False, seconds=0.2,
+    )  # fmt: skip
+    t = np.arange(made.frame_count) / 50
+    wanted = np.stack([0.5 * t, 0 * t, 1 + t - 9.81 * t**2 / 2], axis=1)
+    assert np.abs(made.poses[:, 0, :3] - wanted).max() < 2e-3
+    angle = 2 * np.arctan2(made.poses[:, 0, 6], made.poses[:, 0, 3])
+    assert angle == pytest.approx(4 * t, abs=0.02)
+    assert made.twists[5, 0] == pytest.approx([0.5, 0, 1 - 9.81 * t[5], 0, 0, 4], abs=0.05)
+    particles = made.particles[0]
+    assert np.abs(particles.deformation[0] - np.eye(3)).max() < 1e-6
+    assert np.abs(particles.positions[0] - particles.rest - [0, 0, 1]).max() < 1e-6
+
+
+@pytest.mark.parametrize("material", ["jelly", "clay", "sand", "fresh", "water"])
+def test_each_material_lies_on_the_ground_with_its_weight(tmp_path: Path, material: str) -> None:
+    made = simulate(tmp_path, block("thing", material, (0, 0, 0.08)), seconds=0.6)
+    late = made.contacts.frame > 15
+    pushed = made.contacts.impulse_n_s[late & (made.contacts.id_b == 2)].sum(axis=0)
+    weight = made.masses_kg[1] * 9.81 * 15 / 50
+    assert -pushed[2] == pytest.approx(weight, rel=0.1)  # on the ground
+    assert made.particles[0].positions[..., 2].min() > -1e-3
+    assert made.particles[0].form == ("solid" if material in {"jelly", "clay", "fresh"} else "loose")
+
+
+def test_a_box_rests_on_jelly(tmp_path: Path) -> None:
+    """And both weigh on the ground."""
+    made = simulate(tmp_path, block("jelly", "jelly", (0, 0, 0.08)) + block("lid", "hard", (0, 0, 0.245)), seconds=1.0)
+    assert made.poses[-1, made.part_index("lid"), 2] == pytest.approx(0.235, abs=0.015)
+    late = (made.contacts.frame > 30) & (made.contacts.id_a == 1)
+    pushed = -made.contacts.impulse_n_s[late].sum(axis=0)[2]
+    assert pushed == pytest.approx(made.masses_kg[1:].sum() * 9.81 * 20 / 50, rel=0.1)
+
+
+def test_same_bytes_again(tmp_path: Path) -> None:
+    """Two runs; fresh processes are compared in tests/physics/mpm."""
+    bodies = block("jelly", "jelly", (0, 0, 0.1)) + block("lid", "hard", (0.05, 0, 0.28))
+    one, two = (simulate(tmp_path, bodies, seconds=0.1) for _ in range(2))
+    assert one.poses.tobytes() == two.poses.tobytes()
+    assert one.particles[0].positions.tobytes() == two.particles[0].positions.tobytes()
+
+
+def test_what_it_cannot_do_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SceneError, match=r"elastic, plastic, granular, snow, liquid materials; .* 'flag' is cloth"):
+        simulate(tmp_path, "  - {name: flag, shape: {box: {size_m: [1, 1, 0.002]}}, material: flag}\n")
+    fast = block("jelly", "jelly", (0, 0, 0.3), ", velocity_m_s: [60, 0, 0]")
+    with pytest.raises(PhysicsError, match="left the domain"):
+        simulate(tmp_path, fast, seconds=0.2)
