@@ -40,7 +40,7 @@ MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
 class NewtonPhysics:
     """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution.
 
-    Bodies of elastic, plastic, granular and liquid materials and snow are moved by simvid's own MPM and coupled to them.
+    Bodies of elastic, plastic, granular and liquid materials and snow are moved by simvid's own MPM, coupled to them.
     """
 
     name = "newton"

@@ -24,8 +24,8 @@ wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
 SUMS = wp.constant(15)
 """Sums kept for each obstacle and body: 0-2 impulse on the obstacle [N s], 3-5 its moment about the obstacle's origin,
-6 sum of |impulse|, 7-9 of the places, 10 deepest particle [m], 11 1 where something touched, 12-14 sum of |impulse| times the
-normal out of the obstacle."""
+6 sum of |impulse|, 7-9 of the places, 10 deepest particle [m], 11 1 where something touched, 12-14 sum of |impulse|
+times the normal out of the obstacle."""
 SPRING = wp.constant(wp.float32(0.25))
 """Stiffness of contact over (lambda + 2 mu) times a particle's edge."""
 Six = wp.types.matrix(shape=(6, 6), dtype=wp.float32)
