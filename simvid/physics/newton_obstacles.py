@@ -121,4 +121,4 @@ def _mesh(c: Collider) -> Mesh:
         return c.mesh.transformed(c.pose)
     from simvid.assets.primitives import primitive_mesh
 
-    return primitive_mesh(c.kind, c.dimensions).transformed(c.pose)  # type: ignore[arg-type]
+    return primitive_mesh(c.kind, c.dimensions).transformed(c.pose)
