@@ -119,6 +119,12 @@ def _check_supported(assets: SceneAssets) -> None:
                 f"of {', '.join(SUPPORTED)} materials; the material of {body.name!r} is {kind}. Leave {kind} out, or "
                 f"use an engine that has it (installed engines: {', '.join(registry.names('physics'))})"
             )
+    for part in assets.parts:
+        if part.body is not None and part.deformable is None and assets.scene.material(part.body.material).kind:
+            raise SceneError(
+                f"{part.part.name!r} is of a deformable material, but its assets have no particles: make them with "
+                "simvid.assets.prepare"
+            )
 
 
 def _anything_moves(assets: SceneAssets) -> bool:
