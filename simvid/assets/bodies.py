@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.arrange import body_pose
 from simvid.assets.bowl import bowl_pieces
+from simvid.assets.capture_cleaning import on_ground, without_faint, without_strays
 from simvid.assets.captures import load_capture
 from simvid.assets.convex import convex_hull, convex_parts
 from simvid.assets.meshes import load_mesh, mesh_problems
@@ -159,6 +160,15 @@ def capture_in_body(spec: SplatShape, pose: Array, base: Path) -> Gaussians:
         raise AssetError(f"{path.name}: expected Gaussians, got an empty capture")
     if len(set(spec.scale)) > 1:
         raise AssetError(f"scale: a capture takes one scale for all axes, got {spec.scale}")
+    turn = np.eye(4)
+    if spec.min_opacity > 0:
+        gaussians = without_faint(gaussians, spec.min_opacity)
+    if spec.drop_strays:
+        gaussians = without_strays(gaussians)
+    if spec.ground != "keep":
+        up = np.array([0.0, 1, 0] if spec.up == "y" else [0.0, 0, 1])
+        gaussians, turn[:3, :3] = on_ground(gaussians, spec.ground, up)
+        gaussians = transform_gaussians(gaussians, turn)
     return transform_gaussians(gaussians, pose @ file_frame(spec, _bounds([clear_centers(gaussians)])))
 
 
@@ -220,6 +230,29 @@ def clear_centers(gaussians: Gaussians | None) -> NDArray[np.float32]:
     low, high = np.percentile(means, [0.5, 99.5], axis=0)
     inside = ((means >= low) & (means <= high)).all(axis=1)
     return means[inside] if inside.any() else means
+
+
+def clear_spots(gaussians: Gaussians) -> NDArray[np.float32]:
+    """The clear centres, and spots one standard deviation to both sides of them: what is drawn without gaps has none.
+
+    Spots beyond the box of the centres are left out.
+    """
+    centers = clear_centers(gaussians)
+    low, high = centers.min(axis=0), centers.max(axis=0)
+    rows = (gaussians.opacities >= 0.3) & ((gaussians.means >= low) & (gaussians.means <= high)).all(axis=1)
+    w, x, y, z = gaussians.quats[rows].T
+    axes = np.stack(
+        [
+            np.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=1),
+            np.stack([2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)], axis=1),
+            np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1),
+        ],
+        axis=1,
+    )
+    sides = (axes * gaussians.scales[rows][..., None]).reshape(-1, 3)
+    middles = np.repeat(gaussians.means[rows], 3, axis=0)
+    spots = np.concatenate([centers, middles + sides, middles - sides])
+    return np.asarray(spots[((spots >= low) & (spots <= high)).all(axis=1)], np.float32)
 
 
 def transform_gaussians(gaussians: Gaussians, matrix: Array) -> Gaussians:

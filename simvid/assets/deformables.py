@@ -15,6 +15,7 @@ from simvid.assets.bodies import (
     BodyGeometry,
     capture_in_body,
     clear_centers,
+    clear_spots,
     joined,
     meshes_in_body,
     primitive_dimensions,
@@ -22,7 +23,7 @@ from simvid.assets.bodies import (
 )
 from simvid.assets.mass import mesh_volume_inertia, primitive_volume_inertia
 from simvid.assets.occupancy import occupancy_mesh
-from simvid.assets.particles import Particles, box_sheet, filled, line, mesh_sheet
+from simvid.assets.particles import Particles, box_sheet, filled, line, mesh_sheet, shell
 from simvid.assets.parts import DeformableBody, MassProperties, Visual
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
 from simvid.assets.solidity import mesh_problems
@@ -37,7 +38,7 @@ FORMS: dict[DeformableKind, ParticleForm] = {
     "elastic": "solid", "plastic": "solid", "snow": "solid", "granular": "loose", "liquid": "loose", "cloth": "sheet",
     "rope": "line",
 }  # fmt: skip
-CAPTURE_CELLS = (16, 96)
+CAPTURE_CELLS = (24, 96)
 """Cells along the longest edge of a capture, at least and at most, that tell its inside."""
 
 
@@ -123,7 +124,10 @@ def _made(body: Body, material: Material, base: Path) -> tuple[Particles, tuple[
         visuals = tuple(Visual(look, mesh=with_short_edges(m, made.spacing_m)) for m in meshes)
         return made, visuals, made.volume_m3 * thick, thick / 2
     whole = _solid(shape, material, np.eye(4), body, base)
-    made = filled(whole.solids, whole.volume_m3, spacing)
+    made = filled(whole.solids, whole.volume_m3, spacing, blocky=shape.splat is not None)
+    if shape.splat is not None and shape.splat.fill == "shell":
+        made = shell(made, clear_centers(whole.visuals[0].capture).astype(np.float64))
+        whole = replace(whole, volume_m3=0.0)
     volume = whole.volume_m3 if whole.volume_m3 > 0 else made.volume_m3
     visuals = tuple(
         v if v.mesh is None else replace(v, mesh=with_short_edges(v.mesh, made.spacing_m)) for v in whole.visuals
@@ -159,8 +163,8 @@ def _solid(shape: Shape, material: Material, pose: Array, body: Body, base: Path
         spacing = None if model is None else model.particle_spacing_m
         core = clear_centers(capture)
         longest = float(np.ptp(core, axis=0).max())
-        cells = 32 if spacing is None else int(np.clip(round(longest / spacing), *CAPTURE_CELLS))
-        solid = occupancy_mesh(core, cells)
+        cells = 48 if spacing is None else int(np.clip(round(2 * longest / spacing), *CAPTURE_CELLS))
+        solid = occupancy_mesh(clear_spots(capture), cells)
         return _Solid((Visual(look, capture=capture),), (solid,), mesh_volume_inertia(solid)[0])
     if look.base_color is None:
         look = look.model_copy(update={"base_color": NEUTRAL_GREY})

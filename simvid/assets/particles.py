@@ -52,7 +52,7 @@ class Particles:
     triangles: NDArray[np.int32] | None = None
 
 
-def filled(solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None) -> Particles:
+def filled(solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None, *, blocky: bool = False) -> Particles:
     """Particles on a grid, inside of meshes by their winding number, each for an equal share of the volume.
 
     The grid is fitted to the box around the meshes, so that a box is filled evenly to its faces.
@@ -61,6 +61,7 @@ def filled(solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None) 
         solids: closed or nearly so; their insides count together.
         volume_m3: their volume, for the spacing where none is given; <= 0 where it is not known.
         spacing_m: as asked for.
+        blocky: the meshes are made of cells about as large as the spacing: how thick they are is not judged.
 
     Raises:
         AssetError: nothing is inside, or walls are too thin for the spacing, or there would be too many particles.
@@ -84,12 +85,28 @@ def filled(solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None) 
         inside |= _inside(solid, grid.reshape(*counts, 3), step)
     places = grid[inside.ravel()]
     spacing = float(np.cbrt(step.prod()))
-    _check_walls(solids, places, spacing)
+    _check_walls(solids, places, spacing, blocky=blocky)
     count = len(places)
     return Particles(places, np.full(count, 1 / count), spacing, count * float(step.prod()))
 
 
-def _check_walls(solids: tuple[Mesh, ...], places: Array, spacing: float) -> None:
+def shell(particles: Particles, surface: Array) -> Particles:
+    """The particles within ``REACH`` spacings of some points of a surface [N, 3].
+
+    Raises:
+        AssetError: none is.
+    """
+    from scipy.spatial import cKDTree
+
+    near = cKDTree(surface).query(particles.places)[0] <= REACH * particles.spacing_m
+    count = int(np.count_nonzero(near))
+    if not count:
+        raise AssetError("fill: shell leaves no particles; give a larger particle_spacing_m, or say solid")
+    volume = particles.volume_m3 * count / len(near)
+    return Particles(particles.places[near], np.full(count, 1 / count), particles.spacing_m, volume)
+
+
+def _check_walls(solids: tuple[Mesh, ...], places: Array, spacing: float, *, blocky: bool) -> None:
     """Refuse what the particles miss: a wall thinner than about a spacing, or a shape that has no inside."""
     if not len(places):
         raise AssetError(
@@ -110,7 +127,7 @@ def _check_walls(solids: tuple[Mesh, ...], places: Array, spacing: float) -> Non
         away = tree.query(middles)[0]
         some = np.unique(np.linspace(0, len(areas) - 1, JUDGED).astype(int))
         below = middles[some] - spacing * cross[some] / np.maximum(areas[some], 1e-30)[:, None]
-        through = winding_numbers(solid, below) < 0.5
+        through = winding_numbers(solid, below) < 0.5 if not blocky else np.zeros(len(some), np.bool_)
         share = float((areas[some] * through).sum() / max(areas[some].sum(), 1e-30))
         lost += float(areas[away > REACH * spacing].sum())
         thin += share * float(areas.sum())

@@ -61,8 +61,16 @@ def window(trajectory: Trajectory, first: int, count: int) -> Trajectory:
         replace(r, **{name: getattr(r, name)[span] for name in ("positions", "velocities", "efforts", "targets")})
         for r in trajectory.robots
     )
+    particles = tuple(
+        replace(p, positions=p.positions[span], deformation=p.deformation[span]) for p in trajectory.particles
+    )
     return replace(
-        trajectory, poses=trajectory.poses[span], twists=trajectory.twists[span], contacts=contacts, robots=robots
+        trajectory,
+        poses=trajectory.poses[span],
+        twists=trajectory.twists[span],
+        contacts=contacts,
+        robots=robots,
+        particles=particles,
     )
 
 

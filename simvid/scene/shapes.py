@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from simvid.scene.base import Model, OneOf, Pose, Positive, Size3, as_tuple
+from simvid.scene.base import Model, OneOf, Pose, Positive, Size3, Unit, as_tuple
 from simvid.scene.materials import MaterialRef
 from simvid.scene.rules import Problem, Rule
 
@@ -92,6 +92,15 @@ class MeshShape(Model):
 
 class SplatShape(MeshShape):
     """A Gaussian capture: 3DGS .ply, SuperSplat .compressed.ply or .spz. Its collider is made from its Gaussians."""
+
+    min_opacity: Unit = 0.0
+    """Fainter Gaussians are left out."""
+    drop_strays: bool = False
+    """Leave out what floats far from all else, and what is wider than a quarter of the capture."""
+    ground: Literal["keep", "level", "cut"] = "keep"
+    """level turns the capture so that the plane it stands on is level; cut also takes that plane and all below away."""
+    fill: Literal["solid", "shell"] = "solid"
+    """Where particles are, if it is deformable: everywhere inside, or near its Gaussians alone."""
 
 
 class CompoundPart(Model):
