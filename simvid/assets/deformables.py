@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -24,14 +25,14 @@ from simvid.assets.bodies import (
 from simvid.assets.mass import mesh_volume_inertia, primitive_volume_inertia
 from simvid.assets.occupancy import occupancy_mesh
 from simvid.assets.particles import Particles, box_sheet, filled, line, mesh_sheet, shell
-from simvid.assets.parts import DeformableBody, MassProperties, Visual
+from simvid.assets.parts import DeformableBody, MassProperties, PartAssets, Visual
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
 from simvid.assets.solidity import mesh_problems
 from simvid.assets.subdividing import with_short_edges
 from simvid.errors import AssetError
 from simvid.mesh import Mesh
 from simvid.scene import Body, DeformableKind, Material, Scene, Shape
-from simvid.trajectory import ParticleForm
+from simvid.trajectory import ParticleForm, ParticleMotion
 
 Array: TypeAlias = NDArray[np.float64]
 FORMS: dict[DeformableKind, ParticleForm] = {
@@ -184,6 +185,31 @@ def _moved(visual: Visual, matrix: Array) -> Visual:
         return replace(visual, mesh=visual.mesh.transformed(matrix))
     assert visual.capture is not None
     return replace(visual, capture=transform_gaussians(visual.capture, matrix))
+
+
+def particle_motion(
+    parts: Sequence[PartAssets], index: int, positions: NDArray[np.floating], deformation: NDArray[np.floating]
+) -> ParticleMotion:
+    """What an engine hands over for one deformable part, whose F starts as the identity in the world.
+
+    F of a ``ParticleMotion`` is taken from the part's frame: the rotation that the part starts with is put before it.
+    Sheets and lines have F from their positions: ``deforming.frames.sheet_deformation`` and ``line_deformation``, which
+    take it from the part's frame already.
+
+    Args:
+        parts: of the scene.
+        index: of the part among them.
+        positions: world [m], [T, P, 3].
+        deformation: F from where the particles started, plastic flow included, [T, P, 3, 3].
+    """
+    part = parts[index]
+    body = part.deformable
+    assert body is not None, f"{part.part.name} is rigid"
+    turned = np.asarray(deformation, np.float64) @ part.pose[:3, :3]
+    return ParticleMotion(
+        part.part.name, index, part.part.instance_id, body.form, np.asarray(positions, np.float32),
+        turned.astype(np.float32), body.rest, body.triangles,
+    )  # fmt: skip
 
 
 def _point_masses(body: DeformableBody) -> MassProperties:

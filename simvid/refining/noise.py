@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from simvid.frames import Frames
 from simvid.lens import picture_rays, pixel_size_m
-from simvid.motion import surface_points, to_camera
-from simvid.trajectory import Trajectory, pose_matrices
+from simvid.motion import motion_of, surface_points, to_camera
+from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
 SKY = 0xFFFF
@@ -71,13 +71,7 @@ def anchors(frames: Frames, trajectory: Trajectory, frame: int, index: int | Non
     depth, ids, camera = frames.depth[frame], frames.ids[frame], frames.camera
     world = surface_points(camera, frame, depth)
     size = pixel_size_m(camera, to_camera(camera, frame, world))
-    poses = np.concatenate(
-        [
-            np.eye(4)[None],
-            pose_matrices(trajectory.poses[frame if index is None else index]),
-        ]
-    )
-    local = np.einsum("...a,...ab->...b", world - poses[ids][..., :3, 3], poses[ids][..., :3, :3])
+    local = motion_of(trajectory).rest(world, ids, frame if index is None else index)
     bare = np.isnan(world[..., 0])
     slopes = picture_rays(camera)[1]
     ray = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)

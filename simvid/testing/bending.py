@@ -8,10 +8,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.deformables import particle_motion
 from simvid.assets.parts import SceneAssets
 from simvid.deforming.frames import poses_of
 from simvid.rotations import pose_vector
-from simvid.trajectory import Contacts, ParticleMotion, Trajectory
+from simvid.trajectory import Contacts, Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
 Way: TypeAlias = Callable[[Array, float], tuple[Array, Array]]
@@ -32,14 +33,10 @@ def scripted(assets: SceneAssets, ways: Mapping[str, Way]) -> Trajectory:
         for t in np.linspace(0, 1, count):
             x, f = ways[part.part.name](body.rest.astype(np.float64), float(t))
             places.append(x @ part.pose[:3, :3].T + part.pose[:3, 3])
-            gradients.append(part.pose[:3, :3] @ f)
-        positions, deformation = (np.array(a, np.float32) for a in (places, gradients))
-        poses[:, k] = poses_of(positions, deformation, body.masses_kg, body.form)
-        particles.append(
-            ParticleMotion(
-                part.part.name, k, part.part.instance_id, body.form, positions, deformation, body.rest, body.triangles
-            )
-        )
+            gradients.append(part.pose[:3, :3] @ f @ part.pose[:3, :3].T)
+        motion = particle_motion(assets.parts, k, np.array(places), np.array(gradients))
+        poses[:, k] = poses_of(motion.positions, motion.deformation, body.masses_kg, body.form)
+        particles.append(motion)
     return Trajectory(
         fps=scene.fps, parts=tuple(p.part for p in assets.parts), poses=poses,
         twists=np.zeros((count, len(assets.parts), 6)), contacts=Contacts.none(), particles=tuple(particles),
