@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; its exit code.
 
     0 is well, 1 an error without a kind of its own, 2 wrong arguments or a faulty scene; the other kinds have the codes
-    of ``simvid.errors``: among them 8 from ``run`` and ``render``, for a clip that is there but failed a self-check.
-    130 is Ctrl-C.
+    of ``simvid.errors``: among them 8 from ``run`` and ``render``, for a clip that is there but failed a self-check,
+    and 10 from ``check --refined`` and ``refine --retries``, for a refined video that the gate rejected. 130 is Ctrl-C.
     """
     arguments = argparse.Namespace(json=False, debug=False)
     try:
@@ -235,6 +235,10 @@ def _refine(commands: Any) -> None:
     parser.add_argument("--look", metavar="NAME", help="how it should look (default: that of the scene)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the refiner (default: that of the scene)")
     parser.add_argument("--force", action="store_true", help="replace a refinement of the same name")
+    parser.add_argument(
+        "--retries", type=_count, metavar="N",
+        help="judge the result as  simvid check  does; while it is rejected, refine with the next seed, up to N times",
+    )  # fmt: skip
 
 
 def _validate(commands: Any) -> None:

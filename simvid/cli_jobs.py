@@ -139,7 +139,10 @@ def _replay(commands: Any, command: Command) -> None:
 def _check(commands: Any, command: Command) -> None:
     parser = command(
         commands, "check", "check clips: content, counts, videos, self-checks, and that none is missing",
-        "  simvid check data/table_top --workers 2",
+        "  simvid check data/table_top --workers 2\n  simvid check out/pendulum-1a2b3c4d --refined bundled",
     )  # fmt: skip
     parser.add_argument("source", metavar="DIR|CLIP", help="a folder of clips, or one clip")
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument(
+        "--refined", metavar="NAME", help="judge this refinement of a clip: does it still show what the labels say?"
+    )

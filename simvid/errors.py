@@ -89,6 +89,12 @@ class CheckError(SimvidError):
     exit_code = 8
 
 
+class GateError(SimvidError):
+    """A refined video was rejected by the gate. It is there, and the clip's record says why."""
+
+    exit_code = 10
+
+
 class CheckWarning(UserWarning):
     """A self-check of a clip failed; ``Clip.failed_checks`` has them all."""
 

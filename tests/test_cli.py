@@ -38,6 +38,7 @@ COMMANDS = (
     "simulate",
     "render",
     "refine",
+    "check",
     "validate",
     "schema",
     "list",

@@ -33,7 +33,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("assets", "surfaces", "perception", "captions", "randomize"), 3),
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),
-    **dict.fromkeys(("generating", "viewing", "dataset", "commands", "doctor", "testing"), 6),
+    **dict.fromkeys(("generating", "viewing", "dataset", "commands", "doctor", "testing", "calibrating"), 6),
     **dict.fromkeys(("cli", "cli_jobs", "cli_data"), 7),
 }
 VALUES_MAY_IMPORT = {"numpy", "pydantic", "pydantic_core", "simvid"}

@@ -54,6 +54,8 @@ def test_wheel_holds_every_shelf_entry(tree: Path, wheel: zipfile.ZipFile) -> No
     missing = [str(p) for p in entries if f"simvid/catalogue_data/{p.relative_to(tree)}" not in names]
     assert missing == []
     assert "simvid/py.typed" in names
+    probe = {f"simvid/checking/probe/{name}" for name in ("weights.safetensors", "limits.json", "CARD.md")}
+    assert probe <= names
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/", "examples/", "scenes/"))]
 
 

@@ -134,6 +134,50 @@ class CoarseRecord(Record):
     renderer: Backend
 
 
+class InstanceGateRecord(Record):
+    """Whether the labels of one instance still hold in a refined video; None where too little of it is seen to tell."""
+
+    instance_id: int
+    name: str
+    frames: int
+    """In which enough of it is seen."""
+    masks: bool | None
+    """It is where its mask is, with its outline."""
+    depth: bool | None
+    """And as deep as its depth says."""
+    colour: bool | None = None
+    """Its hue is kept; judged for robots alone."""
+    measured: dict[str, float] = Field(default_factory=dict)
+
+
+class CameraGateRecord(Record):
+    """What the gate found on the refined video of one camera."""
+
+    camera: str
+    accepted: bool
+    measured: dict[str, float]
+    """By name, as in docs/gate.md; what could not be measured is left out."""
+    limits: dict[str, dict[str, float]]
+    """The ``most`` or the ``least`` that each may be."""
+    failed: tuple[str, ...]
+    """Names of measures beyond their limits."""
+    worst_frame: int
+    worst_px: tuple[int, int]
+    """Where and when the picture shows least what the labels say: (u, v)."""
+    instances: tuple[InstanceGateRecord, ...]
+
+
+class GateRecord(Record):
+    """The verdict on one refinement."""
+
+    accepted: bool
+    weights_sha256: str
+    """Of the weights that it was judged with."""
+    cameras: tuple[CameraGateRecord, ...]
+    rejected_seeds: tuple[int, ...] = ()
+    """Seeds that were tried before this one, and rejected."""
+
+
 class RefinedRecord(Record):
     """One refinement of all cameras, in ``refined/NAME/``."""
 
@@ -146,6 +190,8 @@ class RefinedRecord(Record):
     """Camera -> key of the stage that made it."""
     coarse: CoarseRecord | None = None
     """None where the clip's own frames were refined."""
+    gate: GateRecord | None = None
+    """How the gate judged it (``simvid check CLIP --refined NAME``); None where it was not asked."""
 
 
 class StageRecord(Record):

@@ -14,7 +14,11 @@ from simvid.generating.soundness import clip_faults
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Check, list what is wrong; ``ClipError``'s code if anything is."""
+    """Check, list what is wrong; ``ClipError``'s code if anything is. With ``--refined``, judge that."""
+    if arguments.refined is not None:
+        from simvid.commands.gate import judge
+
+        return judge(arguments)
     source = Path(arguments.source)
     if (source / CLIP_FILE).exists():
         faults = clip_faults(source)

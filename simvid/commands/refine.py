@@ -1,38 +1,78 @@
-"""``simvid refine``: another refinement of a clip that is there."""
+"""``simvid refine``: another refinement of a clip that is there; with ``--retries``, judged by the gate."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
+from typing import Any
 
 from simvid.clip import Clip
-from simvid.commands.reporting import reporter_for
+from simvid.clips.records import GateRecord, RefinedRecord
+from simvid.commands.reporting import Times, reporter_for
 from simvid.commands.run import shelf_entry
+from simvid.errors import GateError
 from simvid.jobs.refine_clip import refine_clip
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Refine, and say where the videos are."""
+    """Refine, and say where the videos are; ``GateError``'s code if the gate rejected the last try."""
     clip = Clip.open(arguments.clip)
-    wanted = clip.scene.refine
     times, shown = reporter_for(arguments)
+    gate: GateRecord | None = None
+    charts: list[Path] = []
     with shown:
-        clip, record = refine_clip(
-            clip,
-            shelf_entry("refiner", arguments.refiner) or wanted.refiner,
-            look=arguments.look or wanted.look,
-            seed=arguments.seed,
-            force=arguments.force,
-            reporter=times,
-        )
+        if arguments.retries is None:
+            clip, record = _refined(clip, arguments, arguments.seed, arguments.force, times)
+        else:
+            clip, record, charts = _judged(clip, arguments, times)
+            gate = record.gate
+    code = GateError.exit_code if gate is not None and not gate.accepted else 0
     videos = {camera: str(clip.video(camera, record.name)) for camera in record.cameras}
     if arguments.json:
-        result = {"clip": str(clip.path), "refined": record.name, "videos": videos, "stages_s": times.stages_s,
-                  "content_hash": clip.content_hash}  # fmt: skip
+        result: dict[str, Any] = {"clip": str(clip.path), "refined": record.name, "videos": videos,
+                                  "stages_s": times.stages_s, "content_hash": clip.content_hash}  # fmt: skip
+        if gate is not None:
+            result |= {"gate": gate.model_dump(mode="json"), "charts": [str(path) for path in charts]}
         print(json.dumps(result, indent=1))
-        return 0
+        return code
     for path in videos.values():
         print(path if arguments.quiet else f"{'refined video':<15} {path}")
     if not arguments.quiet:
         print(f"{'content hash':<15} {clip.content_hash}")
-    return 0
+        if gate is not None:
+            from simvid.commands.gate import lines
+
+            print("\n".join((*lines(gate), *(f"{'scores':<15} {path}" for path in charts))))
+    return code
+
+
+def _refined(
+    clip: Clip, arguments: argparse.Namespace, seed: int | None, force: bool, times: Times
+) -> tuple[Clip, RefinedRecord]:
+    wanted = clip.scene.refine
+    return refine_clip(
+        clip, shelf_entry("refiner", arguments.refiner) or wanted.refiner, look=arguments.look or wanted.look,
+        seed=seed, force=force, reporter=times,
+    )  # fmt: skip
+
+
+def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Clip, RefinedRecord, list[Path]]:
+    """Refine with one seed after another until the gate accepts or the retries are used up; the last try stays."""
+    from simvid.commands.gate import write_charts
+    from simvid.jobs.gate_clip import judge_clip
+
+    first = clip.record.seed if arguments.seed is None else arguments.seed
+    rejected: list[int] = []
+    while True:
+        seed = first + len(rejected)
+        clip, record = _refined(clip, arguments, seed, arguments.force or bool(rejected), times)
+        judged = judge_clip(clip, record.name, rejected_seeds=tuple(rejected), reporter=times)
+        if judged.gate.accepted or len(rejected) >= arguments.retries:
+            return (
+                judged.clip,
+                judged.clip.refinement(record.name),
+                write_charts(judged.clip, record.name, judged.scores),
+            )
+        clip = judged.clip
+        rejected.append(seed)

@@ -82,9 +82,9 @@ def refine_clip(
         coarse=None if again is None else again.record,
     )
     known = {r.name: r for r in clip.record.refined}.get(record.name)
-    if known == record and not force:
+    if known is not None and known.model_copy(update={"gate": None}) == record and not force:
         reporter.found(clip.path / "refined" / record.name)
-        return clip, record
+        return clip, known
     if known is not None and not force:
         raise ClipError(
             f"{clip.path}: refined/{record.name} is there already, made with other settings; replace it with --force"

@@ -1,0 +1,99 @@
+"""The gate on a refinement of a clip: the verdict goes into ``clip.json``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from simvid.checking.gate.of_clip import gate_frames, robots_of
+from simvid.checking.gate.scores import ClipScores, GateFrame, Scorer
+from simvid.checking.gate.verdict import InstanceVerdict, Verdict, judge
+from simvid.checking.probe.files import shipped_limits, shipped_nets
+from simvid.clip import Clip
+from simvid.clips.folders import new_file
+from simvid.clips.records import CLIP_FILE, CameraGateRecord, GateRecord, InstanceGateRecord, write_record
+from simvid.errors import ClipError
+from simvid.progress import SILENCE, Reporter
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A clip with its verdict, and the scores of each camera."""
+
+    clip: Clip
+    gate: GateRecord
+    scores: Mapping[str, ClipScores]
+
+
+def judge_clip(
+    clip: Clip, refined: str | None = None, *, rejected_seeds: tuple[int, ...] = (), reporter: Reporter = SILENCE
+) -> Judged:
+    """Judge all cameras of a refinement, and write the verdict into the clip's record.
+
+    Args:
+        clip: with depth and ids.
+        refined: which refinement; None is the only one.
+        rejected_seeds: tried before, for the record.
+        reporter: told how it goes on.
+
+    Raises:
+        ClipError: no such refinement, a label is missing, or a file is damaged.
+        AssetError: the probe is damaged.
+        MissingExtraError: torch or safetensors is not installed.
+    """
+    record = clip.refinement(refined)
+    nets, limits, robots = shipped_nets(), shipped_limits(), robots_of(clip)
+    scores: dict[str, ClipScores] = {}
+    cameras = []
+    for camera in record.cameras:
+        stage, started = f"judging {record.name} {camera}", time.perf_counter()
+        reporter.begin(stage, clip.frame_count)
+        frames = _told(gate_frames(clip, camera, record.name), stage, reporter)
+        scores[camera] = Scorer(nets, robots).scores(frames)
+        reporter.end(stage, time.perf_counter() - started, False)
+        cameras.append(_camera(clip, camera, judge(scores[camera], limits, robots)))
+    gate = GateRecord(
+        accepted=all(camera.accepted for camera in cameras), weights_sha256=limits.weights_sha256,
+        cameras=tuple(cameras), rejected_seeds=rejected_seeds,
+    )  # fmt: skip
+    return Judged(_recorded(clip, record.name, gate), gate, scores)
+
+
+def _told(frames: Iterable[GateFrame], stage: str, reporter: Reporter) -> Iterator[GateFrame]:
+    for k, frame in enumerate(frames):
+        yield frame
+        reporter.advance(stage, k + 1)
+
+
+def _recorded(clip: Clip, name: str, gate: GateRecord) -> Clip:
+    """The clip with the verdict in its record."""
+    now = Clip.open(clip.path)
+    if name not in {r.name for r in now.record.refined}:
+        raise ClipError(f"{clip.path}: refinement {name!r} vanished while it was judged; run again")
+    refined = tuple(r.model_copy(update={"gate": gate}) if r.name == name else r for r in now.record.refined)
+    with new_file(clip.path / CLIP_FILE) as path:
+        write_record(path, now.record.model_copy(update={"refined": refined}))
+    return Clip.open(clip.path)
+
+
+def _camera(clip: Clip, camera: str, verdict: Verdict) -> CameraGateRecord:
+    frame, u, v = verdict.worst
+    names = {part.instance_id: part.instance for part in clip.trajectory.parts}
+    return CameraGateRecord(
+        camera=camera, accepted=verdict.accepted, measured=_rounded(verdict.measured),
+        limits={name: limit.model_dump(exclude_none=True) for name, limit in verdict.limits.items()},
+        failed=verdict.failed, worst_frame=frame, worst_px=(u, v),
+        instances=tuple(_instance(names[each.instance], each) for each in verdict.instances),
+    )  # fmt: skip
+
+
+def _instance(name: str, each: InstanceVerdict) -> InstanceGateRecord:
+    return InstanceGateRecord(
+        instance_id=each.instance, name=name, frames=each.frames, masks=each.masks, depth=each.depth,
+        colour=each.colour, measured=_rounded(each.measured),
+    )  # fmt: skip
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 5) for name, value in values.items()}

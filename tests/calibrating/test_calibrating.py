@@ -1,0 +1,193 @@
+"""Training and calibration of the gate run on a folder of pairs, go on where they were stopped, and count rightly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from simvid.calibrating import compare_training, gate_limits, probe_training
+from simvid.calibrating.gate_cases import cases, lit, stuff_of, subject
+from simvid.calibrating.gate_limits import Rates, beyond, clip_limits, instance_limits, read_rows
+from simvid.calibrating.pair_frames import pair_frames, spread
+from simvid.calibrating.probe_samples import Sample, mirrored, pasted
+from simvid.checking.probe.files import load_net, load_nets
+from simvid.errors import SimvidError
+from simvid.refining.pairs import write_pair
+from simvid.testing.violations import VIOLATIONS
+
+SIZE, FRAMES = 160, 16
+
+
+def make_pair(folder: Path, name: str, split: str, seed: int) -> None:
+    """A box that slides by two pixels per frame, and a disc at rest, on textured ground."""
+    rng = np.random.default_rng(seed)
+    v, u = np.mgrid[:SIZE, :SIZE]
+    ids = np.ones((FRAMES, SIZE, SIZE), np.int32)
+    flow = np.zeros((FRAMES, SIZE, SIZE, 2), np.float32)
+    for t in range(FRAMES):
+        box = (abs(v - 60) < 14) & (abs(u - 40 - 2 * t) < 14)
+        ids[t][(v - 110) ** 2 + (u - 110) ** 2 < 400] = 3
+        ids[t][box] = 2
+        flow[t][box, 0] = -2
+    colours = rng.integers(40, 220, (4, 3))
+    ground = rng.normal(0, 12, (SIZE, SIZE, 1))
+    coarse = np.clip(colours[ids] + ground, 0, 255).astype(np.uint8)
+    depth = np.where(ids == 1, 2.0, 1.5).astype(np.float32)
+    normals = np.tile(np.array([0, 0, -1], np.float32), (FRAMES, SIZE, SIZE, 1))
+    hidden = np.zeros(ids.shape, np.bool_)
+    hidden[0] = True
+    labels = {"depth": depth, "normals": normals, "ids": ids, "flow_backward": flow, "occluded_backward": hidden}
+    target = np.clip(coarse * 1.1 + 4, 0, 255).astype(np.uint8)
+    write_pair(folder / name, coarse, target, labels, name=name, split=split, family="drop" if split == "train" else
+               "odd_toss", fps=24.0)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    make_pair(folder, "a", "train", 0)
+    make_pair(folder, "b", "train", 1)
+    for k in range(4):
+        make_pair(folder, f"c{k}", "held_out", 2 + k)
+    torch.set_num_threads(1)
+    return folder
+
+
+def test_pairs_of_a_split(data: Path) -> None:
+    assert [p.record.name for p in pair_frames(data, "train")] == ["a", "b"]
+    (pair,) = spread(pair_frames(data, "held_out"), 1)
+    assert pair.decoded("ids").dtype == np.int32
+    np.testing.assert_allclose(np.unique(pair.decoded("depth", 3)), [1.5, 2.0], rtol=1e-3)
+    np.testing.assert_allclose(pair.decoded("normals", 0)[0, 0], [0, 0, -1], atol=0.005)
+
+
+def test_samples_keep_pictures_and_labels_together() -> None:
+    ids = np.ones((128, 128), np.int32)
+    ids[50:60, 20:30] = 2
+    normals = np.zeros((128, 128, 3), np.float32)
+    normals[..., 0] = 1
+    rgb = np.repeat((ids == 2)[..., None], 3, axis=-1).astype(np.float32)
+    sample = Sample(rgb, np.where(ids == 2, 1, 2).astype(np.float32), normals, ids)
+    turned = mirrored(sample)
+    assert (turned.ids[50:60, 98:108] == 2).all()
+    assert (turned.normals[..., 0] == -1).all()
+    bare = Sample(0 * rgb, np.full_like(sample.depth, 3), normals, np.ones_like(ids))
+    made = pasted(bare, sample, np.random.default_rng(0))
+    new = made.ids == 2
+    assert 0 < new.sum() <= 100
+    assert (made.rgb[new] == 1).all()
+    assert (made.rgb[~new] == 0).all()
+    assert (made.depth[new] < 3).all(), "in front of what is there"
+
+
+def test_the_probe_learns_and_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe_training, "SAVE_EVERY", 2)
+    monkeypatch.setattr(probe_training, "BATCH", 2)
+    whole = probe_training.train(data, tmp_path / "whole", 4, seed=3)
+    assert set(whole.losses) == set(probe_training.WEIGHTS)
+    stop = tmp_path / "parts" / "checkpoints" / "00000004"
+    probe_training.train(data, tmp_path / "parts", 4, seed=3)
+    for name in ("weights.safetensors", "training.json"):
+        (tmp_path / "parts" / name).unlink()
+    for path in stop.iterdir():
+        path.unlink()
+    stop.rmdir()  # as if it had been killed after step 2
+    probe_training.train(data, tmp_path / "parts", 4, seed=3)
+    one, two = (load_net("probe", tmp_path / name / "weights.safetensors").state_dict() for name in ("whole", "parts"))
+    for name, t in one.items():
+        torch.testing.assert_close(t, two[name], rtol=1e-2, atol=1e-3)
+
+
+def test_no_pairs_no_training(tmp_path: Path) -> None:
+    with pytest.raises(SimvidError, match="expected training pairs"):
+        probe_training.train(tmp_path, tmp_path / "run", 2)
+
+
+def test_cases_of_a_pair(data: Path) -> None:
+    one = subject(pair_frames(data, "held_out")[0], slice(3, 13))
+    made = {case.name: case for case in cases(one, 0)}
+    assert stuff_of(one.instances) == (1,)
+    assert [name for name, case in made.items() if case.bad] == [n for n in VIOLATIONS if n != "robot recoloured"]
+    assert all(case.changed is not None and case.changed.any() for case in made.values() if case.bad)
+    again = {case.name: case for case in cases(one, 0)}
+    assert all((made[name].video == again[name].video).all() for name in made)
+    bright = lit(np.full((1, 2, 2, 3), 100, np.uint8), np.array([2.0, 1, 1]), 1.0)
+    assert tuple(bright[0, 0, 0]) == (round(100 * 2 ** (1 / 2.2)), 100, 100)
+
+
+def test_scoring_goes_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_limits, "FRAMES", slice(3, 9))
+    run, out = tmp_path / "c.safetensors", tmp_path / "m.jsonl"
+    probe_training.train(data, tmp_path / "p", 1)
+    weights = str(tmp_path / "p" / "weights.safetensors")
+    compare_training.main(["--data", str(data), "--probe", weights, "--out", str(run), "--steps", "2"])
+    assert load_nets(run).compare is not None
+    some = ["score", "--data", str(data), "--weights", str(run), "--out", str(out)]
+    gate_limits.main([*some, "--share", "0", "4"])
+    first = out.read_text()
+    out.write_text(first[: len(first) // 2])  # as if it had been killed
+    gate_limits.main([*some, "--share", "0", "4"])
+    rows = read_rows(out)
+    names = [row["case"] for row in rows]
+    assert len(names) == len(set(names)) == len(first.splitlines())
+    assert names[-1] == "whole"
+    sound = next(row for row in rows if row["case"] == "coarse")
+    assert sound["measures"]["edge_f1"] == 1
+    assert sound["measures"]["moves_on"] == pytest.approx(1)
+    capsys.readouterr()
+
+
+def made_rows(count: int = 20) -> list[dict[str, Any]]:
+    """Good videos of rising mismatch 0 to count - 1, and bad ones beyond all of them."""
+    fine = {"instance_mismatch": 0.0, "contact_mismatch": 0.0, "robot_hue": 0.0, "warp_ratio": 1.0, "warp_jump": 1.0,
+            "flicker": 0.0, "own_time": 1.0, "moves_on": 1.0, "edge_f1": 1.0, "blur_ssim": 1.0,
+            "depth_error_gain": 0.0, "mask_iou_loss": 0.0, "hue_drift": 0.0}  # fmt: skip
+    thing = {"changed": 0.0, "mismatch": 0.0, "depth_gap": 0.0, "iou_loss": 0.0, "hue": 0.0}
+    rows = []
+    for k in range(count):
+        rows.append({"pair": f"p{k:02}", "family": "f", "case": "good", "bad": False,
+                     "measures": {**fine, "mismatch": float(k)}, "instances": {"2": thing}})  # fmt: skip
+        rows.append({"pair": f"p{k:02}", "family": "f", "case": "object moved", "bad": True,
+                     "measures": {**fine, "mismatch": 100.0},
+                     "instances": {"2": {**thing, "changed": 1.0, "mismatch": 5.0}}})  # fmt: skip
+    return rows
+
+
+def test_limits_and_rates() -> None:
+    rows = made_rows()
+    limits = clip_limits(rows)
+    alarms = sum(bool(beyond(row, limits)) for row in rows if not row["bad"])
+    assert alarms / 20 <= gate_limits.FALSE_ALARMS
+    assert limits["mismatch"].most is not None
+    assert 17 <= limits["mismatch"].most <= 19
+    assert limits["edge_f1"].least == pytest.approx(1 - 1.2 * 0.7), "at least so far"
+    assert instance_limits(rows)["mismatch"].most == 0
+    rates = Rates.of(rows)
+    assert all(rates.rejected["object moved"])
+    assert sum(rates.rejected["good"]) == 2, "the two worst are beyond the limits of the others"
+    assert all(rates.instances[True])
+    assert not any(rates.instances[False])
+    assert "| object moved | rejected | 20 | 100.0 % |" in gate_limits.table(rates)
+
+
+def test_the_table_goes_into_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made_rows()))
+    (tmp_path / "w").write_bytes(b"weights")
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table -->\nold\n<!-- /table -->\nafter\n")
+    gate_limits.main(["fit", "--measures", str(tmp_path / "m.jsonl"), "--weights", str(tmp_path / "w"), "--out",
+                      str(tmp_path), "--docs", str(page)])  # fmt: skip
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| good | accepted |" in text
+    assert json.loads((tmp_path / "limits.json").read_text())["provenance"]["pairs"] == 20
+    capsys.readouterr()

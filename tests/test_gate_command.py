@@ -1,0 +1,170 @@
+"""``simvid check --refined`` and ``simvid refine --retries``: verdicts, exit codes, what is written into the clip."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from simvid import cli, registry
+from simvid.checking.probe.files import shipped_limits
+from simvid.clip import Clip
+from simvid.frames import Frame
+from simvid.refining.identity import IdentityRefiner
+
+pytestmark = pytest.mark.usefixtures("free_fall")
+
+
+class MirrorRefiner(IdentityRefiner):
+    """Shows every scene in a mirror, under even seeds."""
+
+    name = "mirror"
+
+    def refine(self, frames: Iterable[Frame], *, look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
+        """As they are under odd seeds."""
+        return (frame.rgb if seed % 2 else np.ascontiguousarray(frame.rgb[:, ::-1]) for frame in frames)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    """On a busy machine two threads wait for each other."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def larger_clip(free_fall: None, flying_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """The front camera large enough for its things to be judged."""
+    import simvid
+
+    changes = {"cameras.front.resolution_px": [176, 132], "labels": ["depth", "ids", "boxes"]}
+    scene = simvid.load_scene(flying_file, changes)
+    return simvid.run(scene, tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture
+def clip(larger_clip: Clip, tmp_path: Path) -> Clip:
+    """A copy that may be changed."""
+    folder = tmp_path / "flying"
+    shutil.copytree(larger_clip.path, folder)
+    return Clip.open(folder)
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Its entry."""
+    refiners = {**registry.BUILT_IN["refining"], "mirror": f"{__name__}:MirrorRefiner"}
+    monkeypatch.setattr(registry, "BUILT_IN", {**registry.BUILT_IN, "refining": refiners})
+    real = registry.load
+    monkeypatch.setattr(registry, "load", lambda group, name: MirrorRefiner if name == "mirror" else real(group, name))
+    path = tmp_path / "mirror.yaml"
+    path.write_text("backend: mirror\nsettings: {}\n")
+    return path
+
+
+@pytest.fixture
+def simvid_(capsys: pytest.CaptureFixture[str]) -> Any:
+    """The command line: its code, what it printed, and what it complained of."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            code = cli.main([str(a) for a in arguments])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_identity_is_accepted_and_the_verdict_is_kept(simvid_: Any, clip: Clip) -> None:
+    code, out, _ = simvid_("check", clip.path, "--refined", "identity", "-q", "--json")
+    assert code == 0
+    told = json.loads(out)
+    now = Clip.open(clip.path)
+    gate = now.refinement("identity").gate
+    assert gate is not None
+    assert gate.accepted
+    assert gate.model_dump(mode="json") == {k: told[k] for k in gate.model_dump()}
+    assert gate.weights_sha256 == shipped_limits().weights_sha256
+    assert [camera.camera for camera in gate.cameras] == ["front", "side"]
+    judged = {each.name for each in gate.cameras[0].instances}
+    assert {"ground", "ball", "cube"} <= judged
+    assert all(each.masks for camera in gate.cameras for each in camera.instances)
+    assert now.content_hash == clip.content_hash, "a verdict is no content"
+    assert now.verify() == []
+    for path in told["charts"]:
+        assert Path(path).read_text().startswith("<svg")
+        assert "accepted" in Path(path).read_text()
+    code, _, _ = simvid_("refine", clip.path, "--refiner", "identity", "-q")
+    assert code == 0
+    assert Clip.open(clip.path).refinement("identity").gate == gate, "the same refinement keeps its verdict"
+
+
+def test_a_mirrored_video_is_rejected_with_10(simvid_: Any, clip: Clip, mirror: Path) -> None:
+    assert simvid_("refine", clip.path, "--refiner", mirror, "--seed", 4, "-q")[0] == 0
+    code, out, _ = simvid_("check", clip.path, "--refined", "mirror")
+    assert code == 10
+    assert "REJECTED" in out
+    assert "BEYOND" in out
+    gate = Clip.open(clip.path).refinement("mirror").gate
+    assert gate is not None
+    assert not gate.accepted
+    assert {"mismatch", "instance_mismatch"} & set(gate.cameras[0].failed)
+    assert any(each.masks is False for each in gate.cameras[0].instances)
+
+
+def test_a_rejected_video_is_tried_again_with_the_next_seed(simvid_: Any, clip: Clip, mirror: Path) -> None:
+    code, out, _ = simvid_("refine", clip.path, "--refiner", mirror, "--seed", 4, "--retries", 2, "--json", "-q")
+    assert code == 0
+    assert json.loads(out)["gate"]["rejected_seeds"] == [4]
+    record = Clip.open(clip.path).refinement("mirror")
+    assert record.seed == 5
+    assert record.gate is not None
+    assert record.gate.accepted
+    code, out, _ = simvid_("refine", clip.path, "--refiner", mirror, "--seed", 4, "--retries", 0, "--force")
+    assert code == 10
+    assert "REJECTED" in out
+    assert Clip.open(clip.path).refinement("mirror").seed == 4, "the last try stays, with its verdict"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--refined", "nothing"), 6, "no refinement 'nothing'; there are identity"),
+        (("--refined", ""), 6, "no refinement ''; there are identity"),
+    ],
+)
+def test_what_cannot_be_judged_is_told(
+    simvid_: Any, clip: Clip, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    got, _, err = simvid_("check", clip.path, *arguments)
+    assert got == code
+    assert said in err
+
+
+def test_a_clip_without_depth_is_told(simvid_: Any, flying_file: Path, tmp_path: Path) -> None:
+    import simvid
+
+    clip = simvid.run(simvid.load_scene(flying_file, {"labels": ["ids"]}), tmp_path)
+    code, _, err = simvid_("check", clip.path, "--refined", "identity")
+    assert code == 6
+    assert "has no depth; make the clip with  --labels depth,ids" in err
+
+
+def test_flow_that_was_not_stored_is_the_same(flying_file: Path, tmp_path: Path, flying_clip: Clip) -> None:
+    import simvid
+    from simvid.checking.gate.of_clip import gate_frames
+
+    bare = simvid.run(simvid.load_scene(flying_file, {"labels": ["depth", "ids"]}), tmp_path)
+    for a, b in zip(gate_frames(bare, "front", "identity"), gate_frames(flying_clip, "front", "identity"), strict=True):
+        np.testing.assert_allclose(a.flow_backward, b.flow_backward, atol=2e-3)
+        assert np.isnan(a.flow_backward).all() or (a.hidden == b.hidden).mean() > 0.99
