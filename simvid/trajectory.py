@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rotations import poses_between
+from simvid.rotations import poses_between, quat_multiply
 
 PartKind: TypeAlias = Literal["ground", "body", "link"]
 ParticleForm: TypeAlias = Literal["solid", "loose", "sheet", "line"]
@@ -85,6 +85,40 @@ class Contacts:
 
 
 @dataclass(frozen=True, eq=False)
+class ToolMotion:
+    """A robot's tool and gripper, T frames."""
+
+    poses: NDArray[np.float64]
+    """world_from_tool as position and quaternion (w, x, y, z), [T, 7]."""
+    targets: NDArray[np.float64]
+    """Where the joint targets would put it: by frame t + 1, [T, 7]."""
+    gripper_m: NDArray[np.float64]
+    """Width between the fingers [m], [T]; zero without a gripper."""
+    gripper_targets_m: NDArray[np.float64]
+    """Width asked for by frame t + 1 [m], [T]; 0 presses."""
+    has_gripper: bool = True
+
+    def __post_init__(self) -> None:
+        t = len(self.poses)
+        for name, shape in (("poses", (t, 7)), ("targets", (t, 7)), ("gripper_m", (t,)), ("gripper_targets_m", (t,))):
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"ToolMotion.{name}: expected shape {shape}, got {getattr(self, name).shape}")
+
+    def deltas(self) -> NDArray[np.float64]:
+        """The action as a change of the tool's pose: from where it is at frame t to where it is told to be at t + 1.
+
+        Position [m] and rotation vector (axis times angle) [rad], both in world axes, [T, 6]: the target is
+        (p + dp, exp(dr) R), as robosuite's and robomimic's OSC_POSE controllers and Bridge-style data have it before
+        scaling.
+        """
+        turn = quat_multiply(self.targets[:, 3:], self.poses[:, 3:] * (1.0, -1.0, -1.0, -1.0))
+        turn = np.where(turn[:, :1] < 0, -turn, turn)
+        sine = np.linalg.norm(turn[:, 1:], axis=1)
+        scale = np.where(sine > 1e-12, 2 * np.arctan2(sine, turn[:, 0]) / np.maximum(sine, 1e-300), 2.0)
+        return np.concatenate([self.targets[:, :3] - self.poses[:, :3], turn[:, 1:] * scale[:, None]], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
 class RobotMotion:
     """Joint-space record of one robot, J actuated or passive joints with one degree of freedom each."""
 
@@ -99,6 +133,12 @@ class RobotMotion:
     targets: NDArray[np.float64]
     """Action: the position or velocity commanded from frame t to t + 1 (see ``control``), [T, J]."""
     control: Literal["position", "velocity"] = "position"
+    tool: ToolMotion | None = None
+    """Its tool and gripper; None where the engine does not record them."""
+    actions: NDArray[np.int32] | None = None
+    """Which action of the script is on between frame t and t + 1, from 0, -1 for none, [T]; None as above."""
+    log: tuple[tuple[float, str], ...] = ()
+    """What happened on the way: time [s] and words."""
 
     def __post_init__(self) -> None:
         shape = (len(self.positions), len(self.joint_names))

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from simvid.clips.arrays import named_digest, read_named, write_named
 from simvid.errors import ClipError
-from simvid.trajectory import Contacts, Part, ParticleMotion, RobotMotion, Trajectory
+from simvid.trajectory import Contacts, Part, ParticleMotion, RobotMotion, ToolMotion, Trajectory
 
 Array: TypeAlias = NDArray[Any]
 SCHEMA = 1
 """Version of the layout; a file of another one is refused."""
 _ROBOT_ARRAYS = ("positions", "velocities", "efforts", "targets")
+_TOOL_ARRAYS = ("poses", "targets", "gripper_m", "gripper_targets_m")
 _PARTICLE_ARRAYS = ("positions", "deformation", "rest")
 
 
@@ -66,7 +67,8 @@ def _arrays(trajectory: Trajectory) -> dict[str, Array]:
         "step_s": trajectory.step_s,
         "parts": [asdict(part) for part in trajectory.parts],
         "robots": [
-            {"name": r.name, "joint_names": list(r.joint_names), "control": r.control} for r in trajectory.robots
+            {"name": r.name, "joint_names": list(r.joint_names), "control": r.control, **_told(r)}
+            for r in trajectory.robots
         ],
         "particles": [
             {
@@ -82,11 +84,30 @@ def _arrays(trajectory: Trajectory) -> dict[str, Array]:
     arrays |= {f"contacts.{f.name}": getattr(trajectory.contacts, f.name) for f in fields(Contacts)}
     for k, robot in enumerate(trajectory.robots):
         arrays |= {f"robots.{k}.{name}": getattr(robot, name) for name in _ROBOT_ARRAYS}
+        if robot.actions is not None:
+            arrays[f"robots.{k}.actions"] = robot.actions
+        if robot.tool is not None:
+            arrays |= {f"robots.{k}.tool.{name}": getattr(robot.tool, name) for name in _TOOL_ARRAYS}
     for k, body in enumerate(trajectory.particles):
         arrays |= {f"particles.{k}.{name}": getattr(body, name) for name in _PARTICLE_ARRAYS}
         if body.triangles is not None:
             arrays[f"particles.{k}.triangles"] = body.triangles
     return arrays
+
+
+def _told(robot: RobotMotion) -> dict[str, Any]:
+    """What is said of a robot where its tool is recorded."""
+    if robot.tool is None:
+        return {}
+    return {"has_gripper": robot.tool.has_gripper, "log": [list(entry) for entry in robot.log]}
+
+
+def _tool(about: dict[str, Any], arrays: dict[str, Array], prefix: str) -> ToolMotion | None:
+    if "has_gripper" not in about:
+        return None
+    return ToolMotion(
+        **{name: arrays[f"{prefix}.tool.{name}"] for name in _TOOL_ARRAYS}, has_gripper=about["has_gripper"]
+    )
 
 
 def _trajectory(about: dict[str, Any], arrays: dict[str, Array]) -> Trajectory:
@@ -95,6 +116,9 @@ def _trajectory(about: dict[str, Any], arrays: dict[str, Array]) -> Trajectory:
             name=r["name"],
             joint_names=tuple(r["joint_names"]),
             control=r["control"],
+            tool=_tool(r, arrays, f"robots.{k}"),
+            actions=arrays.get(f"robots.{k}.actions"),
+            log=tuple((float(t), str(text)) for t, text in r.get("log", ())),
             **{name: arrays[f"robots.{k}.{name}"] for name in _ROBOT_ARRAYS},
         )
         for k, r in enumerate(about["robots"])

@@ -30,7 +30,7 @@ LAYERS: dict[str, int] = {
         2,
     ),
     **dict.fromkeys(("clip", "clips", "progress", "lens", "shutter", "motion", "tracks", "derived", "deforming"), 2),
-    **dict.fromkeys(("assets", "surfaces", "perception", "captions", "randomize"), 3),
+    **dict.fromkeys(("assets", "surfaces", "perception", "captions", "randomize", "success"), 3),
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),
     **dict.fromkeys(("generating", "viewing", "dataset", "commands", "doctor", "testing", "calibrating"), 6),

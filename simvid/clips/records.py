@@ -42,6 +42,8 @@ CONVENTIONS = {
     "flow": "float32 [H, W, 2], (u right, v down) to the next or the previous frame, NaN where undefined",
     "occluded": "bool [H, W], hidden or outside in the next or the previous frame",
     "boxes": "tight box of the visible pixels, edges in picture coordinates (pixel k covers k to k + 1)",
+    "actions": "the action of frame t acts from frame t to t + 1: joint and gripper targets to be reached by t + 1; "
+    "deltas are position [m] and rotation vector [rad] in world axes, from the tool's pose at t to its target",
     "contacts": "one row per frame and pair; the normal points from b to a, the impulse is that on a by b",
 }
 
@@ -244,6 +246,33 @@ class CheckRecord(Record):
         return "; ".join(text for text in (f"{self.name} {self.camera}: {state}", found, self.note) if text)
 
 
+class ConditionRecord(Record):
+    """One of the scene's ``success`` predicates."""
+
+    text: str
+    """``above(body=cube, of=board)``."""
+    true: bool
+    """At the last frame."""
+    found: str
+    """What was measured, in words."""
+    since_frame: int | None = None
+    """First frame from which it is true to the end."""
+
+
+class SuccessRecord(Record):
+    """Whether the task that a scene describes was done."""
+
+    succeeded: bool
+    """All conditions are true at the last frame."""
+    conditions: tuple[ConditionRecord, ...]
+
+    def lines(self) -> list[str]:
+        """For people."""
+        met = sum(c.true for c in self.conditions)
+        head = "succeeded" if self.succeeded else f"FAILED: {met} of {len(self.conditions)} conditions are true"
+        return [head, *(f"{c.text}: {'true' if c.true else 'FALSE'}, {c.found}" for c in self.conditions)]
+
+
 class CheckFile(Record):
     """``checks.json``: the result of the stage ``checking``."""
 
@@ -300,6 +329,8 @@ class ClipRecord(Record):
     conventions: dict[str, str] = Field(default_factory=lambda: dict(CONVENTIONS))
     checks: tuple[CheckRecord, ...] = ()
     """The self-checks of every camera."""
+    success: SuccessRecord | None = None
+    """How the scene's ``success`` came out; None where it names none."""
     files: dict[str, FileRecord]
     """Path in the clip -> what it is."""
 

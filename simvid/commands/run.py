@@ -117,6 +117,7 @@ def summary(clip: Clip, times: Times) -> dict[str, Any]:
         "refined": {r.name: {c: str(clip.video(c, r.name)) for c in r.cameras} for r in clip.record.refined},
         "contact_sheet": str(clip.path / "contact_sheet.png") if cameras else None,
         "checks": [check.model_dump(mode="json") for check in clip.record.checks],
+        "success": None if clip.record.success is None else clip.record.success.model_dump(mode="json"),
         "labels": {name: [str(p) for p in label_pictures(clip, name)] for name in cameras},
     }
 
@@ -141,6 +142,8 @@ def lines(clip: Clip, times: Times) -> list[str]:
         found.append(("self-checks", checks_in_short(clip.record.checks)))
     else:
         found.append(("trajectory", str(clip.path / "trajectory.npz")))
+    if clip.record.success is not None:
+        found += [("task" if not k else "", text) for k, text in enumerate(clip.record.success.lines())]
     found.append(("time", "  ".join(f"{stage} {seconds:.1f} s" for stage, seconds in times.stages_s.items())))
     found.append(("content hash", clip.content_hash))
     return [f"{name:<15} {value}" for name, value in found]

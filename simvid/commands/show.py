@@ -47,6 +47,12 @@ def _lines(clip: Clip) -> Iterator[str]:
         yield f"  {part.id:>3} {part.name:<24} {part.category:<16} {mass}".rstrip()
     if len(record.parts) > 40:
         yield f"      and {len(record.parts) - 40} more"
+    if record.success is not None:
+        head, *conditions = record.success.lines()
+        yield f"  task {head}"
+        yield from (f"    {text}" for text in conditions)
+    for robot in clip.trajectory.robots:
+        yield from (f"  {robot.name} at {t:.2f} s: {text}" for t, text in robot.log)
     if record.checks:
         yield "  self-checks"
     for check in record.checks:

@@ -28,10 +28,12 @@ from simvid.clips.records import (
     CheckFile,
     CheckRecord,
     ClipRecord,
+    ConditionRecord,
     FileRecord,
     OriginRecord,
     PartRecord,
     RefinedRecord,
+    SuccessRecord,
     changed_files,
     content_hash,
     file_record,
@@ -45,6 +47,7 @@ from simvid.frames import LABEL_ARRAYS
 from simvid.jobs.asset_records import asset_records, needs_its_folder
 from simvid.jobs.job import CHECKS_FILE, CONTACTS_FILE, Job
 from simvid.scene import Camera, DepthSensor, Refine
+from simvid.success import outcomes
 from simvid.surfaces.meshes import part_boxes_m
 from simvid.trajectory import Trajectory
 
@@ -229,6 +232,7 @@ def _record(
         assets=tuple(asset_records(scene)),
         tools=_tools(),
         checks=results.checks(),
+        success=_success(job.assets, trajectory),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=files,
     )
@@ -239,6 +243,17 @@ def _origin(job: Job) -> OriginRecord | None:
         return None
     trajectory = str(job.origin.record.files[TRAJECTORY_FILE].digest)
     return OriginRecord(clip=job.origin.path.name, content_hash=job.origin.content_hash, trajectory=trajectory)
+
+
+def _success(assets: SceneAssets, trajectory: Trajectory) -> SuccessRecord | None:
+    """How the scene's predicates stand at the last frame."""
+    found = outcomes(assets, trajectory)
+    if not found:
+        return None
+    conditions = tuple(
+        ConditionRecord(text=o.text(), true=o.true, found=o.found, since_frame=o.since_frame) for o in found
+    )
+    return SuccessRecord(succeeded=all(o.true for o in found), conditions=conditions)
 
 
 def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> CameraRecord:

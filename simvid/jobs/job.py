@@ -17,7 +17,7 @@ from simvid.checking.checks import self_checks
 from simvid.clip import Clip
 from simvid.clips.records import TRAJECTORY_FILE, Backend, CheckFile, StageRecord, file_record, hash_of, write_record
 from simvid.clips.stage_store import Stage, StageStore, StageWork
-from simvid.clips.tables import CONTACT_COLUMNS, contact_rows, write_table
+from simvid.clips.tables import CONTACT_COLUMNS, action_columns, action_rows, contact_rows, write_table
 from simvid.clips.writing import stored_frames, write_refined
 from simvid.frames import CameraPath, arrays_of
 from simvid.jobs.backends import ChosenRefiner, ChosenRenderer, Engine, engine_of, refiner_of, renderer_of
@@ -288,3 +288,7 @@ def write_trajectory(work: StageWork, trajectory: Trajectory) -> None:
     write_table(table, CONTACT_COLUMNS, contact_rows(trajectory))
     work.files[TRAJECTORY_FILE] = file_record(path, "trajectory", digest)
     work.files[CONTACTS_FILE] = file_record(table, "table")
+    for robot in trajectory.robots:
+        name = f"actions_{robot.name}.csv"
+        write_table(work.folder / name, action_columns(robot), action_rows(trajectory, robot))
+        work.files[name] = file_record(work.folder / name, "table")

@@ -27,13 +27,25 @@ from simvid.scene import Scene
 Inputs: TypeAlias = dict[str, Any]
 VALUES = (
     "camera_path", "frames", "gaussians", "lens", "mesh", "motion", "optics", "rotations", "shutter",
-    "spherical_harmonics", "tracks", "trajectory",
+    "spherical_harmonics", "success", "tracks", "trajectory",
 )  # fmt: skip
 """Modules that every stage uses, besides the packages ``scene``, ``assets`` and ``surfaces``."""
-NO_PHYSICS = {"name", "description", "cameras", "rigs", "lights", "look", "render", "refine", "labels", "randomize"}
+NO_PHYSICS = {
+    "name",
+    "description",
+    "cameras",
+    "rigs",
+    "lights",
+    "look",
+    "render",
+    "refine",
+    "labels",
+    "randomize",
+    "success",
+}
 NO_PICTURE = {
     "name", "description", "seed", "physics", "bodies", "robots", "materials", "cameras", "render", "refine", "labels",
-    "randomize",
+    "randomize", "success",
 }  # fmt: skip
 """Bodies, robots and materials come into pictures as the trajectory and as what their parts look like."""
 
@@ -112,6 +124,7 @@ def clip_inputs(scene: Scene, stages: Collection[Inputs], sampled: Mapping[str, 
         "description": scene.description,
         "labels": sorted(scene.labels),
         "sampled": dict(sampled),
+        "success": [predicate.model_dump(mode="json", exclude_none=True) for predicate in scene.success],
         "stages": [hash_of(inputs) for inputs in stages],
     }
 

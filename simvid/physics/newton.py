@@ -23,14 +23,19 @@ from simvid.physics.base import Progress
 from simvid.physics.contact_table import ContactTable
 from simvid.physics.newton_contacts import ContactRecorder
 from simvid.physics.newton_drives import Drives
+from simvid.physics.newton_situation import NewtonSituation, read_state
 from simvid.physics.newton_soft import SoftBodies, has_soft, merged, rigid_view, twists_between
 from simvid.physics.newton_spin import Spinner
 from simvid.physics.newton_stepping import Stepper
 from simvid.physics.newton_world import World, build_world
-from simvid.physics.scripts import JointTargets, plan_script
+from simvid.physics.scripts import JointTargets, held_start, plan_script
 from simvid.physics.soft_materials import SUPPORTED
-from simvid.physics.watch import Overlap, Watch, check_overlaps, cross
+from simvid.physics.tasks.noise import with_noise
+from simvid.physics.tasks.record import recorded
+from simvid.physics.tasks.runner import Runner
+from simvid.physics.watch import Overlap, Watch, check_overlaps
 from simvid.rotations import pose_vector
+from simvid.scene import Scene
 from simvid.trajectory import ParticleMotion, RobotMotion, Trajectory
 
 Array = NDArray[np.float64]
@@ -140,23 +145,37 @@ def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | Non
     frames, per_frame = scene.frame_count, scene.steps_per_frame
     steps = (frames - 1) * per_frame
     times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
-    targets = tuple(plan_script(m, r, times) for m, r in zip(assets.robots, scene.robots, strict=True))
+    targets = tuple(_targets(assets, k, times) for k in range(len(scene.robots)))
     world = build_world(rigid_view(assets))
     check_overlaps(assets, _overlaps(world))
     soft = SoftBodies(assets, world) if has_soft(assets) else None
-    loop = _Loop(world, Drives(world, targets, steps), warnings, soft)
+    runner = Runner(NewtonSituation(world), targets) if _looking(scene) else None
+    loop = _Loop(world, Drives(world, targets, steps), warnings, soft, runner)
     for frame in range(frames):
         if frame:
             loop.advance((frame - 1) * per_frame, per_frame)
         loop.read(frame)
         if progress is not None:
             progress(frame + 1, frames)
-    motions = tuple(
-        robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
-        for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True))
-    )
-    run = _Run(assets, loop.poses, loop.twists, _masses(world), loop.table, motions)
+    motions = []
+    for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True)):
+        motion = robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
+        motions.append(recorded(motion, robot.model, scene.robots[k], scene.fps, runner))
+    run = _Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions))
     return run if soft is None else _with_soft(run, soft)
+
+
+def _looking(scene: Scene) -> bool:
+    """Whether a script looks at the simulation."""
+    return any(action.looks for robot in scene.robots for action in robot.script)
+
+
+def _targets(assets: SceneAssets, k: int, times: Array) -> JointTargets:
+    """Joint targets of robot k, to be filled while it runs where its script looks at the simulation."""
+    robot, model = assets.scene.robots[k], assets.robots[k]
+    if any(action.looks for action in robot.script):
+        return held_start(model, times)
+    return with_noise(plan_script(model, robot, times), assets.scene, robot, model)
 
 
 def _with_soft(run: _Run, soft: SoftBodies) -> _Run:
@@ -177,8 +196,11 @@ def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) ->
 class _Loop:
     """The simulation loop and its record."""
 
-    def __init__(self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None) -> None:
-        self.world, self.drives, self._soft = world, drives, soft
+    def __init__(
+        self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None,
+        runner: Runner | None = None,
+    ) -> None:  # fmt: skip
+        self.world, self.drives, self._soft, self._runner = world, drives, soft, runner
         scene = world.assets.scene
         frames, parts = scene.frame_count, len(world.assets.parts)
         self.poses, self.twists = np.zeros((frames, parts, 7)), np.zeros((frames, parts, 6))
@@ -191,6 +213,7 @@ class _Loop:
         driven = bool(world.robots) or bool(drives.paths) or soft is not None
         self._watch = Watch(world.assets, world.moving, driven)
         self._warnings = warnings
+        self._plan(0)
         drives.apply(0)
         mujoco.mj_forward(world.m, world.d)  # speeds and efforts of frame 0
 
@@ -200,6 +223,7 @@ class _Loop:
         stepper, recorder, drives, spinner = self._stepper, self._recorder, self.drives, self._spinner
         soft = self._soft
         for step in range(first, first + count):
+            self._plan(step)
             drives.apply(step)
             if soft is not None:
                 soft.step((step + 1) * h)
@@ -211,6 +235,12 @@ class _Loop:
             if self._warnings:
                 self._fail((step + 1) * h)
         drives.finish(first + count)
+
+    def _plan(self, step: int) -> None:
+        """Let scripts that look at the simulation say what comes next."""
+        if self._runner is not None:
+            for robot, first, end in self._runner.before(step):
+                self.drives.retarget(robot, first, end)
 
     def _fail(self, time_s: float) -> None:
         """Turn MuJoCo's warning into an error."""
@@ -227,18 +257,9 @@ class _Loop:
 
     def read(self, frame: int) -> None:
         """Take the state as a frame, and check it."""
-        m, d, bodies = self.world.m, self.world.d, self.world.bodies
-        mujoco.mj_kinematics(m, d)
-        mujoco.mj_comPos(m, d)
-        mujoco.mj_comVel(m, d)
+        m, d = self.world.m, self.world.d
         poses, twists = self.poses[frame], self.twists[frame]
-        moving = self.world.moving
-        at = bodies[moving]
-        poses[:] = self._fixed
-        poses[moving, :3], poses[moving, 3:] = d.xpos[at], d.xquat[at]
-        spin = d.cvel[at, :3]
-        twists[moving, :3] = d.cvel[at, 3:] + cross(spin, d.xpos[at] - d.subtree_com[m.body_rootid[at]])
-        twists[moving, 3:] = spin
+        poses[:], twists[:] = read_state(self.world, d, self._fixed)
         now = np.array([frame / self.world.assets.scene.fps])
         for part, path in self.drives.paths.items():
             poses[part], twists[part] = (values[0] for values in path.at(now))

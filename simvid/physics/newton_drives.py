@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from simvid.physics.kinematic import KeyframedPath
 from simvid.physics.newton_world import World
 from simvid.physics.scripts import JointTargets
+from simvid.physics.tasks.noise import kicks as random_kicks
 from simvid.rotations import quat_multiply
 
 Array = NDArray[np.float64]
@@ -32,7 +33,10 @@ class Drives:
         self._world = world
         m, h = world.m, float(world.m.opt.timestep)
         self._control_at = np.concatenate([np.zeros(0, np.int32), *(r.actuators for r in world.robots)])
+        self._targets = targets
         controls = [r.controls(m, t) for r, t in zip(world.robots, targets, strict=True)]
+        widths = [c.shape[1] for c in controls]
+        self._columns = [slice(sum(widths[:k]), sum(widths[: k + 1])) for k in range(len(widths))]
         self._controls = np.concatenate(controls, axis=1) if controls else np.zeros((steps + 1, 0))
         paths = {
             k: KeyframedPath.of(part.body.motion)
@@ -51,6 +55,13 @@ class Drives:
         self._kicks = self._scheduled(h)
         self._kicked = False
 
+    def retarget(self, robot: int, first: int, end: int) -> None:
+        """Take in joint targets of a robot that have changed, from one row to before another."""
+        found, targets = self._world.robots[robot], self._targets[robot]
+        rows = slice(first, end)
+        changed = JointTargets.bare(targets.times_s[rows], targets.positions[rows], targets.velocities[rows])
+        self._controls[rows, self._columns[robot]] = found.controls(self._world.m, changed)
+
     def _scheduled(self, h: float) -> dict[int, list[tuple[int, Array, Array]]]:
         """Step -> (body, impulse, point in the body's frame)."""
         kicks: dict[int, list[tuple[int, Array, Array]]] = {}
@@ -61,6 +72,15 @@ class Drives:
                 step = round(kick.t_s / h)
                 entry = (int(self._world.bodies[k]), np.array(kick.impulse_n_s), np.array(kick.at_m))
                 kicks.setdefault(step, []).append(entry)
+        names = {p.part.name: k for k, p in enumerate(self._world.assets.parts)}
+        for push in random_kicks(self._world.assets.scene):
+            k = names[push.body]
+            entry = (
+                int(self._world.bodies[k]),
+                np.array(push.impulse_n_s),
+                self._world.m.body_ipos[self._world.bodies[k]],
+            )
+            kicks.setdefault(round(push.t_s / h), []).append(entry)
         return kicks
 
     def apply(self, step: int) -> None:

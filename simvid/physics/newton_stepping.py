@@ -47,7 +47,7 @@ class Stepper:
         """Prepare.
 
         Args:
-            m, d: MuJoCo's model and data; integrator implicitfast, elliptic cones.
+            m, d: MuJoCo's model and data; integrator implicitfast or Euler, elliptic cones.
             restitution: of each geom, [ngeom].
         """
         self._m, self._d = m, d
@@ -94,7 +94,10 @@ class Stepper:
             if not correct_lift(rows, acceleration, reference, d.efc_force, lifts, self._tolerance, run == 0):
                 break
         mujoco.mj_checkAcc(m, d)
-        mujoco.mj_implicit(m, d)
+        if m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER:
+            mujoco.mj_Euler(m, d)
+        else:
+            mujoco.mj_implicit(m, d)
 
 
 def _lifts(count: int) -> Lifts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,19 @@ from simvid.errors import SceneError
 from simvid.physics.kinematics import Solution, ToolChain, follow_line, nearest
 from simvid.physics.segments import Hold, Segment, Spline, Straight, Turning
 from simvid.physics.tools import Fault, Gripper, find_gripper, find_tool
-from simvid.rotations import pose_matrix, pose_vector, quat_from_euler_deg
-from simvid.scene import Action, GripperTo, Joints, Push, Reach, Robot, Scene, Velocity
+from simvid.rotations import matrix_from_quat, pose_matrix, pose_vector, quat_from_euler_deg
+from simvid.scene import Action, GripperTo, Joints, Push, Reach, Robot, Scene, Target, Velocity, Wait
 
 Array = NDArray[np.float64]
 DEFAULT_SPEED = {"hinge": 2 * np.pi, "slide": 2.0}
 """Speed limit of position scripts where the file gives none [rad/s or m/s]; MJCF never gives one."""
 GRIPPER_S = 0.4
 """Duration of ``gripper: open`` and ``gripper: close``."""
+GENTLE_M_S, LEAST_S = 0.3, 0.3
+"""Mean speed of the tool, and least duration, where a script gives no ``over_s``."""
+NO_GRIPPER = "this robot has no sliding joints of links called finger; name gripper_joints"
+FAR_M = 0.25
+"""A place of a held thing may be so much farther than the tool reaches."""
 LIMIT_SLACK = 1e-6
 """A position this far outside its limits [rad or m] is rounding, not a fault."""
 
@@ -41,6 +46,11 @@ class JointTargets:
     velocities: Array
     tool: Array
 
+    @staticmethod
+    def bare(times_s: Array, positions: Array, velocities: Array) -> JointTargets:
+        """Without the tool's path."""
+        return JointTargets(times_s, positions, velocities, np.zeros((0, 7)))
+
 
 def plan_script(model: RobotModel, robot: Robot, times_s: Array) -> JointTargets:
     """Joint targets of a robot's script; actions run one after another, then the robot holds.
@@ -57,9 +67,13 @@ def plan_script(model: RobotModel, robot: Robot, times_s: Array) -> JointTargets
         times_s: rising, from 0, [S + 1].
 
     Raises:
-        SceneError: every fault of the script at once: unknown joints, limits, unreachable targets, too fast.
+        SceneError: every fault of the script at once: unknown joints, limits, unreachable targets, too fast; actions
+            that look at the simulation.
     """
     planner = _planned(model, robot)
+    looking = next((action.kind for action in robot.script if action.looks), None)
+    if looking is not None:
+        raise SceneError(f"robot {robot.name!r}: {looking} looks at the simulation; use physics.engine: newton")
     if planner.faults:
         raise SceneError("\n".join(f"robot {robot.name!r}: {path}: {text}" for path, text in planner.faults))
     times = np.asarray(times_s, dtype=np.float64)
@@ -74,22 +88,33 @@ def plan_script(model: RobotModel, robot: Robot, times_s: Array) -> JointTargets
     return JointTargets(times, positions, velocities, _tool_path(planner, positions))
 
 
+def action_times(model: RobotModel, robot: Robot) -> list[tuple[float, int]]:
+    """When each action of a script begins that is planned before the run [s], and which it is; -1 is the end."""
+    spans = [segment.duration_s for segment in _planned(model, robot).segments]
+    begins = np.concatenate([[0.0], np.cumsum(spans)])
+    return [*((float(t), k) for k, t in enumerate(begins[:-1])), (float(begins[-1]), -1)]
+
+
+def held_start(model: RobotModel, times_s: Array) -> JointTargets:
+    """Targets of a robot that stands where it starts, to be filled while its script runs."""
+    times = np.asarray(times_s, dtype=np.float64)
+    positions = np.tile(np.clip(model.home, model.lower, model.upper), (len(times), 1))
+    return JointTargets.bare(times, positions, np.zeros_like(positions))
+
+
+def motions_of(model: RobotModel, robot: Robot, q: Array, action: Action) -> tuple[list[Segment], list[Fault]]:
+    """The motions of one action that does not look at the simulation, from joint positions q [J]; and its faults."""
+    gripper, _ = find_gripper(model, robot)
+    chain, tool_faults = find_tool(model, robot, gripper)
+    planner = _Planner(model, robot, gripper, chain, not tool_faults, q.copy())
+    planner.add("", action)
+    return planner.segments, [(path.partition(".")[2].partition(".")[2], text) for path, text in planner.faults]
+
+
 def check_robot(scene: Scene, robot: Robot, model: RobotModel) -> list[tuple[str, str]]:
     """Everything wrong with a robot's start, tool, gripper and script, as (path in the scene, message)."""
     place = next(k for k, r in enumerate(scene.robots) if r.name == robot.name)
     return [(f"robots[{place}].{path}", text) for path, text in _planned(model, robot).faults]
-
-
-def script_duration_s(robot: Robot) -> float:
-    """Seconds that the script takes."""
-    return sum(_duration(action) for action in robot.script)
-
-
-def _duration(action: Action) -> float:
-    value = action.value
-    if isinstance(value, str):
-        return GRIPPER_S
-    return float(value.for_s if hasattr(value, "for_s") else value.over_s)
 
 
 def _tool_path(planner: _Planner, positions: Array) -> Array:
@@ -162,13 +187,17 @@ class _Planner:
     """Targets at the end of what is planned so far, [J]."""
     segments: list[Segment] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    known: bool = True
+    """False after an action that looks at the simulation: ``q`` is not what it will be."""
 
     def uses(self, kind: str) -> bool:
         return any(action.kind == kind for action in self.robot.script)
 
     def add(self, path: str, action: Action) -> None:
         path, value = f"{path}.{action.kind}", action.value
-        if isinstance(value, Joints):
+        if action.looks or not self.known:
+            self._look(path, action)
+        elif isinstance(value, Joints):
             self._joints(path, value)
         elif isinstance(value, Velocity):
             self._velocity(path, value)
@@ -176,8 +205,36 @@ class _Planner:
             self._line(path, value)
         elif isinstance(value, GripperTo | str):
             self._grip(path, value)
-        else:
-            self.segments.append(Hold(float(value.for_s), self.q))
+        elif isinstance(value, Wait):
+            self.segments.append(Hold(value.for_s, self.q))
+
+    def _look(self, path: str, action: Action) -> None:
+        """What can be said before the run of an action whose start is not known yet."""
+        value, self.known = action.value, False
+        hand = action.kind in {"grasp", "place", "pour", "open", "handover"}
+        if (hand or isinstance(value, GripperTo | str)) and self.gripper is None:
+            self.faults.append((path, NO_GRIPPER))
+        if isinstance(value, Joints):
+            self.faults.extend(_joint_faults(self.model, value.to, f"{path}.to", limits=True))
+        elif action.kind not in {"gait", "move_base", "wait_until", "wait", "gripper", "velocity"}:
+            if not self.has_tool or not self._leads(path):
+                return
+            self._far(path, value)
+
+    def _far(self, path: str, value: object) -> None:
+        """Fixed points that lie out of reach from wherever the arm starts."""
+        for name in ("to_m", "to", "at", "at_m", "into", "center"):
+            given = getattr(value, name, None)
+            point = given.point_m if isinstance(given, Target) else given
+            if point is None or isinstance(value, Push):
+                continue
+            place = np.asarray(point) + (given.offset_m if isinstance(given, Target) else 0.0)
+            best = nearest(self.chain, pose_matrix(place), self.model.home, orient=False)
+            if not best.reached and best.position_error_m > (0.0 if isinstance(value, Reach) else FAR_M):
+                self.faults.append((
+                    f"{path}.{name}", f"{_point(place)} is out of reach; nearest point {_point(best.pose[:3, 3])}, "
+                    f"{best.position_error_m:.3f} m away",
+                ))  # fmt: skip
 
     def _joints(self, path: str, action: Joints) -> None:
         self.faults.extend(_joint_faults(self.model, action.to, f"{path}.to", limits=True))
@@ -206,9 +263,7 @@ class _Planner:
     def _grip(self, path: str, action: GripperTo | str) -> None:
         if self.gripper is None:
             if self.robot.gripper_joints is None:
-                self.faults.append(
-                    (path, "this robot has no sliding joints of links called finger; name gripper_joints")
-                )
+                self.faults.append((path, NO_GRIPPER))
             return
         width, over_s = (0.0 if action == "close" else self.gripper.width_m), GRIPPER_S
         if isinstance(action, GripperTo):
@@ -221,34 +276,47 @@ class _Planner:
         goal[list(self.gripper.joints)] = self.gripper.positions(width)
         self._append(path, Straight(over_s, self.q, goal))
 
-    def _line(self, path: str, action: Reach | Push) -> None:
+    def _leads(self, path: str) -> bool:
+        """Whether inverse kinematics can lead the tool; a fault if not."""
         chain = self.chain
-        if not self.has_tool:
-            return
         if not self.robot.fixed_base:
             self.faults.append((path, "reach and push need fixed_base: true; use joints"))
-            return
+            return False
         tied = [
             self.model.joints[j].name for j in self.model.chain(chain.link) if self.model.joints[j].mimic is not None
         ]
         if tied or not chain.joints:
             why = f"hangs on joint {tied[0]!r}, which follows another one" if tied else "hangs on no actuated joint"
             self.faults.append((path, f"the tool's link {self.model.links[chain.link].name!r} {why}; use joints"))
+            return False
+        return True
+
+    def _line(self, path: str, action: Reach | Push) -> None:
+        chain = self.chain
+        if not self.has_tool or not self._leads(path):
             return
         here = chain.pose(self.q)
         goal, orient = here.copy(), len(chain.joints) >= 6
         if isinstance(action, Push):
-            goal[:3, 3] += action.by_m
+            goal[:3, 3] += np.asarray(action.by_m)
         else:
-            goal[:3, 3] = action.to_m
+            goal[:3, 3] = np.asarray(action.to_m)
             if action.rotation_deg is not None:
-                goal, orient = pose_matrix(action.to_m, quat_from_euler_deg(action.rotation_deg)), True
+                goal[:3, :3], orient = matrix_from_quat(quat_from_euler_deg(action.rotation_deg)), True
         line = follow_line(chain, self.q, goal, self.model.home, orient=orient)
         if line.missed is not None:
             field_name = "by_m" if isinstance(action, Push) else "to_m"
             self.faults.append((f"{path}.{field_name}", self._missed(chain, line.missed, goal, orient)))
             return
-        self._append(path, Spline(action.over_s, line.fractions, line.knots, self.model.lower, self.model.upper))
+        spline = Spline(action.over_s or 1.0, line.fractions, line.knots, self.model.lower, self.model.upper)
+        if action.over_s is None:
+            slowest = float((spline.peak_speeds / self._speed_limits()).max(initial=0.0))
+            gentle = float(np.linalg.norm(goal[:3, 3] - here[:3, 3])) / GENTLE_M_S
+            spline = replace(spline, duration_s=max(gentle, 2 * slowest, LEAST_S))
+        self._append(path, spline)
+
+    def _speed_limits(self) -> Array:
+        return np.array([min(j.velocity_limit, _default_speed(j.kind, j.velocity_limit)) for j in self.model.joints])
 
     def _missed(self, chain: ToolChain, missed: Solution, goal: Array, orient: bool) -> str:
         """Why a straight line was not followed, and what would help; moves on to the end where that can be reached."""
@@ -280,7 +348,7 @@ class _Planner:
         """Take a segment in, after comparing its fastest moment with the joints' limits."""
         self.segments.append(segment)
         self.q = segment.end
-        limits = np.array([min(j.velocity_limit, _default_speed(j.kind, j.velocity_limit)) for j in self.model.joints])
+        limits = self._speed_limits()
         peaks = segment.peak_speeds
         ratio = peaks / limits
         worst = int(np.argmax(ratio))

@@ -140,8 +140,26 @@ def find_tool(model: RobotModel, robot: Robot, gripper: Gripper | None) -> tuple
     return ToolChain.of(model, len(lengths) - 1 - int(np.argmax(lengths[::-1])), np.eye(4)), faults
 
 
+def grip_axes(model: RobotModel, gripper: Gripper | None) -> tuple[Array, Array]:
+    """The tool's directions in its own frame: where it points, and along which its fingers move, [3] each.
+
+    Without a gripper a tool points along z, as ROS has it, and y counts as the other direction.
+    """
+    if gripper is None:
+        return np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0])
+    _, _, axis, slide = _grasp_frame(model, gripper)
+    slide = slide - axis * float(axis @ slide)
+    return axis, slide / np.linalg.norm(slide)
+
+
 def _grasp_point(model: RobotModel, gripper: Gripper) -> tuple[int, Array]:
-    """The hand (parent of the first finger), and the middle of the closed fingers at ``GRASP_DEPTH`` of their length.
+    hand, point, _, _ = _grasp_frame(model, gripper)
+    return hand, point
+
+
+def _grasp_frame(model: RobotModel, gripper: Gripper) -> tuple[int, Array, Array, Array]:
+    """The hand (parent of the first finger), and in its frame the middle of the closed fingers at ``GRASP_DEPTH`` of
+    their length, the direction of approach and that in which the first finger slides.
 
     The approach direction is the axis of the hand's frame along which the fingers stand out most, across their motion.
     """
@@ -159,13 +177,14 @@ def _grasp_point(model: RobotModel, gripper: Gripper) -> tuple[int, Array]:
         points.append(local @ pose[:3, :3].T + pose[:3, 3])
     cloud = np.concatenate(points)
     start = frames.mean(axis=0)
-    if not len(cloud):
-        return max(hand, 0), start
     slide = (to_hand @ world[first.link])[:3, :3] @ first.axis
+    if not len(cloud):
+        across = np.eye(3)[2 if abs(slide[2]) < 0.5 else 0]
+        return max(hand, 0), start, across, slide
     middle = (cloud.min(axis=0) + cloud.max(axis=0)) / 2
     outward = middle - slide * float(slide @ middle)
     axis = np.zeros(3)
     axis[int(np.argmax(np.abs(outward)))] = np.sign(outward[int(np.argmax(np.abs(outward)))]) or 1.0
     tip, root = float((cloud @ axis).max()), float(start @ axis)
     point = start + axis * (tip - root) * GRASP_DEPTH
-    return max(hand, 0), point
+    return max(hand, 0), point, axis, slide

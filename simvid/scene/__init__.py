@@ -4,6 +4,27 @@ These files go without ``from __future__ import annotations``: pydantic would co
 which costs a tenth of the time that ``load_scene`` takes.
 """
 
+from simvid.scene.actions import (
+    Action,
+    Gait,
+    Grasp,
+    GripperTo,
+    Handover,
+    Joints,
+    Lift,
+    MoveBase,
+    Open,
+    Pour,
+    Push,
+    Reach,
+    ScriptNoise,
+    SetDown,
+    Target,
+    Velocity,
+    Wait,
+    WaitUntil,
+    Wipe,
+)
 from simvid.scene.base import Model, OneOf, Pose
 from simvid.scene.bodies import (
     Arrange,
@@ -52,7 +73,8 @@ from simvid.scene.deformables import (
 from simvid.scene.distributions import Jitter, LogUniform, Normal, Place, Random, Uniform
 from simvid.scene.lenses import Fisheye, Lens, Orthographic, Pinhole
 from simvid.scene.materials import Look, Material
-from simvid.scene.robots import Action, Control, GripperTo, Joints, Push, Reach, Robot, Tool, Velocity, Wait
+from simvid.scene.predicates import Predicate
+from simvid.scene.robots import Control, Robot, Tool
 from simvid.scene.scene import Ground, Label, LookName, Physics, Refine, Scene
 from simvid.scene.sensors import DepthSensor, Focus, Noise, Rolling, Sensor, Shutter, WhiteBalance
 from simvid.scene.shapes import (
@@ -73,11 +95,12 @@ from simvid.scene.shapes import (
 __all__ = [
     "Action", "Arrange", "Ball", "Body", "Bowl", "Box", "Camera", "CameraKeyframe", "CameraPose", "Capsule",
     "Cloth", "Compound", "CompoundPart", "Cone", "Control", "Cylinder", "Deformable", "DeformableKind",
-    "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Granular", "Grid", "GripperTo", "Ground", "Hinge",
-    "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Light", "Line", "Liquid", "LogUniform",
-    "Look", "LookName", "Material", "MeshShape", "Model", "Motion", "Mount", "Noise", "Normal", "OneOf", "Orbit",
-    "Orthographic", "Physics", "Pinhole", "Place", "Places", "Plastic", "PointLight", "Pose", "Push", "Random",
-    "Reach", "Refine", "Rig", "Ring", "Robot", "Rolling", "Rope", "Scatter", "Scene", "Sensor", "Shape", "Shutter",
-    "Sky", "Slider", "Snow", "Solid", "Sphere", "SplatShape", "Stack", "Stereo", "Sun", "Tool", "Triangle",
-    "Uniform", "Velocity", "Wait", "Weld", "WhiteBalance",
+    "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Gait", "Granular", "Grasp", "Grid", "GripperTo",
+    "Ground", "Handover", "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Lift",
+    "Light", "Line", "Liquid", "LogUniform", "Look", "LookName", "Material", "MeshShape", "Model", "Motion",
+    "Mount", "MoveBase", "Noise", "Normal", "OneOf", "Open", "Orbit", "Orthographic", "Physics", "Pinhole",
+    "Place", "Places", "Plastic", "PointLight", "Pose", "Pour", "Predicate", "Push", "Random", "Reach",
+    "Refine", "Rig", "Ring", "Robot", "Rolling", "Rope", "Scatter", "Scene", "ScriptNoise", "Sensor", "SetDown",
+    "Shape", "Shutter", "Sky", "Slider", "Snow", "Solid", "Sphere", "SplatShape", "Stack", "Stereo", "Sun",
+    "Target", "Tool", "Triangle", "Uniform", "Velocity", "Wait", "WaitUntil", "Weld", "WhiteBalance", "Wipe",
 ]  # fmt: skip

@@ -3,22 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Field
 
-from simvid.scene.base import (
-    MAPPING_ARM,
-    TEXT_ARM,
-    Model,
-    Name,
-    NonNegative,
-    Number,
-    OneOf,
-    Pose,
-    Positive,
-    Vec3,
-    as_tuple,
-    text_or_mapping,
-)
+from simvid.scene.actions import Action, ScriptNoise
+from simvid.scene.base import Model, Name, NonNegative, Number, Pose, Positive, Vec3, as_tuple
 from simvid.scene.materials import LookRef
 from simvid.scene.rules import Problem, Rule
 
@@ -31,69 +19,6 @@ class Control(Model):
     """Overrides the model file's position gain [N m/rad or N/m]."""
     damping: NonNegative | None = None
     """Overrides the model file's velocity gain [N m s/rad or N s/m]."""
-
-
-class Joints(Model):
-    """Move joints to positions along a smooth (minimum-jerk) path."""
-
-    to: dict[str, Number]
-    """Joint name -> position [rad or m]; joints not named stay."""
-    over_s: Positive
-
-
-class Velocity(Model):
-    """Hold joint speeds."""
-
-    joints: dict[str, Number]
-    """Joint name -> speed [rad/s or m/s]."""
-    for_s: Positive
-
-
-class Reach(Model):
-    """Move the tool to a point, on a straight line, by inverse kinematics."""
-
-    to_m: Vec3
-    """World point for the tool's centre [m]."""
-    rotation_deg: Vec3 | None = None
-    """World orientation of the tool (roll, pitch, yaw) [deg]; None keeps the present one."""
-    over_s: Positive
-
-
-class Push(Model):
-    """Move the tool by a vector, on a straight line, keeping its orientation."""
-
-    by_m: Vec3
-    over_s: Positive
-
-
-class GripperTo(Model):
-    """Set the width between the fingers."""
-
-    width_m: NonNegative
-    over_s: Positive = 0.4
-
-
-class Wait(Model):
-    """Hold still."""
-
-    for_s: Positive
-
-
-class Action(OneOf):
-    """One step of a script; they run one after another."""
-
-    joints: Joints | None = None
-    velocity: Velocity | None = None
-    reach: Reach | None = None
-    push: Push | None = None
-    gripper: (
-        Annotated[
-            Annotated[Literal["open", "close"], Tag(TEXT_ARM)] | Annotated[GripperTo, Tag(MAPPING_ARM)],
-            Discriminator(text_or_mapping),
-        ]
-        | None
-    ) = None
-    wait: Wait | None = None
 
 
 class Tool(Model):
@@ -132,7 +57,11 @@ class Robot(Model):
     """Default: the link between the fingers, or the last link of the longest chain."""
     gripper_joints: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] | None = None
     """Default: the sliding joints of links called finger."""
+    base_joints: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] | None = None
+    """Joints that ``move_base`` drives: one or two that slide, and one that turns. Default: those before the arm."""
     script: Annotated[tuple[Action, ...], BeforeValidator(as_tuple)] = ()
+    noise: ScriptNoise | None = None
+    """Small faults of the script."""
     friction: Annotated[float, Field(ge=0, le=10)] | None = None
     """Overrides the friction of all links' colliders."""
     look: LookRef | None = None

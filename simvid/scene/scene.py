@@ -13,6 +13,7 @@ from simvid.scene.cameras import Camera, Light, Rig, Sky, Sun
 from simvid.scene.distributions import Random
 from simvid.scene.library import LIBRARY
 from simvid.scene.materials import LookRef, Material, MaterialRef
+from simvid.scene.predicates import Predicate
 from simvid.scene.robots import Robot
 from simvid.scene.rules import Loc, Problem, Rule
 
@@ -143,6 +144,8 @@ class Scene(Model):
         Light(sun=Sun(direction=(-0.4, 0.3, -1.0))),
         Light(sky=Sky()),
     )
+    success: Annotated[tuple[Predicate, ...], BeforeValidator(as_tuple)] = ()
+    """What must be true at the last frame for the task to have succeeded; goes into the clip's record."""
     randomize: Annotated[dict[str, Random], Field(max_length=256)] = Field(default_factory=dict)
     """Dotted path -> distribution; ``bodies.block.material.friction: {uniform: [0.3, 0.9]}``."""
     render: str = "cpu"

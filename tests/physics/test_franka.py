@@ -137,6 +137,7 @@ def test_the_cube_ends_on_the_board_where_it_was_wanted(pick: Trajectory, pick_s
     last = poses(pick, "cube")[-1]
     wanted = pick_scene.robots[0].script[5].reach
     assert wanted is not None
+    assert wanted.to_m is not None
     assert np.linalg.norm(last[:2] - wanted.to_m[:2]) < 0.02
     assert last[2] == pytest.approx(0.0135 + 0.025, abs=0.003)  # board thickness + half the cube
     assert uprightness(pick, "cube")[-1] > 0.999

@@ -8,11 +8,13 @@ from typing import Any
 import mujoco
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.assets.robots import load_robot
 from simvid.errors import PhysicsError
 from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton_robots import fold_damping
 from simvid.physics.newton_world import build_world
 from simvid.physics.scripts import plan_script
 from simvid.rotations import pose_vector
@@ -23,7 +25,7 @@ from simvid.trajectory import Trajectory
 MODELS = "package://genesis/assets/"
 PANDA = MODELS + "xml/franka_emika_panda/panda.xml"
 EXACT = (
-    "jnt_type", "jnt_range", "jnt_axis", "jnt_pos", "jnt_solref", "jnt_margin", "dof_damping", "dof_armature",
+    "jnt_type", "jnt_range", "jnt_axis", "jnt_pos", "jnt_solref", "jnt_margin", "dof_damping",
     "dof_frictionloss", "eq_data", "eq_solref", "eq_solimp", "tendon_range", "tendon_stiffness", "wrap_prm",
     "actuator_gear", "actuator_forcerange", "actuator_trntype",
 )  # fmt: skip
@@ -60,6 +62,35 @@ def run(assets: SceneAssets) -> Trajectory:
     return NewtonPhysics().simulate(assets)
 
 
+def servo_damping(m: mujoco.MjModel) -> NDArray[np.float64]:
+    """Of servos that act on one joint, per degree of freedom."""
+    found = np.zeros(m.nv)
+    for a in np.flatnonzero(m.actuator_trntype == int(mujoco.mjtTrn.mjTRN_JOINT)):
+        found[m.jnt_dofadr[m.actuator_trnid[a, 0]]] -= m.actuator_biasprm[a, 2] * m.actuator_gear[a, 0] ** 2
+    return found
+
+
+def test_folded_damping_takes_the_steps_of_implicitfast() -> None:
+    """Without contacts M + h D as armature under Euler is implicitfast's own equation."""
+    spec = mujoco.MjSpec.from_string(scene_of(robot(PANDA)).robots[0].xml)
+    for actuator in list(spec.actuators):
+        if actuator.trntype == mujoco.mjtTrn.mjTRN_TENDON:  # its damping stays explicit
+            spec.delete(actuator)
+    ends = []
+    for folded in (False, True):
+        m = spec.compile()
+        if folded:
+            fold_damping(m)
+        else:
+            m.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+        d = mujoco.MjData(m)
+        d.qpos[:7] = (0, 0, 0, -1.57, 0, 1.57, -0.78)
+        d.ctrl[:] = (0.4, 0.3, 0.2, -2.0, 0.1, 2.0, 0.0)
+        mujoco.mj_step(m, d, 200)
+        ends.append(np.concatenate([d.qpos, d.qvel]))
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("model", "fixed"),
     [
@@ -85,6 +116,7 @@ def test_the_compiled_robot_is_that_of_the_file(model: str, fixed: bool) -> None
         assert np.array_equal(getattr(ours, name)[2:], getattr(plain, name)[1:]), name
     for name in EXACT:
         assert np.array_equal(getattr(ours, name), getattr(plain, name)), name
+    assert np.array_equal(ours.dof_armature > plain.dof_armature, servo_damping(ours) + ours.dof_damping > 0)
     touching = [(plain.geom_contype | plain.geom_conaffinity) != 0, (ours.geom_contype | ours.geom_conaffinity) != 0]
     for name in ("geom_friction", "geom_condim", "geom_solref", "geom_solimp", "geom_priority"):
         assert np.array_equal(getattr(ours, name)[touching[1]], getattr(plain, name)[touching[0]]), name

@@ -11,7 +11,7 @@ import pytest
 
 from simvid.assets.robots import RobotModel, load_robot
 from simvid.errors import SceneError
-from simvid.physics.scripts import JointTargets, check_robot, plan_script, script_duration_s
+from simvid.physics.scripts import GRIPPER_S, JointTargets, check_robot, plan_script
 from simvid.physics.segments import Spline, minimum_jerk
 from simvid.physics.tools import find_gripper, find_tool
 from simvid.rotations import quat_from_euler_deg
@@ -42,7 +42,10 @@ def reach(x: float, y: float, z: float, over_s: float, **more: Any) -> dict[str,
 
 
 def plan(model: RobotModel, arm: Robot, duration_s: float | None = None) -> JointTargets:
-    duration = script_duration_s(arm) + 0.1 if duration_s is None else duration_s
+    spans = [
+        GRIPPER_S if isinstance(a.value, str) else getattr(a.value, "for_s", None) or a.value.over_s for a in arm.script
+    ]
+    duration = sum(spans) + 0.1 if duration_s is None else duration_s
     return plan_script(model, arm, np.arange(round(duration / STEP_S) + 1, dtype=np.float64) * STEP_S)
 
 

@@ -1,0 +1,182 @@
+"""Joint paths around obstacles: straight where that is free, else RRT-connect, then shortcuts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.physics.segments import Spline
+
+Array = NDArray[np.float64]
+STEP_RAD = 0.05
+"""Largest change of a joint [rad or m] between two configurations that are checked."""
+REACH_RAD = 0.6
+"""Longest branch of a tree."""
+MAX_NODES, MAX_CHECKS = 400, 8000
+"""Branches that are tried, and configurations that are looked at, before giving up."""
+SHORTCUTS = 60
+PACE, LOADED_PACE = 2.0, 1.2
+"""Fastest speed of a joint on these paths, where its limit allows it [rad/s or m/s]; and with something in the hand."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A path and what it cost.
+
+    Attributes:
+        corners: joint positions, straight in between, [K, J].
+        checks: configurations that were looked at.
+        nodes: branches that were tried.
+    """
+
+    corners: Array
+    checks: int
+    nodes: int
+
+
+@dataclass(eq=False)
+class Planner:
+    """Finds paths for the joints of a chain.
+
+    Attributes:
+        free: whether joint positions [J] touch nothing.
+        columns: joints that may move.
+        low, high: their limits, finite.
+        rng: for the samples.
+    """
+
+    free: Callable[[Array], bool]
+    columns: list[int]
+    low: Array
+    high: Array
+    rng: np.random.Generator
+    checks: int = field(default=0, init=False)
+
+    def path(self, start: Array, goal: Array) -> Found | None:
+        """A free path, None where none was found within ``MAX_NODES`` and ``MAX_CHECKS``.
+
+        RRT-connect (Kuffner and LaValle 2000): two trees grow from both ends, each towards a random sample and then as
+        far as it gets towards the other.
+        """
+        self.checks = 0
+        if self._edge(start, goal):
+            return Found(np.stack([start, goal]), self.checks, 0)
+        trees = [_Tree(start), _Tree(goal)]
+        for node in range(1, MAX_NODES + 1):
+            if self.checks > MAX_CHECKS:
+                return None
+            sample = start.copy()
+            sample[self.columns] = self.rng.uniform(self.low, self.high)
+            grown = self._extend(trees[0], sample)
+            if grown is not None and (met := self._connect(trees[1], trees[0].nodes[grown])) is not None:
+                one, two = trees[0].back(grown), trees[1].back(met)
+                way = one[::-1] + two[1:] if np.array_equal(one[-1], start) else two[::-1] + one[1:]
+                corners = self._shortened(np.stack(way))
+                return Found(corners, self.checks, node)
+            trees.reverse()
+        return None
+
+    def _edge(self, a: Array, b: Array) -> bool:
+        """Whether the straight way between two configurations is free; its middle is looked at first."""
+        count = max(1, int(np.ceil(float(np.abs(b - a).max()) / STEP_RAD)))
+        order = sorted(range(1, count + 1), key=lambda k: abs(k - count / 2))
+        for k in order:
+            self.checks += 1
+            if not self.free(a + (b - a) * (k / count)):
+                return False
+        return True
+
+    def _extend(self, tree: _Tree, sample: Array) -> int | None:
+        near = tree.nearest(sample)
+        way = sample - tree.nodes[near]
+        length = float(np.linalg.norm(way))
+        q = tree.nodes[near] + way * min(1.0, REACH_RAD / max(length, 1e-12))
+        return tree.add(q, near) if self._edge(tree.nodes[near], q) else None
+
+    def _connect(self, tree: _Tree, q: Array) -> int | None:
+        for _ in range(40):
+            added = self._extend(tree, q)
+            if added is None:
+                return None
+            if float(np.abs(tree.nodes[added] - q).max()) < 1e-9:
+                return added
+        return None
+
+    def _shortened(self, corners: Array) -> Array:
+        """Cut corners where the straight way is free: first greedily from the start, then at random."""
+        kept = [corners[0]]
+        k = 0
+        while k < len(corners) - 1:
+            far = next(j for j in range(len(corners) - 1, k, -1) if j == k + 1 or self._edge(corners[k], corners[j]))
+            kept.append(corners[far])
+            k = far
+        way = np.stack(kept)
+        for _ in range(SHORTCUTS if len(way) > 2 else 0):
+            k = int(self.rng.integers(1, len(way) - 1))
+            a, b = self.rng.uniform(0, 1, 2)
+            before, after = way[k] + (way[k - 1] - way[k]) * a, way[k] + (way[k + 1] - way[k]) * b
+            if self._edge(before, after):
+                way = np.concatenate([way[:k], before[None], after[None], way[k + 1 :]])
+                if len(way) > 12:
+                    break
+        return way
+
+
+@dataclass(eq=False)
+class _Tree:
+    """Configurations, each with the one that it was reached from."""
+
+    root: Array
+    nodes: list[Array] = field(init=False)
+    above: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.nodes, self.above = [self.root], [-1]
+
+    def nearest(self, q: Array) -> int:
+        return int(np.argmin(np.linalg.norm(np.stack(self.nodes) - q, axis=1)))
+
+    def add(self, q: Array, above: int) -> int:
+        self.nodes.append(q)
+        self.above.append(above)
+        return len(self.nodes) - 1
+
+    def back(self, node: int) -> list[Array]:
+        """From a node to the root."""
+        way = []
+        while node >= 0:
+            way.append(self.nodes[node])
+            node = self.above[node]
+        return way
+
+
+def timed(
+    corners: Array, limits: Array, lower: Array, upper: Array, over_s: float | None = None, pace: float = PACE
+) -> Spline:
+    """A path through corners with minimum-jerk timing, as quick as a pace and the joints' speed limits allow.
+
+    Corners are rounded: the path is sampled evenly by length, and averaged over neighbours.
+
+    Args:
+        corners: [K, J].
+        limits: of speed [rad/s or m/s], [J].
+        lower, upper: of position, [J].
+        over_s: takes this long instead, if given.
+        pace: fastest speed of any joint [rad/s or m/s].
+    """
+    lengths = np.abs(np.diff(corners, axis=0)).max(axis=1, initial=0.0)
+    at = np.concatenate([[0.0], np.cumsum(lengths)])
+    count = int(np.clip(np.ceil(at[-1] / STEP_RAD), 8, 400))
+    even = np.linspace(0.0, at[-1], count + 1)
+    knots = np.stack([np.interp(even, at, corners[:, j]) for j in range(corners.shape[1])], axis=1)
+    if len(corners) > 2:
+        for _ in range(2):
+            knots[1:-1] = 0.25 * knots[:-2] + 0.5 * knots[1:-1] + 0.25 * knots[2:]
+    spline = Spline(over_s or 1.0, np.linspace(0, 1, count + 1), knots, lower, upper)
+    fastest = float((spline.peak_speeds / np.minimum(limits, pace)).max(initial=0.0))
+    if over_s is not None:
+        return spline
+    return Spline(max(0.15, fastest), spline.fractions, knots, lower, upper)

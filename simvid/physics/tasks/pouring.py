@@ -1,0 +1,112 @@
+"""Pour what is in a held vessel into another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.physics.segments import Segment
+from simvid.physics.tasks.arm import SETTLE_S, Arm, Motions
+from simvid.physics.tasks.places import place_of
+from simvid.physics.tasks.reaching import along, out_of_reach, postures
+from simvid.rotations import pose_matrix, quat_from_euler_deg
+from simvid.scene import Pour
+
+Array = NDArray[np.float64]
+POSES = 24
+YAWS_DEG = (0, 30, -30, 60, -60, 90, -90, 120, -120)
+"""How far the vessel may be turned about the vertical before it is tilted."""
+POSTURES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """A way to pour: the tool before the tilt [4, 4], its joint positions [J], and the poses of the tilt."""
+
+    upright: Array
+    q: Array
+    poses: list[Array]
+
+
+def pour(arm: Arm, action: Pour) -> Motions:
+    """The lip over the place, tilt about the lip, wait, tilt back.
+
+    The lip is the point of the vessel's upper rim that becomes its lowest. Which way it tilts is what the arm can do:
+    about the line between the fingers, or about the way the hand points, the vessel turned about the vertical.
+    """
+    if arm.held is None:
+        arm.refuse("pour needs a vessel in the hand; grasp it first")
+    arm.still_held()
+    place = place_of(action.into, arm.situation.moment(), "top")
+    way, route = _chosen(arm, action, place + np.array([0.0, 0.0, action.height_m]))
+    yield route
+    yield arm.hold(SETTLE_S)
+    yield arm.way(way.poses, action.over_s, below=".tilt_deg")
+    yield arm.hold(action.hold_s)
+    yield arm.way([*way.poses[-2::-1], way.upright], 0.7 * action.over_s, below=".tilt_deg")
+
+
+def _chosen(arm: Arm, action: Pour, lip_at: Array) -> tuple[_Way, Segment]:
+    """The first way that the arm can go without touching anything, and the path to it."""
+    assert arm.held is not None
+    carried = frozenset({arm.held.part})
+    first: Array | None = None
+    touched = ""
+    for upright, axis in _uprights(arm, lip_at):
+        first = upright if first is None else first
+        poses = _tilted(upright, lip_at, axis, action.tilt_deg)
+        for posture in postures(arm.chain, upright, arm.q, arm.rng, orient=arm.orient)[:POSTURES]:
+            if (hit := arm.hit(posture.q)) is not None:
+                touched = touched or hit
+                continue
+            knots, missed = along(arm.chain, poses, posture.q, orient=arm.orient)
+            if missed is not None:
+                continue
+            hits = [hit for q in knots[::6] if (hit := arm.hit(q, carried)) is not None]
+            route = None if hits else arm.route(posture.q, arm.freely())
+            if route is not None:
+                return _Way(upright, posture.q, poses), route
+            touched = touched or (hits[0] if hits else "no free path there was found")
+    assert first is not None
+    why = f" without touching something ({touched}); raise height_m" if touched else (
+        "; " + out_of_reach(arm.chain, first, arm.q, orient=arm.orient)
+    )  # fmt: skip
+    arm.refuse(f"the arm cannot tilt what it holds by {action.tilt_deg:g} deg there{why}", ".into")
+
+
+def _uprights(arm: Arm, lip_at: Array) -> Iterator[tuple[Array, Array]]:
+    """Tool poses with the vessel upright and its lip at a point, and the level axis to tilt about."""
+    assert arm.held is not None
+    moment = arm.situation.moment()
+    corners = moment.corners(arm.held.part)
+    top = corners.mean(axis=0)
+    top[2] = corners[:, 2].max()
+    size = np.ptp(corners[:, :2], axis=0).min() / 2
+    tool = arm.told()
+    for yaw in YAWS_DEG:
+        turn = pose_matrix(np.zeros(3), quat_from_euler_deg((0, 0, yaw)))
+        turned = turn @ tool
+        over = turn[:3, :3] @ top
+        for direction in (arm.approach, arm.slide):
+            level = turned[:3, :3] @ direction * (1, 1, 0)
+            if np.linalg.norm(level) < 0.5:
+                continue
+            level /= np.linalg.norm(level)
+            for axis in (level, -level):
+                upright = turned.copy()
+                upright[:3, 3] += lip_at - (over + np.cross(axis, [0.0, 0.0, 1.0]) * size)
+                yield upright, axis
+
+
+def _tilted(upright: Array, lip: Array, axis: Array, by_deg: float) -> list[Array]:
+    """Tool poses that turn about a point."""
+    poses = []
+    for share in np.linspace(0, 1, POSES + 1)[1:]:
+        half = np.radians(by_deg) * share / 2
+        turn = pose_matrix(np.zeros(3), [np.cos(half), *(np.sin(half) * axis)])
+        turn[:3, 3] = lip - turn[:3, :3] @ lip
+        poses.append(turn @ upright)
+    return poses
