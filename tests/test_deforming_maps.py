@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from simvid.assets.mass import mesh_volume_inertia
 from simvid.assets.solidity import mesh_problems
@@ -19,7 +22,7 @@ from simvid.trajectory import Contacts, Part, ParticleForm, ParticleMotion, Traj
 
 RNG = np.random.default_rng(11)
 H = 0.1
-GRID = np.stack(np.meshgrid(*[np.arange(10) * H - 0.45] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+GRID: NDArray[Any] = np.stack(np.meshgrid(*[np.arange(10) * H - 0.45] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 TURN = matrix_from_quat(quat_from_euler_deg((20, -35, 70)))
 AFFINE = {
     "rotation": TURN, "stretch": np.diag([1.6, 0.7, 1.0]), "shear": np.array([[1, 0.5, 0], [0, 1, 0], [0, 0.2, 1]]),

@@ -54,11 +54,11 @@ def asked_of(chosen: ChosenRefiner, look: str, seed: int = 0) -> Asked:
     Raises:
         SceneError: it does not know the look; the text lists those it does.
     """
-    known = {name: name for name in LOOKS}
+    known: dict[str, LookName] = {name: name for name in LOOKS}
     if chosen.use.looks_are_light and look in known:
         return Asked(known[look], AS_RENDERED)
     if chosen.use.looks_are_light and look != AS_RENDERED:
-        names = dict.fromkeys((AS_RENDERED, *LOOKS))
+        names: dict[str, object] = {name: None for name in (AS_RENDERED, *LOOKS)}
         raise SceneError(f"the refiner {chosen.record.entry!r} knows no look {look!r}\n  hint: {hint(look, names)}")
     chosen.use.refine(iter(()), look=look, seed=seed)
     return Asked(None, look)

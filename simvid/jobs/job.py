@@ -145,9 +145,8 @@ class Job:
     @cached_property
     def input_hash(self) -> str:
         """Of everything that the clip depends on, known before any stage has run."""
-        stages = [self.physics_inputs]
+        stages, key = [self.physics_inputs], hash_of(self.physics_inputs)
         if self.renderer is not None:
-            key = hash_of(self.physics_inputs)
             stages += [render_inputs(self.drawn, c.name, self.renderer.record, key) for c in self.scene.views]
         if self.refiner is not None:
             stages.append(refine_inputs(self.refiner.record, self.scene.refine.look, self.scene.seed, {}))

@@ -37,7 +37,7 @@ from simvid.trajectory import ParticleMotion, Trajectory
 Array: TypeAlias = NDArray[Any]
 RNG = np.random.default_rng(2)
 TURN = matrix_from_quat(quat_from_euler_deg((20, -35, 70)))
-GRID = np.stack(np.meshgrid(*[np.arange(6) * 0.2 - 0.5] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+GRID: NDArray[Any] = np.stack(np.meshgrid(*[np.arange(6) * 0.2 - 0.5] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def cloud(count: int = 200) -> Appearance:
