@@ -58,7 +58,7 @@ def asked_of(chosen: ChosenRefiner, look: str, seed: int = 0) -> Asked:
     if chosen.use.looks_are_light and look in known:
         return Asked(known[look], AS_RENDERED)
     if chosen.use.looks_are_light and look != AS_RENDERED:
-        names: dict[str, object] = {name: None for name in (AS_RENDERED, *LOOKS)}
+        names: dict[str, None] = dict.fromkeys((str(AS_RENDERED), *LOOKS))
         raise SceneError(f"the refiner {chosen.record.entry!r} knows no look {look!r}\n  hint: {hint(look, names)}")
     chosen.use.refine(iter(()), look=look, seed=seed)
     return Asked(None, look)
