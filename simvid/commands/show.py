@@ -51,11 +51,21 @@ def _lines(clip: Clip) -> Iterator[str]:
         head, *conditions = record.success.lines()
         yield f"  task {head}"
         yield from (f"    {text}" for text in conditions)
-    for robot in clip.trajectory.robots:
-        yield from (f"  {robot.name} at {t:.2f} s: {text}" for t, text in robot.log)
+    yield from _logs(clip)
     if record.checks:
         yield "  self-checks"
     for check in record.checks:
         yield f"    {check.line()}"
     for stage in record.stages:
         yield f"  stage {stage.stage:<24} {stage.wall_s:6.1f} s  {stage.key[:16]}"
+
+
+def _logs(clip: Clip) -> Iterator[str]:
+    """What the robots did when."""
+    try:
+        robots = clip.trajectory.robots
+    except ClipError:
+        yield "  what robots did cannot be read: the trajectory is damaged (--verify says more)"
+        return
+    for robot in robots:
+        yield from (f"  {robot.name} at {t:.2f} s: {text}" for t, text in robot.log)

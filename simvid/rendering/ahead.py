@@ -22,8 +22,8 @@ from typing import Any
 from simvid.assets.cache import cache_folder, key_of, write_atomically
 from simvid.rendering.threads import usable_cores
 
-LATER = ("simvid.rendering.developing",)
-"""Modules of kernels that only sensors, motion blur and depth of field call."""
+LATER = ("simvid.rendering.developing", "simvid.rendering.deforming")
+"""Modules of kernels that only sensors, motion blur and depth of field call, or bodies that deform."""
 TIME_LIMIT_S = 300.0
 """A machine on which compiling takes longer gains nothing by waiting for it."""
 SCENE: dict[str, Any] = {

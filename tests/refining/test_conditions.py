@@ -98,7 +98,9 @@ def test_nan_is_refused(name: str) -> None:
 def test_frames_must_be_alike() -> None:
     one, other = encode_frame(labels(), 1.0), encode_frame({"rgb": labels()["rgb"]}, 1.0)
     assert len(stack([one, one])) == 2
-    with pytest.raises(SimvidError, match="frame 1: its size or labels differ"):
+    with pytest.raises(
+        SimvidError, match="frame 1: expected the labels of frame 0; it differs in depth, motion, normals"
+    ):
         stack([one, other])
     with pytest.raises(SimvidError, match="got none"):
         stack([])
