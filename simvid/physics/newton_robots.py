@@ -127,8 +127,11 @@ def fold_damping(m: Any) -> None:
 
     ``implicitfast`` solves (M + h D) a = f, with D the damping of joints and servos, but finds contact forces for M
     alone. A servo with D h about as large as M then accelerates less than its contacts believe, and what it holds
-    slips through its fingers by millimetres at every start and stop. With h D as armature both see the same, and the
-    step itself stays what it was. Servos that act on tendons keep their explicit damping.
+    slips through its fingers by millimetres at every start and stop. With h D as armature both see the same, and
+    without constraints the step itself stays what it was. Servos that act on tendons keep their explicit damping.
+
+    A limit: a servo at its force limit has no damping, and ``implicitfast`` drops its D, but the armature stays. It
+    then speeds up as if its inertia were M + h D: too slowly, by an error of first order in h (docs/robots.md).
     """
     h = float(m.opt.timestep)
     m.dof_armature += h * m.dof_damping
