@@ -226,7 +226,7 @@ class _Planner:
         for name in ("to_m", "to", "at", "at_m", "into", "center"):
             given = getattr(value, name, None)
             point = given.point_m if isinstance(given, Target) else given
-            if point is None or isinstance(value, Push):
+            if point is None or isinstance(point, str) or isinstance(value, Push):  # a handover's "to" names a robot
                 continue
             place = np.asarray(point) + (given.offset_m if isinstance(given, Target) else 0.0)
             best = nearest(self.chain, pose_matrix(place), self.model.home, orient=False)

@@ -119,7 +119,8 @@ def test_deltas_lead_from_the_pose_to_the_target() -> None:
         (scene_text("{reach: {to: [0, 0, 0.05]}}"), ["script[0].reach.to", "(0.000, 0.000, 0.050) m"]),
         (scene_text("{grasp: {body: think}}"), ["script[0].grasp.body", "'think'", "did you mean 'thing'?"]),
         (scene_text("{place: {at: [0.5, 0.2, 0]}}"), ["script[0].place", "grasp it first"]),
-        (scene_text("{wait: {for_s: 0.1}}", at="[0.555, 0, 0.6]"), ["robots[0]", "start 'arm' in another pose"]),
+        (scene_text("{wait: {for_s: 0.1}}", at="[0.555, 0, 0.6]"), ["bodies[0] (thing)", "'thing' and 'arm/hand' are",
+          "inside each other at t = 0", "start 'arm' in another pose (initial_joints), or move 'thing'"]),
         (scene_text("{gait: {for_s: 0.5}}"), ["script[0].gait", "four legs"]),
         (scene_text("{move_base: {to_m: [1, 0]}}"), ["script[0].move_base", "slide over the ground"]),
         (scene_text("{open: {body: thing, by_m: 0.1}}"), ["script[0].open.body", "no slider or hinge"]),
@@ -130,3 +131,10 @@ def test_what_cannot_be_done_is_one_clear_error(text: str, said: list[str]) -> N
     for words in said:
         assert words in message
     assert len(message.splitlines()) == 1
+
+
+def test_a_handover_names_a_robot_and_its_meeting_point_must_be_in_reach(root: Path) -> None:
+    path = root / "scenes" / "task_handover.yaml"
+    prepared(load_scene(path))
+    with pytest.raises(SceneError, match=r"robots\[0\]\.script\[1\]\.handover\.at_m .*is out of reach"):
+        prepared(load_scene(path, ["robots[0].script[1].handover.at_m=[3, 0, 0.35]"]))
