@@ -28,6 +28,8 @@ FIRST_PORT, PORTS = 8080, 50
 """Without ``--port`` the first free one of so many."""
 IDLE_S = 0.5
 TROUBLE = "the meshes, robots or captures of the scene cannot be read."
+LOADING_S = 60.0
+"""Longest wait for Gaussians that are still being read when the page closes."""
 
 
 class Viewer:
@@ -111,9 +113,13 @@ class Viewer:
             self.panel.show_picture(pictures.with_legend(pictures.blended(label, frame, share), label))
 
     def close(self) -> None:
-        """Close the page and free the port."""
+        """Close the page and free the port.
+
+        Gaussians that are still being read are waited for: a thread inside compiled code when Python ends aborts it.
+        """
         with contextlib.redirect_stdout(io.StringIO()):
             self._server.stop()
+        self._loader.join(LOADING_S)
 
     def _new(self, what: str, value: object) -> bool:
         """Whether a value has changed since it was last asked for."""
