@@ -6,6 +6,7 @@ Nothing moves: depth, ids and flow of such a pass are those of the clip, so that
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -16,13 +17,15 @@ from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
 from simvid.catalogue import hint
 from simvid.clip import Clip
-from simvid.clips.records import CoarseRecord
-from simvid.clips.stage_store import StageWork
+from simvid.clips.records import TRAJECTORY_FILE, CoarseRecord, RefinedRecord
+from simvid.clips.stage_store import Stage, StageStore, StageWork
 from simvid.clips.writing import Progress, View, write_camera
 from simvid.errors import SceneError, SimvidError
 from simvid.frames import LABEL_ARRAYS, CameraPath, arrays_of
 from simvid.jobs.backends import ChosenRefiner, ChosenRenderer, renderer_of
 from simvid.jobs.label_files import watchers_of
+from simvid.jobs.stage_inputs import render_inputs
+from simvid.progress import Reporter
 from simvid.refining.base import ClipContext, ListeningRefiner, Refiner
 from simvid.rendering.environment import environment_of
 from simvid.rendering.light_summary import summarise
@@ -136,6 +139,34 @@ def pass_of_clip(clip: Clip, chosen: ChosenRefiner, asked: Asked) -> CoarsePass 
     if asked.light is None and not lacking:
         return None
     return coarse_pass(prepare(clip.scene), chosen.use.reads, asked.light)
+
+
+def pass_of_refinement(clip: Clip, record: RefinedRecord) -> CoarsePass | None:
+    """What a refinement was made from, in colour alone; None where that is the clip's own frames.
+
+    Raises:
+        SceneError: the scene's files are no longer there, or it cannot be drawn.
+    """
+    if record.coarse is None:
+        return None
+    light = next((name for name in LOOKS if name == record.coarse.look), None)
+    return coarse_pass(prepare(clip.scene), (), None if light == clip.scene.look else light)
+
+
+def drawn_of_clip(clip: Clip, camera: str, store: StageStore, again: CoarsePass, reporter: Reporter) -> Stage:
+    """The coarse pass of one camera, from the clip's own motion; made, or found in the store."""
+    stage, started = f"rendering {camera} for refining", time.perf_counter()
+    motion = str(clip.record.files[TRAJECTORY_FILE].digest)
+    inputs = render_inputs(again.assets, camera, again.renderer.record, motion)
+    reporter.begin(stage, clip.frame_count)
+
+    def make(work: StageWork) -> None:
+        told = lambda done: reporter.advance(stage, done)  # noqa: E731
+        write_frames(work, again.assets, again.renderer, clip.trajectory, clip.cameras[camera], told)
+
+    found, reused = store.get("frames", inputs, camera, make)
+    reporter.end(stage, time.perf_counter() - started, reused)
+    return found
 
 
 def told_of_clip(use: Refiner, clip: Clip, camera: str, drawn: CoarsePass | None) -> tuple[Refiner, str | None]:

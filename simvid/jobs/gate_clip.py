@@ -13,7 +13,9 @@ from simvid.checking.probe.files import shipped_limits, shipped_nets
 from simvid.clip import Clip
 from simvid.clips.folders import new_file
 from simvid.clips.records import CLIP_FILE, CameraGateRecord, GateRecord, InstanceGateRecord, write_record
+from simvid.clips.stage_store import StageStore
 from simvid.errors import ClipError
+from simvid.jobs.coarse import drawn_of_clip, pass_of_refinement
 from simvid.progress import SILENCE, Reporter
 
 
@@ -43,13 +45,15 @@ def judge_clip(
         MissingExtraError: torch or safetensors is not installed.
     """
     record = clip.refinement(refined)
+    again = pass_of_refinement(clip, record)
     nets, limits, robots = shipped_nets(), shipped_limits(), robots_of(clip)
     scores: dict[str, ClipScores] = {}
     cameras = []
     for camera in record.cameras:
+        coarse = None if again is None else drawn_of_clip(clip, camera, _store(clip), again, reporter).path
         stage, started = f"judging {record.name} {camera}", time.perf_counter()
         reporter.begin(stage, clip.frame_count)
-        frames = _told(gate_frames(clip, camera, record.name), stage, reporter)
+        frames = _told(gate_frames(clip, camera, record.name, coarse), stage, reporter)
         scores[camera] = Scorer(nets, robots).scores(frames)
         reporter.end(stage, time.perf_counter() - started, False)
         cameras.append(_camera(clip, camera, judge(scores[camera], limits, robots)))
@@ -58,6 +62,10 @@ def judge_clip(
         cameras=tuple(cameras), rejected_seeds=rejected_seeds,
     )  # fmt: skip
     return Judged(_recorded(clip, record.name, gate), gate, scores)
+
+
+def _store(clip: Clip) -> StageStore:
+    return StageStore(clip.path.resolve().parent)
 
 
 def _told(frames: Iterable[GateFrame], stage: str, reporter: Reporter) -> Iterator[GateFrame]:

@@ -13,7 +13,6 @@ from simvid.clips.contact_sheet import Row, columns, draw_sheet, save_png
 from simvid.clips.folders import new_file, new_folder, sweep
 from simvid.clips.records import (
     CLIP_FILE,
-    TRAJECTORY_FILE,
     RefinedRecord,
     content_hash,
     hash_of,
@@ -24,8 +23,8 @@ from simvid.clips.writing import captions, stored_frames, write_refined
 from simvid.errors import ClipError
 from simvid.jobs.assembly import link_refined, refined_files, refined_name
 from simvid.jobs.backends import ChosenRefiner, refiner_of
-from simvid.jobs.coarse import CoarsePass, asked_of, pass_of_clip, told_of_clip, write_frames
-from simvid.jobs.stage_inputs import Inputs, refine_inputs, render_inputs
+from simvid.jobs.coarse import CoarsePass, asked_of, drawn_of_clip, pass_of_clip, told_of_clip
+from simvid.jobs.stage_inputs import Inputs, refine_inputs
 from simvid.progress import SILENCE, Reporter
 from simvid.refining.base import Refiner
 from simvid.scene import Refine
@@ -125,28 +124,11 @@ def _source(
     if again is None:
         folder, prefix, files = clip.path / f"cameras/{camera}", f"cameras/{camera}/", clip.record.files
     else:
-        stage = _drawn(clip, camera, store, again, reporter)
+        stage = drawn_of_clip(clip, camera, store, again, reporter)
         folder, prefix, files = stage.path, "", stage.record.files
     use, told = told_of_clip(chosen.use, clip, camera, again)
     digests = {name: str(files[f"{prefix}{name}.npz"].digest) for name in names}
     return _Source(folder, use, told, digests, None if again is None else again.assets.scene.look)
-
-
-def _drawn(clip: Clip, camera: str, store: StageStore, again: CoarsePass, reporter: Reporter) -> Stage:
-    """The coarse pass of one camera, from the clip's own motion."""
-    stage, started = f"rendering {camera} for refining", time.perf_counter()
-    inputs = render_inputs(
-        again.assets, camera, again.renderer.record, str(clip.record.files[TRAJECTORY_FILE].digest)
-    )  # fmt: skip
-    reporter.begin(stage, clip.frame_count)
-
-    def make(work: StageWork) -> None:
-        told = lambda done: reporter.advance(stage, done)  # noqa: E731
-        write_frames(work, again.assets, again.renderer, clip.trajectory, clip.cameras[camera], told)
-
-    found, reused = store.get("frames", inputs, camera, make)
-    reporter.end(stage, time.perf_counter() - started, reused)
-    return found
 
 
 def _refined(

@@ -11,15 +11,25 @@ from numpy.typing import NDArray
 
 import simvid
 from simvid import registry
+from simvid.checking.gate.of_clip import gate_frames
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
-from simvid.clips.stage_store import STORE
+from simvid.clips.stage_store import STORE, StageStore
 from simvid.errors import SceneError, SimvidError
 from simvid.frames import LABEL_ARRAYS, Frame, arrays_of
 from simvid.jobs.backends import renderer_of
-from simvid.jobs.coarse import LOOKS, coarse_pass, labels_for, light_numbers
+from simvid.jobs.coarse import (
+    LOOKS,
+    coarse_pass,
+    drawn_of_clip,
+    labels_for,
+    light_numbers,
+    pass_of_refinement,
+)
+from simvid.jobs.gate_clip import judge_clip
 from simvid.jobs.preflight import prepared
 from simvid.jobs.refine_clip import refine_clip
+from simvid.progress import SILENCE
 from simvid.refining.base import ClipContext
 from simvid.refining.identity import IdentityRefiner
 from simvid.rendering.presets import LOOKS as PRESETS
@@ -95,6 +105,21 @@ def test_a_look_is_light_and_moves_nothing(plain: Clip, entry: str) -> None:
     assert clip.verify() == []
     again, _ = refine_clip(clip, entry, look="kitchen")
     assert not np.array_equal(again.refined("lit-kitchen"), sunset)
+
+
+def test_the_gate_compares_with_what_was_refined(plain: Clip, entry: str) -> None:
+    """Not with the clip's own light: nothing was changed but that."""
+    clip, record = refine_clip(plain, entry, look="night_lab", force=True)
+    again = pass_of_refinement(clip, record)
+    assert again is not None
+    drawn = drawn_of_clip(clip, "front", StageStore(clip.path.parent), again, SILENCE)
+    told = list(gate_frames(clip, "front", record.name, drawn.path))
+    assert len(told) == clip.frame_count
+    assert all(np.array_equal(frame.refined, frame.coarse) for frame in told)
+    own = next(gate_frames(clip, "front", record.name))
+    assert np.abs(own.refined.astype(int) - own.coarse.astype(int)).mean() > 10
+    assert judge_clip(clip, record.name).gate.accepted
+    assert pass_of_refinement(clip, record.model_copy(update={"coarse": None})) is None
 
 
 def test_labels_that_the_clip_lacks_are_drawn(plain: Clip, entry: str) -> None:

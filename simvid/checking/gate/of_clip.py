@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -15,8 +16,13 @@ NEEDED = ("depth", "ids")
 MOTION = ("flow_backward", "occluded_backward")
 
 
-def gate_frames(clip: Clip, camera: str, refined: str) -> Iterator[GateFrame]:
+def gate_frames(clip: Clip, camera: str, refined: str, coarse: Path | None = None) -> Iterator[GateFrame]:
     """One frame after another. Flow that was not stored is computed, the same, from depth and ids.
+
+    Args:
+        clip, camera, refined: what is judged.
+        coarse: folder of the frames that were refined, where those are not the clip's own (another look): a gate that
+            compared with the clip's light would call every change of light a violation.
 
     Raises:
         ClipError: no such camera or refinement, the clip lacks labels, or a file is damaged.
@@ -31,6 +37,7 @@ def gate_frames(clip: Clip, camera: str, refined: str) -> Iterator[GateFrame]:
     flows = all(name in stored for name in MOTION)
     instances = clip.trajectory.instance_ids()
     pictures = ArrayFile(clip.path / "refined" / record.name / f"{camera}.npz").read(range(clip.frame_count))
+    before = None if coarse is None else ArrayFile(coarse / "rgb.npz").read(range(clip.frame_count))
     frames = clip.stream(camera, labels=(*NEEDED, *(MOTION if flows else ())))
     for k, (frame, picture) in enumerate(zip(frames, pictures, strict=True)):
         assert frame.depth is not None, "it was asked for"
@@ -40,7 +47,8 @@ def gate_frames(clip: Clip, camera: str, refined: str) -> Iterator[GateFrame]:
             flow, hidden = clip.flow(camera, k, max(k - 1, 0))
         if k == 0:
             flow = np.full_like(flow, np.nan)
-        yield GateFrame(picture, frame.rgb, frame.depth, instances[frame.ids].astype(np.int32), flow, hidden)
+        rgb = frame.rgb if before is None else next(before)
+        yield GateFrame(picture, rgb, frame.depth, instances[frame.ids].astype(np.int32), flow, hidden)
 
 
 def robots_of(clip: Clip) -> tuple[int, ...]:
