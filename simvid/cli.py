@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from simvid import __version__
 from simvid.cli_data import add_data_commands
 from simvid.cli_jobs import add_job_commands
+from simvid.cli_values import index, positive, scene_options, share, splats
 from simvid.errors import SimvidError
 
 INTERRUPTED, TERMINATED, INTERNAL = 130, 143, 70
@@ -134,45 +135,6 @@ def _habits(parser: argparse.ArgumentParser, default: Any) -> None:
     parser.add_argument("--debug", action="store_true", default=default, help="show Python tracebacks")
 
 
-def _positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    """A whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
-    return int(text)
-
-
-def _splats(text: str) -> int:
-    """How many Gaussians a viewer may make."""
-    if not text.isdecimal() or not 1_000 <= int(text) <= 20_000_000:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1000 to 20000000, got {text!r}")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
-    return value
-
-
-def _scene_options(parser: Any, what: str = "scene") -> None:
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides",
-        help=f"change a value of the {what}, as in cameras.front.fov_y_deg=60; may be given again",
-    )  # fmt: skip
-
-
 def _picture_options(parser: Any) -> None:
     parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
     parser.add_argument(
@@ -195,7 +157,7 @@ def _run(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
     _job_options(parser)
-    _scene_options(parser)
+    scene_options(parser)
     _picture_options(parser)
     parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf, instead of the scene's")
     parser.add_argument("--look", metavar="NAME", help="how the refined video should look, instead of the scene's")
@@ -209,7 +171,7 @@ def _simulate(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
     _job_options(parser)
-    _scene_options(parser)
+    scene_options(parser)
     parser.set_defaults(until="physics", labels=None, renderer=None, refiner=None, look=None)
 
 
@@ -220,7 +182,7 @@ def _render(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("scene", metavar="SCENE|CLIP", help="a scene's name or YAML file, or a clip folder")
     _job_options(parser)
-    _scene_options(parser)
+    scene_options(parser)
     _picture_options(parser)
     parser.set_defaults(until="rendering", refiner=None, look=None)
 
@@ -236,7 +198,7 @@ def _refine(commands: Any) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the refiner (default: that of the scene)")
     parser.add_argument("--force", action="store_true", help="replace a refinement of the same name")
     parser.add_argument(
-        "--retries", type=_count, metavar="N",
+        "--retries", type=index, metavar="N",
         help="judge the result as  simvid check  does; while it is rejected, refine with the next seed, up to N times",
     )  # fmt: skip
 
@@ -248,7 +210,7 @@ def _validate(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("scenes", nargs="+", metavar="SCENE", help="names on the shelf, or paths of YAML files")
     parser.add_argument("--syntax-only", action="store_true", help="do not open the meshes and robots that they name")
-    _scene_options(parser, "scenes")
+    scene_options(parser, "scenes")
 
 
 def _schema(commands: Any) -> None:
@@ -285,7 +247,7 @@ def _view(commands: Any) -> None:
         "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on; 0.0.0.0 lets other machines in"
     )
     parser.add_argument("--port", type=int, metavar="N", help="default: the first free one from 8080 on")
-    parser.add_argument("--splats", type=_splats, metavar="N", help="Gaussians at most (default: 200000)")
+    parser.add_argument("--splats", type=splats, metavar="N", help="Gaussians at most (default: 200000)")
     parser.add_argument("--no-browser", action="store_true", help="say the address and open nothing")
 
 
@@ -296,7 +258,7 @@ def _log(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("clip", metavar="CLIP", help="a clip folder")
     parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.rrd beside the clip folder")
-    parser.add_argument("--splats", type=_splats, metavar="N", help="Gaussians at most (default: 200000)")
+    parser.add_argument("--splats", type=splats, metavar="N", help="Gaussians at most (default: 200000)")
 
 
 def _overlay(commands: Any) -> None:
@@ -312,7 +274,7 @@ def _overlay(commands: Any) -> None:
     )
     parser.add_argument("--layout", choices=("side", "blend"), default="side", help="default: side")
     parser.add_argument(
-        "--share", type=_share, default=0.5, metavar="S", help="how much a label covers in blend, 0 to 1 (default: 0.5)"
+        "--share", type=share, default=0.5, metavar="S", help="how much a label covers in blend, 0 to 1 (default: 0.5)"
     )
     parser.add_argument("--output", "-o", required=True, metavar="FILE", help="an .mp4; H.264")
 
@@ -325,7 +287,7 @@ def _report(commands: Any) -> None:
     parser.add_argument("clip", metavar="CLIP|DIR", help="a clip, or a folder of clips")
     parser.add_argument("--output", "-o", metavar="FILE", help="default: NAME.html beside the folder")
     parser.add_argument(
-        "--clips", type=_positive, default=24, metavar="N", help="how many of a folder to show as videos (default: 24)"
+        "--clips", type=positive, default=24, metavar="N", help="how many of a folder to show as videos (default: 24)"
     )
 
 
@@ -335,12 +297,12 @@ def _pairs(commands: Any) -> None:
         "  simvid pairs --out pairs --count 600 --held-out 60 --workers 2",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="of the data set; what is there is not made again")
-    parser.add_argument("--count", type=_positive, required=True, metavar="N", help="pairs for training")
+    parser.add_argument("--count", type=positive, required=True, metavar="N", help="pairs for training")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="pairs of families never trained on")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the whole set (default: 0)")
-    parser.add_argument("--size", type=_positive, default=256, dest="size_px", metavar="PX", help="default: 256")
-    parser.add_argument("--samples", type=_positive, default=24, metavar="N", help="paths per pixel (default: 24)")
-    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--size", type=positive, default=256, dest="size_px", metavar="PX", help="default: 256")
+    parser.add_argument("--samples", type=positive, default=24, metavar="N", help="paths per pixel (default: 24)")
+    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
 def _train(commands: Any) -> None:
@@ -351,20 +313,20 @@ def _train(commands: Any) -> None:
     parser.add_argument("what", choices=("refiner",), help="what to train")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder of training pairs")
     parser.add_argument("--out", default="runs/refiner", metavar="DIR", help="of the run (default: runs/refiner)")
-    parser.add_argument("--steps", type=_positive, metavar="N", help="of the whole run (default: 60000)")
-    parser.add_argument("--batch", type=_positive, metavar="N", help="clips per step (default: 4)")
-    parser.add_argument("--frames", type=_positive, metavar="N", help="frames per clip, 2 or more (default: 4)")
-    parser.add_argument("--size", type=_positive, metavar="PX", dest="size_px", help="of the crops (default: 96)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="of the whole run (default: 60000)")
+    parser.add_argument("--batch", type=positive, metavar="N", help="clips per step (default: 4)")
+    parser.add_argument("--frames", type=positive, metavar="N", help="frames per clip, 2 or more (default: 4)")
+    parser.add_argument("--size", type=positive, metavar="PX", dest="size_px", help="of the crops (default: 96)")
     parser.add_argument("--rate", type=float, metavar="X", help="learning rate (default: 6e-4)")
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, crops and noise (default: 0)")
-    parser.add_argument("--threads", type=_positive, metavar="N", help="of the processor (default: 1)")
-    parser.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints (default: 500)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="of the processor (default: 1)")
+    parser.add_argument("--save-every", type=positive, metavar="N", help="steps between checkpoints (default: 500)")
     parser.add_argument(
         "--from", dest="begin_from", metavar="FOLDER",
         help="begin with the weights of a saved pipeline, the folder refiner/ of another run, and its architecture",
     )  # fmt: skip
     parser.add_argument(
-        "--processes", type=_positive, default=1, metavar="N",
+        "--processes", type=positive, default=1, metavar="N",
         help="that share each batch, one GPU each where there are GPUs (default: 1; needs accelerate)",
     )  # fmt: skip
 
@@ -390,7 +352,7 @@ def _evaluate(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--data", metavar="DIR", help="folder of training pairs (default: the sample that comes along)")
     parser.add_argument("--split", choices=("held_out", "train"), help="of the pairs (default: held_out)")
-    parser.add_argument("--count", type=_positive, metavar="N", help="only so many pairs, spread evenly over all")
+    parser.add_argument("--count", type=positive, metavar="N", help="only so many pairs, spread evenly over all")
     parser.add_argument(
         "--ablate", action="store_true",
         help="also without each control, without a past, and with other steps and strengths",
@@ -399,7 +361,7 @@ def _evaluate(commands: Any) -> None:
     parser.add_argument(
         "--out", default="out/evaluation", metavar="DIR", help="for tables and videos (default: out/evaluation)"
     )
-    parser.add_argument("--videos", type=_count, default=8, metavar="N", help="clips that get a video (default: 8)")
+    parser.add_argument("--videos", type=index, default=8, metavar="N", help="clips that get a video (default: 8)")
 
 
 def _doctor(commands: Any) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any, TypeAlias
+
+from simvid.cli_values import share
 
 Command: TypeAlias = Callable[..., Any]
 """``simvid.cli._command``: a command with the options that all have."""
@@ -14,17 +15,6 @@ def add_data_commands(commands: Any, command: Command) -> None:
     """All of them."""
     for add in (_export, _dataset, _caption):
         add(commands, command)
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
-    return value
 
 
 def _export(commands: Any, command: Command) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any, TypeAlias
+
+from simvid.cli_values import amount, index, positive, scene_options, seconds
 
 Command: TypeAlias = Callable[..., Any]
 """``simvid.cli._command``: a command with the options that all have."""
@@ -14,38 +15,6 @@ def add_job_commands(commands: Any, command: Command) -> None:
     """All of them."""
     for add in (_sample, _generate, _replay, _check):
         add(commands, command)
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """A number above 0."""
-    if (value := amount(text)) == 0:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return value
-
-
-def amount(text: str) -> float:
-    """A number from 0 on."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number from 0 on, got {text!r}")
-    return value
-
-
-def index(text: str) -> int:
-    """A whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
-    return int(text)
 
 
 def _sample(commands: Any, command: Command) -> None:
@@ -58,16 +27,9 @@ def _sample(commands: Any, command: Command) -> None:
     parser.add_argument("--first", type=index, default=0, metavar="K", help="number of the first one (default: 0)")
     parser.add_argument("--camera", metavar="NAME", help="which camera (default: the first)")
     parser.add_argument("--output", "-o", metavar="FILE", help="a .png (default: NAME-samples.png)")
-    _scene_options(parser)
+    scene_options(parser)
     parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
     parser.set_defaults(labels=None, refiner=None, look=None)
-
-
-def _scene_options(parser: Any) -> None:
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides",
-        help="change a value of the scene, as in fps=12; may be given again",
-    )  # fmt: skip
 
 
 def _generate(commands: Any, command: Command) -> None:
@@ -85,7 +47,7 @@ def _generate(commands: Any, command: Command) -> None:
         "--until", choices=("physics", "rendering", "refining"), default="refining",
         help="last stage of each clip (default: refining)",
     )  # fmt: skip
-    _scene_options(parser)
+    scene_options(parser)
     parser.add_argument("--renderer", metavar="NAME", help="entry of the renderers shelf, instead of the scene's")
     parser.add_argument("--labels", metavar="NAMES", help="labels to write, instead of the scene's")
     parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf, instead of the scene's")

@@ -34,7 +34,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(STAGES, 4),
     **dict.fromkeys(("pipeline", "jobs"), 5),
     **dict.fromkeys(("generating", "viewing", "dataset", "commands", "doctor", "testing", "calibrating"), 6),
-    **dict.fromkeys(("cli", "cli_jobs", "cli_data"), 7),
+    **dict.fromkeys(("cli", "cli_jobs", "cli_data", "cli_values"), 7),
 }
 VALUES_MAY_IMPORT = {"numpy", "pydantic", "pydantic_core", "simvid"}
 

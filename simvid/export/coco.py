@@ -43,12 +43,9 @@ def info() -> dict[str, Any]:
     return {"description": "made by simvid", "version": __version__, "contributor": "simvid"}
 
 
-class Coco:
-    """Instance segmentation of single pictures."""
+class InstancePictures:
+    """What COCO and YouTube-VIS have in common: pictures, and instances of them."""
 
-    name: ClassVar[str] = "coco"
-    version: ClassVar[str] = "1.0"
-    summary: ClassVar[str] = "COCO instances: pictures, boxes, masks as RLE"
     holds: ClassVar[frozenset[str]] = frozenset({"ids"})
     needs: ClassVar[frozenset[str]] = frozenset({"ids"})
     packages: ClassVar[tuple[str, ...]] = ()
@@ -56,6 +53,14 @@ class Coco:
 
     def __init__(self, settings: PictureSettings) -> None:
         self._settings = settings
+
+
+class Coco(InstancePictures):
+    """Instance segmentation of single pictures."""
+
+    name: ClassVar[str] = "coco"
+    version: ClassVar[str] = "1.0"
+    summary: ClassVar[str] = "COCO instances: pictures, boxes, masks as RLE"
 
     def write(self, request: Request, folder: Path) -> Mapping[str, Any]:
         """``images/STEM_00000.png`` and ``annotations/instances.json``."""

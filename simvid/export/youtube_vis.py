@@ -12,25 +12,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from simvid.export.base import Request, View, array
-from simvid.export.coco import PictureSettings, info, write_picture
+from simvid.export.coco import InstancePictures, info, write_picture
 from simvid.export.files import write_json
 from simvid.export.instances import categories, category_table, instances
 from simvid.export.rle import bounds, encode
 
 
-class YoutubeVis:
+class YoutubeVis(InstancePictures):
     """Instance segmentation of videos."""
 
     name: ClassVar[str] = "youtube_vis"
     version: ClassVar[str] = "2019"
     summary: ClassVar[str] = "YouTube-VIS: videos as pictures, tracks of instances as RLE"
-    holds: ClassVar[frozenset[str]] = frozenset({"ids"})
-    needs: ClassVar[frozenset[str]] = frozenset({"ids"})
-    packages: ClassVar[tuple[str, ...]] = ()
-    Settings: ClassVar[type[PictureSettings]] = PictureSettings
-
-    def __init__(self, settings: PictureSettings) -> None:
-        self._settings = settings
 
     def write(self, request: Request, folder: Path) -> Mapping[str, Any]:
         """``JPEGImages/STEM/00000.png`` (or .jpg) and ``instances.json``."""

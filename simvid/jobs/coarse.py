@@ -149,8 +149,8 @@ def pass_of_refinement(clip: Clip, record: RefinedRecord) -> CoarsePass | None:
     """
     if record.coarse is None:
         return None
-    light = next((name for name in LOOKS if name == record.coarse.look), None)
-    return coarse_pass(prepare(clip.scene), (), None if light == clip.scene.look else light)
+    lights: dict[str | None, LookName] = {name: name for name in LOOKS if name != clip.scene.look}
+    return coarse_pass(prepare(clip.scene), (), lights.get(record.coarse.look))
 
 
 def drawn_of_clip(clip: Clip, camera: str, store: StageStore, again: CoarsePass, reporter: Reporter) -> Stage:

@@ -1,7 +1,7 @@
 """Deformable bodies beside MuJoCo: their particles by MPM, coupled to rigid bodies and robots in each physics step.
 
 In a step from t to t + h the obstacles start with MuJoCo's poses and speeds of time t. The particles take as many
-substeps as are stable; bodies that float freely feel them in each (``mpm.warp_kernels.weigh``), all others move as they
+substeps as are stable; bodies that float freely feel them in each (``mpm.warp_contact.weigh``), all others move as they
 do. What the particles pushed then acts on MuJoCo's bodies as a constant force over the same step, so that momentum is
 kept but for rounding.
 """

@@ -109,9 +109,11 @@ class Solver:
         wp.config.log_level = wp.LOG_ERROR
 
         from simvid.physics.mpm import warp_arrays as arrays
+        from simvid.physics.mpm import warp_contact as contact
         from simvid.physics.mpm import warp_kernels as kernels
+        from simvid.physics.mpm.warp_structs import SUMS
 
-        self._wp, self._k, self._arrays = wp, kernels, arrays
+        self._wp, self._k, self._contact, self._arrays = wp, kernels, contact, arrays
         device, origin, bodies = self.device, self.domain.origin, len(self.particles.materials)
         self._origin = origin
         try:
@@ -128,7 +130,7 @@ class Solver:
         self._rigid = arrays.make_obstacles(self.obstacles, origin, device)
         m = max(len(self.obstacles), 1)
         self._free = arrays.make_free(m, device)
-        self._sums = wp.zeros((m, bodies, int(kernels.SUMS)), dtype=wp.float32, device=device)
+        self._sums = wp.zeros((m, bodies, int(SUMS)), dtype=wp.float32, device=device)
         self._before = wp.zeros((m, 6), dtype=wp.float32, device=device)
         self._dt = wp.zeros(1, dtype=wp.float32, device=device)
         self._graph: Any = None
@@ -276,7 +278,7 @@ class Solver:
                 device=device,
             )  # fmt: skip
             grid.touching.zero_()
-            wp.launch(self._k.meet, len(self.obstacles), [self._rigid, self._free], device=device)
+            wp.launch(self._contact.meet, len(self.obstacles), [self._rigid, self._free], device=device)
             self._launch_approach(0)
 
     def _obstacle_travel(self) -> float:
@@ -293,7 +295,7 @@ class Solver:
 
     def _launch(self) -> None:
         """The kernels of one substep."""
-        wp, k, device = self._wp, self._k, self.device
+        wp, k, c, device = self._wp, self._k, self._contact, self.device
         n, nodes, bodies = len(self.particles), len(self._grid.node), len(self.particles.materials)
         if not self.obstacles:
             bodies = 1  # nobody asks whose mass it is
@@ -304,20 +306,20 @@ class Solver:
         wp.launch(k.move, nodes, [grid, self._fields, self._dt], device=device)
         if self.obstacles:
             if any(o.free for o in self.obstacles):
-                wp.launch(k.weigh, nodes, [grid, self._pieces, rigid, free, margin], device=device)
-            wp.launch(k.meet, len(self.obstacles), [rigid, free], device=device)
-            wp.launch(k.touch, nodes, [grid, self._pieces, rigid, free, self._sums, margin, bodies], device=device)
+                wp.launch(c.weigh, nodes, [grid, self._pieces, rigid, free, margin], device=device)
+            wp.launch(c.meet, len(self.obstacles), [rigid, free], device=device)
+            wp.launch(c.touch, nodes, [grid, self._pieces, rigid, free, self._sums, margin, bodies], device=device)
         wp.launch(k.take, n, [state, matter, grid, self._dt, int(self._stretches)], device=device)
         if self.obstacles:
             wp.launch(
-                k.advance, len(self.obstacles), [rigid, self._fields, self._sums, self._before, self._dt], device=device
+                c.advance, len(self.obstacles), [rigid, self._fields, self._sums, self._before, self._dt], device=device
             )
             self._launch_approach(1)
 
     def _launch_approach(self, push: int) -> None:
         state, matter, grid, rigid = self._state, self._matter, self._grid, self._rigid
         inputs = [state, matter, grid, self._pieces, rigid, self._free, self._sums, self._dt, push]
-        self._wp.launch(self._k.approach, len(self.particles), inputs, device=self.device)
+        self._wp.launch(self._contact.approach, len(self.particles), inputs, device=self.device)
 
     def _check_flags(self) -> None:
         lost, left = self._grid.flags.numpy()

@@ -16,7 +16,7 @@ from simvid.physics.mpm.materials import MODELS
 from simvid.physics.mpm.particles import Particles
 from simvid.physics.mpm.warp_colliders import Obstacles, Pieces
 from simvid.physics.mpm.warp_grid import Grid
-from simvid.physics.mpm.warp_kernels import Fields, Free, Matter, Six, State, Wrench
+from simvid.physics.mpm.warp_structs import Fields, Free, Matter, Six, State, Wrench
 from simvid.rotations import pose_vector
 
 Array = NDArray[Any]

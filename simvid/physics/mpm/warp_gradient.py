@@ -2,7 +2,7 @@
 
 Elastic solids on a grid that is there everywhere, and planes. The laws are those of ``warp_stress``. Contact is that of
 nodes alone, which sets in smoothly, as weights grow from nothing, but up to a cell early; to wait for the particles as
-``warp_kernels.approach`` does is a jump in time that derivatives do not see.
+``warp_contact.approach`` does is a jump in time that derivatives do not see.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import warp as wp  # noqa: TID253  part of the MPM solver, which is loaded only when it is asked for
 
 from simvid.physics.mpm.warp_colliders import after_contact
+from simvid.physics.mpm.warp_splines import corner, weights
 from simvid.physics.mpm.warp_stress import NEO_HOOKEAN, fixed_corotated, neo_hookean
 
 wp.set_module_options({"enable_backward": True, "optimization_level": 2})
@@ -55,20 +56,6 @@ class Planes:
     offset: wp.array(dtype=wp.float32)
     friction: wp.array(dtype=wp.float32)
     sticky: wp.array(dtype=wp.int32)
-
-
-@wp.func
-def corner(x: wp.vec3, spacing: wp.float32) -> wp.vec3:
-    """First of the three nodes along each axis, as floats."""
-    q = x / spacing
-    return wp.vec3(wp.floor(q[0] - 0.5), wp.floor(q[1] - 0.5), wp.floor(q[2] - 0.5))
-
-
-@wp.func
-def weights(f: wp.float32) -> wp.vec3:
-    """Quadratic B-splines at distance f from the first of three nodes, in spacings."""
-    a, b, c = 1.5 - f, f - 1.0, f - 0.5
-    return wp.vec3(0.5 * a * a, 0.75 - b * b, 0.5 * c * c)
 
 
 @wp.kernel
