@@ -203,7 +203,7 @@ def test_the_command_ablates(data: Path, entry: Path, tmp_path: Path, capsys: py
         (["CLIP", "--refined", "identity", "--count", "2"], "--count is of training pairs"),
         (["--refiner", "no_such", "--data", "DATA"], "expected a name on the shelf, got 'no_such'"),
         (["--refiner", "identity", "--data", "nowhere"], "expected a folder of training pairs"),
-        (["--refiner", "identity", "--data", "DATA", "--videos", "-1"], "expected a whole number, 0 or above"),
+        (["--refiner", "identity", "--data", "DATA", "--videos", "-1"], "expected a whole number from 0 on"),
         (["--refiner", "identity", "--data", "DATA", "--out", "DATA"], "is there and is no evaluation"),
     ],
 )
