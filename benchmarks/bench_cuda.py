@@ -83,7 +83,7 @@ def ours(scene: dict[str, Any], view: dict[str, Any], device: str) -> dict[str, 
     """Whole calls and calls without transfers, colour alone and with normals and all labels."""
     import torch
 
-    from simvid.rendering.cuda import CudaRasterizer
+    from simvid.rendering.cuda.rasterizer import CudaRasterizer
 
     rasterizer = CudaRasterizer(device)
     cloud = {key: value for key, value in scene.items() if key != "normals"}

@@ -31,16 +31,16 @@ import numpy as np
 import psutil
 from bench_renderer import camera, room
 
-from simvid.rendering import cpu_blend
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.cpu_backward import GradientRasterizer, PictureGradient
-from simvid.rendering.cpu_backward_layout import Gradients
-from simvid.rendering.cpu_layout import LOG2_SCALE, MEAN_X, MEAN_Y, PEAK, TILE, U_X, U_Y, V_Y, Splats
-from simvid.rendering.jit import kernel
+from simvid.rendering.cpu import blend as cpu_blend
+from simvid.rendering.cpu.backward import GradientRasterizer, PictureGradient
+from simvid.rendering.cpu.backward_layout import Gradients
+from simvid.rendering.cpu.layout import LOG2_SCALE, MEAN_X, MEAN_Y, PEAK, TILE, U_X, U_Y, V_Y, Splats
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
+from simvid.rendering.kernels.jit import kernel
+from simvid.rendering.kernels.simd import fma
+from simvid.rendering.kernels.simd_memory import load, store
+from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, STOP_TRANSMITTANCE, checked_job
-from simvid.rendering.simd import fma
-from simvid.rendering.simd_memory import load, store
-from simvid.rendering.threads import Workers
 from simvid.testing.clouds import random_cloud
 
 FLOP_PER_USEFUL, FLOP_PER_GAUSSIAN = 30, 600

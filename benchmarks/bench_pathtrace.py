@@ -39,7 +39,7 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     """All cases."""
     package("mitsuba", "mitsuba==3.9.1")
     package("pyoidn", "pyoidn==2.5.1.0")
-    from simvid.rendering.pathtrace_variant import chosen
+    from simvid.rendering.pathtrace.variant import chosen
 
     pairs = [(SCENES[1], SIZES[0])] if quick else [(SCENES[0], SIZES[0]), (SCENES[1], SIZES[0]), (SCENES[0], SIZES[1])]
     cases = [case for pair in pairs for case in _cases(*pair, quick=quick)]
@@ -74,7 +74,7 @@ def _sized(scene: Scene, size: tuple[int, int]) -> Scene:
 
 
 def _cases(name: str, size: tuple[int, int], *, quick: bool) -> list[dict[str, Any]]:
-    from simvid.rendering.pathtrace import PathTracer, PathTraceSettings, _Painter
+    from simvid.rendering.pathtrace.tracer import PathTracer, PathTraceSettings, _Painter
 
     scene = _sized(load_scene(name), size)
     assets = prepared(scene)
@@ -108,7 +108,7 @@ def _cases(name: str, size: tuple[int, int], *, quick: bool) -> list[dict[str, A
 
 def _timed(painter: Any, samples: int) -> tuple[dict[str, float], tuple[float, float]]:
     """Median wall time of the parts of a frame, and wall and CPU time of whole ones, over frames that move."""
-    from simvid.rendering.pathtrace_develop import denoised
+    from simvid.rendering.pathtrace.develop import denoised
 
     whole = [_clocked(lambda i=i: painter.draw(i)) for i in range(1, FRAMES)]
     shot, parts = painter._shot, []
@@ -130,8 +130,8 @@ def _mitsuba(painter: Any, camera: Any, samples: int) -> tuple[float, float]:
     """Median wall and CPU time of Mitsuba's own integrators, after a first frame that compiles."""
     import mitsuba as mi
 
-    from simvid.rendering.pathtrace_scene import FACING
-    from simvid.rendering.pathtrace_shot import _integrator, _sensor
+    from simvid.rendering.pathtrace.scene import FACING
+    from simvid.rendering.pathtrace.shot import _integrator, _sensor
 
     sensor = {**_sensor(camera, 0.01), "to_world": mi.ScalarTransform4f(camera.world_from_camera[0] @ FACING)}
     loaded, integrator = mi.load_dict(sensor), mi.load_dict(_integrator(8))

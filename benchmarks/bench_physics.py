@@ -19,11 +19,11 @@ import mujoco
 import numpy as np
 
 from simvid.assets.parts import SceneAssets
-from simvid.physics.newton import _Loop
-from simvid.physics.newton_convert import quiet_warp
-from simvid.physics.newton_drives import Drives
-from simvid.physics.newton_model import build_model
-from simvid.physics.newton_world import World, build_world
+from simvid.physics.newton.convert import quiet_warp
+from simvid.physics.newton.drives import Drives
+from simvid.physics.newton.engine import _Loop
+from simvid.physics.newton.model import build_model
+from simvid.physics.newton.world import World, build_world
 from simvid.physics.scripts import plan_script
 from simvid.scene import Action, Body, Ground, Joints, Material, Robot
 from simvid.testing.physics_scenes import at, ball, box, small_assets, small_scene

@@ -20,9 +20,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from simvid.rendering import cpu_blend
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.cpu_layout import CHANNELS, LOG2_SCALE, MEAN_X, MEAN_Y, PEAK, TILE, U_X, U_Y, V_Y
+from simvid.rendering.cpu import blend as cpu_blend
+from simvid.rendering.cpu.layout import CHANNELS, LOG2_SCALE, MEAN_X, MEAN_Y, PEAK, TILE, U_X, U_Y, V_Y
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.raster import ALPHA_MAX, ALPHA_MIN, LABELS, STOP_TRANSMITTANCE
 
 ROOM_M = np.array([6.0, 5.0, 2.8])

@@ -20,7 +20,7 @@ import numpy as np
 from bench_renderer import camera, room
 from benchmarks_table import NotHereError
 
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.testing.clouds import psnr_db
 
 RIVALS = ("rivals_warp", "rivals_numba", "rivals_quads", "rivals_newton")

@@ -25,7 +25,7 @@ import rivals_scene
 from benchmarks_table import NotHereError
 
 from simvid.rendering.base import RenderSettings
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
 
 SCENE, FRAMES, LOOK_AT = "domino_row", 24, 12

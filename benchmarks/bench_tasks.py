@@ -17,7 +17,7 @@ from typing import Any
 from simvid.assets.prepare import prepare
 from simvid.errors import SimvidError
 from simvid.parsing import load_scene
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.randomize import sample
 from simvid.success import outcomes
 

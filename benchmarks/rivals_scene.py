@@ -15,7 +15,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.frames import CameraPath
 from simvid.pipeline import first_frames, prepared, sample, simulate
 from simvid.rendering.camera import camera_path
-from simvid.rendering.environment import DEFAULT_GROUND_COLOR, environment_of, ground_look, linear
+from simvid.rendering.light.environment import DEFAULT_GROUND_COLOR, environment_of, ground_look, linear
 from simvid.trajectory import Trajectory
 
 GROUND_M = 20.0

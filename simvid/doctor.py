@@ -159,7 +159,7 @@ def _encoder() -> Finding:
 
 def _path_tracer() -> Finding:
     """What traces paths here; a variant that is not known yet is tried in a process of its own."""
-    from simvid.rendering.pathtrace_variant import chosen
+    from simvid.rendering.pathtrace.variant import chosen
 
     variant = chosen()
     value = f"Mitsuba's {variant.name}" + (f", {variant.library}" if variant.library else "")

@@ -17,11 +17,11 @@ from simvid.errors import MissingExtraError, SimvidError
 Group: TypeAlias = Literal["physics", "rendering", "refining", "export"]
 
 BUILT_IN: Mapping[Group, Mapping[str, str]] = {
-    "physics": {"newton": "simvid.physics.newton:NewtonPhysics"},
+    "physics": {"newton": "simvid.physics.newton.engine:NewtonPhysics"},
     "rendering": {
-        "cpu": "simvid.rendering.cpu:CpuRasterizer",
-        "cuda": "simvid.rendering.cuda:CudaRasterizer",
-        "pathtrace": "simvid.rendering.pathtrace:PathTracer",
+        "cpu": "simvid.rendering.cpu.rasterizer:CpuRasterizer",
+        "cuda": "simvid.rendering.cuda.rasterizer:CudaRasterizer",
+        "pathtrace": "simvid.rendering.pathtrace.tracer:PathTracer",
         "reference": "simvid.rendering.reference:ReferenceRasterizer",
     },
     "refining": {
@@ -128,11 +128,13 @@ def load(group: Group, name: str) -> type[Any]:
 
 
 def _collected(group: Group) -> dict[str, list[_Source]]:
-    """Name to everything that claims it."""
+    """Name to everything that claims it. simvid's own entry points are left out: an installed copy's may be old."""
     from importlib.metadata import entry_points
 
     found = {name: [_Source(value, "simvid")] for name, value in BUILT_IN[group].items()}
     for point in entry_points(group=f"simvid.{group}"):
+        if point.dist is not None and point.dist.name == "simvid":
+            continue
         claims = found.setdefault(point.name, [])
         if point.value not in {source.value for source in claims}:
             claims.append(_Source(point.value, point.dist.name if point.dist is not None else "an unnamed package"))

@@ -148,7 +148,7 @@ def test_faults_of_settings_have_lines(shelf: Path) -> None:
     ("text", "said"),
     [
         ("settings: {}\n", "fast.yaml:1: backend: expected a name"),
-        ("backend: simvid.rendering.cpu:CpuRasterizer\n", "fast.yaml:1: backend: expected a name"),
+        ("backend: simvid.rendering.cpu.rasterizer:CpuRasterizer\n", "fast.yaml:1: backend: expected a name"),
         ("backend: cpu\nsettings: 5\n", "fast.yaml:2: settings: expected a mapping, got 5"),
         ("backend: cpu\nbackend: cpu\n", "fast.yaml:2: backend: expected each key once"),
         ("- backend\n", "fast.yaml:1: file: expected a mapping of keys, got ['backend']"),

@@ -12,7 +12,7 @@ from simvid.parsing.loading import parse_scene
 from simvid.pipeline import first_frames
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
 from simvid.scene import Scene
 from simvid.testing.rendering import inner, sampled

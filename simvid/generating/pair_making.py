@@ -13,9 +13,9 @@ from simvid.jobs.backends import engine_of
 from simvid.jobs.preflight import prepared
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.environment import environment_of
 from simvid.rendering.inside import check_camera
-from simvid.rendering.light_summary import summarise
+from simvid.rendering.light.environment import environment_of
+from simvid.rendering.light.summary import summarise
 from simvid.trajectory import Contacts, Trajectory
 
 READ = ("depth", "ids", "normals", "flow", "occlusion", "object_coords", "buffers")
@@ -94,7 +94,7 @@ def make(drawn: PairScene, seed: int, *, samples: int = 24) -> Made:
         SimvidError: the scene is impossible, or its simulation diverges.
     """
     from simvid import registry
-    from simvid.rendering.pathtrace import PathTracer, PathTraceSettings
+    from simvid.rendering.pathtrace.tracer import PathTracer, PathTraceSettings
     from simvid.rendering.splat_renderer import SplatRenderer
 
     scene = drawn.scene

@@ -27,8 +27,8 @@ from simvid.jobs.label_files import watchers_of
 from simvid.jobs.stage_inputs import render_inputs
 from simvid.progress import Reporter
 from simvid.refining.base import ClipContext, ListeningRefiner, Refiner
-from simvid.rendering.environment import environment_of
-from simvid.rendering.light_summary import summarise
+from simvid.rendering.light.environment import environment_of
+from simvid.rendering.light.summary import summarise
 from simvid.scene import Label, LookName, Scene
 from simvid.trajectory import Trajectory
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from simvid.assets.cache import cache_folder, key_of, write_atomically
-from simvid.rendering.threads import usable_cores
+from simvid.rendering.kernels.threads import usable_cores
 
-LATER = ("simvid.rendering.developing", "simvid.rendering.deforming")
+LATER = ("simvid.rendering.developing", "simvid.rendering.splats.deforming")
 """Modules of kernels that only sensors, motion blur and depth of field call, or bodies that deform."""
 TIME_LIMIT_S = 300.0
 """A machine on which compiling takes longer gains nothing by waiting for it."""

@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from simvid.assets.color import srgb_to_linear
 from simvid.frames import BUFFERS
 from simvid.rendering.compositing import Surfaces
-from simvid.rendering.ground import Background, GroundSeen
-from simvid.rendering.ground_rays import Rays, place_on, ray_direction
-from simvid.rendering.jit import inlined, kernel
-from simvid.rendering.kernel_types import ONE, PI, ZERO, Flags, Floats, Ints, Real, SplatArrays, Vec
-from simvid.rendering.lamps import to_lamp
-from simvid.rendering.lighting import LightArrays, SkyArrays, open_sky, sun_share
-from simvid.rendering.shading import Surface, around, gloss, made_of, smoothed, surface_of
-from simvid.rendering.shadows import lifted, sees
+from simvid.rendering.ground.plane import Background, GroundSeen
+from simvid.rendering.ground.rays import Rays, place_on, ray_direction
+from simvid.rendering.kernels.jit import inlined, kernel
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import ONE, PI, ZERO, Flags, Floats, Ints, Real, SplatArrays, Vec
+from simvid.rendering.light.lamps import to_lamp
+from simvid.rendering.light.lighting import LightArrays, SkyArrays, open_sky, sun_share
+from simvid.rendering.light.shading import Surface, around, gloss, made_of, smoothed, surface_of
+from simvid.rendering.light.shadows import lifted, sees
 from simvid.rendering.sight import Sight
-from simvid.rendering.threads import Workers
-from simvid.rendering.visible import SURFACE_CHANNELS, Visible
+from simvid.rendering.splats.visible import SURFACE_CHANNELS, Visible
 from simvid.scene import Look
 
 CHANNELS = 16

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rendering.ground import COVERED, Backdrop
-from simvid.rendering.jit import inlined, kernel
-from simvid.rendering.kernel_types import HALF, ONE, ZERO, Array, Flags, Floats, Ints, Real
+from simvid.rendering.ground.plane import COVERED, Backdrop
+from simvid.rendering.kernels.jit import inlined, kernel
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import HALF, ONE, ZERO, Array, Flags, Floats, Ints, Real
 from simvid.rendering.sight import Sight
-from simvid.rendering.threads import Workers
 
 VISIBLE: Real = np.float32(1 / 255)
 """Less coverage than this has no depth."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rendering.ground import COVERED
-from simvid.rendering.jit import kernel
-from simvid.rendering.kernel_types import HALF, ONE, Floats
-from simvid.rendering.threads import Workers
+from simvid.rendering.ground.plane import COVERED
+from simvid.rendering.kernels.jit import kernel
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import HALF, ONE, Floats
 from simvid.rendering.tone import compressed, decoded, encoded, expanded, light_table, srgb_table
 
 _TO_LIGHT, _TO_SRGB = light_table(), srgb_table()

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from simvid.motion import motion_of
 from simvid.rendering import surface_labels
 from simvid.rendering.compositing import composite_rgb
-from simvid.rendering.depth_sensor import DepthMeter
 from simvid.rendering.developing import developed, light_of
 from simvid.rendering.instants import Blur, Instant, moved_px, sight_through
-from simvid.rendering.kernel_types import Floats
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import Floats
 from simvid.rendering.painter import SURFACE_LABELS, Job, Layers, Painter
-from simvid.rendering.sensor import Counting
+from simvid.rendering.sensor.counts import Counting
+from simvid.rendering.sensor.depth import DepthMeter
 from simvid.rendering.sight import Sight, window
 from simvid.rendering.surface_labels import Seen, SurfaceLabels
-from simvid.rendering.threads import Workers
 from simvid.scene import DepthSensor
 
 Band: TypeAlias = tuple[int, int, float]

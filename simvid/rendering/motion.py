@@ -28,8 +28,8 @@ from simvid.motion import (
     seen_at,
     surface_points,
 )
-from simvid.rendering.jit import kernel
-from simvid.rendering.threads import Workers
+from simvid.rendering.kernels.jit import kernel
+from simvid.rendering.kernels.threads import Workers
 from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]

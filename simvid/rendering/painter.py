@@ -13,25 +13,25 @@ from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError
 from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath
 from simvid.gaussians import SH_C0
-from simvid.rendering.appearance import Appearance
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.buffers import CHANNELS, Buffers
 from simvid.rendering.compositing import Surfaces, composite_labels, sink
-from simvid.rendering.environment import environment_of, ground_look
-from simvid.rendering.ground import Backdrop, Background
-from simvid.rendering.ground_texture import ground_gloss, ground_texture
-from simvid.rendering.harmonics import bent_harmonics
-from simvid.rendering.kernel_types import Floats
-from simvid.rendering.lighting import Lighting
-from simvid.rendering.loose import LooseSplats
-from simvid.rendering.posing import PosedSplats
+from simvid.rendering.ground.plane import Backdrop, Background
+from simvid.rendering.ground.texture import ground_gloss, ground_texture
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import Floats
+from simvid.rendering.light.environment import environment_of, ground_look
+from simvid.rendering.light.lighting import Lighting
+from simvid.rendering.light.region import shadow_region, usual_pixel
+from simvid.rendering.light.shading import Shader
+from simvid.rendering.light.shadows import Casters, thinned
 from simvid.rendering.raster import Raster, Rasterizer
-from simvid.rendering.region import shadow_region, usual_pixel
-from simvid.rendering.shading import Shader
-from simvid.rendering.shadows import Casters, thinned
 from simvid.rendering.sight import Sight
-from simvid.rendering.threads import Workers
-from simvid.rendering.visible import Selector, Visible
+from simvid.rendering.splats.appearance import Appearance
+from simvid.rendering.splats.harmonics import bent_harmonics
+from simvid.rendering.splats.loose import LooseSplats
+from simvid.rendering.splats.posing import PosedSplats
+from simvid.rendering.splats.visible import Selector, Visible
 from simvid.trajectory import Trajectory
 
 SURFACE_LABELS = frozenset(label for label, arrays in LABEL_ARRAYS.items() if arrays)

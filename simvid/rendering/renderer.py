@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.frames import CameraPath, Frame, arrays_of
-from simvid.rendering.appearance import Appearance, appearance_of
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.exposing import Exposer, Still
+from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.motion import flow, occluded
 from simvid.rendering.painter import Job, Painter
 from simvid.rendering.raster import Rasterizer
-from simvid.rendering.threads import Workers
+from simvid.rendering.splats.appearance import Appearance, appearance_of
 from simvid.trajectory import Trajectory
 
 MOTION_LABELS = frozenset({"flow", "occlusion"})

@@ -10,7 +10,7 @@ import numpy as np
 from simvid.camera_path import CameraPath
 from simvid.lens import parallel, picture_rays, rays
 from simvid.optics import border, reach
-from simvid.rendering.kernel_types import Array, Floats
+from simvid.rendering.kernels.types import Array, Floats
 
 NO_RAYS = np.zeros((0, 0, 4))
 """What a plain pinhole has: its rays follow from K."""

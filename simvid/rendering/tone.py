@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from simvid.rendering.jit import inlined
-from simvid.rendering.kernel_types import ONE, ZERO, Floats, Real, Vec
+from simvid.rendering.kernels.jit import inlined
+from simvid.rendering.kernels.types import ONE, ZERO, Floats, Real, Vec
 
 _STEPS = 4096
 BRIGHTEST: Real = np.float32(4.0)

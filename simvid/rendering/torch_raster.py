@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import MissingExtraError, RenderError
-from simvid.rendering.cpu_backward import Drawn, GradientRasterizer, PictureGradient
-from simvid.rendering.cpu_backward_layout import Gradients
+from simvid.rendering.cpu.backward import Drawn, GradientRasterizer, PictureGradient
+from simvid.rendering.cpu.backward_layout import Gradients
 from simvid.rendering.raster import Raster, RasterJob, checked_job
 
 try:

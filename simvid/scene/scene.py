@@ -31,7 +31,7 @@ FIRST_BUFFER = get_args(Label).index("albedo")
 
 
 LookName = Literal["studio", "workshop", "kitchen", "warehouse", "overcast", "sunset", "night_lab", "office"]
-"""As ``simvid.rendering.presets.LOOKS``."""
+"""As ``simvid.rendering.light.presets.LOOKS``."""
 
 
 def _all_labels(value: object) -> object:

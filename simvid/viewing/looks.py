@@ -17,9 +17,9 @@ from simvid.assets.color import linear_to_srgb, srgb_to_linear
 from simvid.assets.prepare import prepare
 from simvid.clip import Clip
 from simvid.gaussians import SH_C0
-from simvid.rendering.appearance import Appearance, appearance_of
 from simvid.rendering.base import RenderSettings
-from simvid.rendering.environment import Environment, environment_of
+from simvid.rendering.light.environment import Environment, environment_of
+from simvid.rendering.splats.appearance import Appearance, appearance_of
 from simvid.trajectory import pose_matrices
 
 Floats: TypeAlias = NDArray[np.float32]

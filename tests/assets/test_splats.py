@@ -19,7 +19,7 @@ from simvid.assets.splats import INSET, splat_mesh
 from simvid.errors import AssetError
 from simvid.gaussians import SH_C0, Gaussians
 from simvid.mesh import Mesh
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 
 Array = NDArray[np.float64]
 SIZE, FOCAL, DISTANCE, SUPER = 128, 600.0, 1.45, 4

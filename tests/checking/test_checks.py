@@ -30,7 +30,7 @@ from simvid.gaussians import Gaussians
 from simvid.jobs.label_files import watchers_of
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
 from simvid.rotations import quat_from_euler_deg
 from simvid.scene import Camera, Ground, Look, Orbit

@@ -18,7 +18,7 @@ from simvid.checking.probe.files import shipped_limits, shipped_nets
 from simvid.frames import Frames
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
 from simvid.rotations import quat_from_euler_deg
 from simvid.scene import Camera, Ground, Orbit

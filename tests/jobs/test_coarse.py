@@ -32,7 +32,7 @@ from simvid.jobs.refine_clip import refine_clip
 from simvid.progress import SILENCE
 from simvid.refining.base import ClipContext
 from simvid.refining.identity import IdentityRefiner
-from simvid.rendering.presets import LOOKS as PRESETS
+from simvid.rendering.light.presets import LOOKS as PRESETS
 
 READS = ("depth", "ids", "flow_backward", "albedo", "light_diffuse")
 

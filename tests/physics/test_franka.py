@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.prepare import prepare
 from simvid.parsing import load_scene
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.physics.tools import find_gripper, find_tool
 from simvid.scene import Material, Scene
 from simvid.trajectory import Trajectory, pose_matrices

@@ -11,7 +11,7 @@ from simvid.assets.bowl import bowl_pieces
 from simvid.assets.parts import Collider
 from simvid.errors import SceneError
 from simvid.mesh import Mesh
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.scene import Body, Ground, Hinge, Impulse, Joint, Keyframe, Material, Motion, Shape, Slider, Weld
 from simvid.scene.bodies import Ball
 from simvid.scene.shapes import Capsule, Cone, Cylinder, Ellipsoid

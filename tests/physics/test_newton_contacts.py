@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from simvid.physics.contact_table import ContactTable, FrameContacts
-from simvid.physics.newton import NewtonPhysics
-from simvid.physics.newton_contacts import ContactRecorder
-from simvid.physics.newton_kernels import Rows
+from simvid.physics.newton.contacts import ContactRecorder
+from simvid.physics.newton.engine import NewtonPhysics
+from simvid.physics.newton.kernels import Rows
 from simvid.scene import Body, Ground, Material
 from simvid.testing.physics import check_contacts
 from simvid.testing.physics_scenes import at, ball, box, small_assets, small_scene

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.testing.physics import PhysicsContract
 
 

@@ -10,8 +10,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from simvid.physics.newton_convert import convert, quiet_warp
-from simvid.physics.newton_model import SceneBuilder, build_model
+from simvid.physics.newton.convert import convert, quiet_warp
+from simvid.physics.newton.model import SceneBuilder, build_model
 from simvid.scene import Ground, Hinge, Joint, Slider
 from simvid.testing.physics_scenes import at, ball, box, small_assets, small_scene
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from simvid.errors import PhysicsError, SceneError
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.scene import Body, Ground, Hinge, Joint, Keyframe, Material, Motion, Weld
 from simvid.testing.physics_scenes import at, ball, box, small_assets, small_scene
 from simvid.trajectory import Trajectory
 
 SCRIPT = """
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.testing.physics import bouncing_scene
 from simvid.testing.physics_scenes import small_assets
 from simvid.trajectory_io import digest

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from simvid.assets.parts import SceneAssets
 from simvid.assets.robots import load_robot
 from simvid.errors import PhysicsError
-from simvid.physics.newton import NewtonPhysics
-from simvid.physics.newton_robots import fold_damping
-from simvid.physics.newton_world import build_world
+from simvid.physics.newton.engine import NewtonPhysics
+from simvid.physics.newton.robots import fold_damping
+from simvid.physics.newton.world import build_world
 from simvid.physics.scripts import plan_script
 from simvid.rotations import pose_vector
 from simvid.scene import Action, Control, Ground, Joints, Material, Pose, Push, Reach, Robot, Velocity, Wait

@@ -13,7 +13,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
 from simvid.errors import PhysicsError, SceneError
 from simvid.parsing import load_scene
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.trajectory import Trajectory
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from simvid.assets.prepare import prepare
 from simvid.errors import SceneError
 from simvid.jobs.preflight import prepared
 from simvid.parsing import load_scene, parse_scene
-from simvid.physics.newton import NewtonPhysics
+from simvid.physics.newton.engine import NewtonPhysics
 from simvid.randomize import sample
 from simvid.rotations import matrix_from_quat, quat_from_euler_deg, quat_multiply
 from simvid.success import outcomes

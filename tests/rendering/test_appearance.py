@@ -9,11 +9,11 @@ from simvid.assets import splats
 from simvid.assets.parts import Visual
 from simvid.gaussians import Gaussians
 from simvid.mesh import Mesh
-from simvid.rendering.appearance import Appearance, appearance_of, dressed, is_closed
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.covering import Covering, morton_order
-from simvid.rendering.detail import chosen_faces
+from simvid.rendering.splats.appearance import Appearance, appearance_of, dressed, is_closed
+from simvid.rendering.splats.covering import Covering, morton_order
+from simvid.rendering.splats.detail import chosen_faces
 from simvid.scene import Camera, CameraPose, Look
 from simvid.testing.staging import Prop, box_mesh, checkered, matte, sphere_mesh, staged
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from simvid.frames import Frame
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.developing import developed, light_of
 from simvid.rendering.instants import Blur
+from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.renderer import render_frames
-from simvid.rendering.threads import Workers
 from simvid.scene import Camera, CameraPose, Fisheye, Focus, Ground, Lens, Light, Pinhole, Shutter, Sky, Sun
 from simvid.testing.rendering import SIZE, above
 from simvid.testing.staging import Prop, box_mesh, checkered, matte, sphere_mesh, staged

@@ -15,13 +15,13 @@ from simvid.gaussians import SH_C0, Gaussians
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.buffers import halves
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.environment import SKIES, environment_of
-from simvid.rendering.jit import kernel
-from simvid.rendering.kernel_types import Floats
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
+from simvid.rendering.kernels.jit import kernel
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import Floats
+from simvid.rendering.light.environment import SKIES, environment_of
+from simvid.rendering.light.shading import gloss, made_of
 from simvid.rendering.renderer import render_frames
-from simvid.rendering.shading import gloss, made_of
-from simvid.rendering.threads import Workers
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, PointLight, Scene, Sky, Sun
 from simvid.testing.rendering import above, inner, pixels
 from simvid.testing.staging import Prop, box_mesh, checkered, sphere_mesh, staged

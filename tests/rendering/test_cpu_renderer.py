@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.raster import Rasterizer
 from simvid.testing.rendering import RendererContract
 

@@ -28,7 +28,7 @@ from simvid.testing.rendering import RendererContract
 
 torch = pytest.importorskip("torch")
 gsplat = pytest.importorskip("gsplat")
-cuda = pytest.importorskip("simvid.rendering.cuda")
+cuda = pytest.importorskip("simvid.rendering.cuda.rasterizer")
 twins = pytest.importorskip("gsplat.cuda._torch_impl")
 
 LENSES = {"pinhole": Lens(), "orthographic": Lens("orthographic")}

@@ -17,17 +17,17 @@ from simvid.deforming.skins import turned_normals
 from simvid.frames import CameraPath, Frame
 from simvid.gaussians import Gaussians
 from simvid.motion import flow_between, motion_of
-from simvid.rendering.appearance import Appearance
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.deforming import STRETCH
-from simvid.rendering.harmonics import bent_harmonics
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
+from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.motion import flow
-from simvid.rendering.posing import PosedSplats
 from simvid.rendering.renderer import render_frames
-from simvid.rendering.threads import Workers
-from simvid.rendering.visible import Visible
+from simvid.rendering.splats.appearance import Appearance
+from simvid.rendering.splats.deforming import STRETCH
+from simvid.rendering.splats.harmonics import bent_harmonics
+from simvid.rendering.splats.posing import PosedSplats
+from simvid.rendering.splats.visible import Visible
 from simvid.rotations import matrix_from_quat, pose_vector, quat_from_euler_deg
 from simvid.scene import Scene
 from simvid.spherical_harmonics import basis
@@ -253,7 +253,7 @@ def test_path_traced_silhouettes_are_the_splats(
     name: str, look_from: list[float], look_at: list[float], least: float
 ) -> None:
     """From near, so that borders count for little: what bends and what is loose, at rest and in motion."""
-    pathtrace = pytest.importorskip("simvid.rendering.pathtrace")
+    pathtrace = pytest.importorskip("simvid.rendering.pathtrace.tracer")
     camera = {"name": "near", "resolution_px": [160, 120], "pose": {"look_from_m": look_from, "look_at_m": look_at}}
     alone = [body for body in BODIES if body["name"] == name]
     scene = Scene.model_validate(SCENE | {"cameras": [camera], "bodies": alone, "labels": ["ids", "depth"]})

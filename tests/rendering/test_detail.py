@@ -5,7 +5,7 @@ import pytest
 
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics, look_at
-from simvid.rendering.detail import (
+from simvid.rendering.splats.detail import (
     chosen_faces,
     divided,
     face_geometry,

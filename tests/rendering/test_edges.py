@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simvid.errors import RenderError
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.raster import Raster
 from simvid.rendering.reference import ReferenceRasterizer
 from simvid.testing.clouds import assert_equivalent, random_cloud

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simvid.rendering.environment import SKIES, environment_of, linear
-from simvid.rendering.lighting import Lighting
+from simvid.rendering.light.environment import SKIES, environment_of, linear
+from simvid.rendering.light.lighting import Lighting
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, Material, PointLight, Scene, Sky, Sun
 
 

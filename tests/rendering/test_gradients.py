@@ -183,7 +183,7 @@ class TestSameBits:
     def test_in_bands_of_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Large pictures are worked on in parts; here after every row of tiles, which only changes the rounding."""
         arguments, whole = CASES["overlap"], fast(CASES["overlap"])
-        monkeypatch.setattr("simvid.rendering.cpu_backward.MOST_LINES", 1)
+        monkeypatch.setattr("simvid.rendering.cpu.backward.MOST_LINES", 1)
         assert_close(fast(arguments), {k: v.double() for k, v in whole.items()}, most=1e-5)
 
     def test_pictures_drawn_in_between_change_nothing(self) -> None:
@@ -196,7 +196,7 @@ class TestSameBits:
         assert_same_bits({k: v.grad for k, v in second.items()}, fast(CASES["saturation"]))
 
     def test_the_picture_is_that_of_the_rasterizer(self) -> None:
-        from simvid.rendering.cpu import CpuRasterizer
+        from simvid.rendering.cpu.rasterizer import CpuRasterizer
 
         arguments = CASES["overlap"]
         wanted = CpuRasterizer(1).rasterize(**arguments, want=frozenset({"expected_depth"}))

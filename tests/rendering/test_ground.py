@@ -5,13 +5,13 @@ import pytest
 
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics, look_at
-from simvid.rendering.environment import Environment, environment_of
-from simvid.rendering.ground import Backdrop, Background, pyramid
-from simvid.rendering.ground_texture import ground_texture
-from simvid.rendering.lighting import Lighting
-from simvid.rendering.shadows import Casters
+from simvid.rendering.ground.plane import Backdrop, Background, pyramid
+from simvid.rendering.ground.texture import ground_texture
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.light.environment import Environment, environment_of
+from simvid.rendering.light.lighting import Lighting
+from simvid.rendering.light.shadows import Casters
 from simvid.rendering.sight import sight_of
-from simvid.rendering.threads import Workers
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, Scene, Sky, Sun
 
 SIZE = (64, 48)

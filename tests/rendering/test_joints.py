@@ -11,11 +11,11 @@ from simvid.assets.primitives import primitive_mesh
 from simvid.frames import Frame
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.hidden import visible_from_outside
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.light.shadows import Casters
 from simvid.rendering.renderer import render_frames
-from simvid.rendering.shadows import Casters
-from simvid.rendering.threads import Workers
+from simvid.rendering.splats.hidden import visible_from_outside
 from simvid.scene import Camera, CameraPose, Light, Look, Sky, Sun
 from simvid.testing.rendering import inner
 from simvid.testing.staging import Prop, box_mesh, staged

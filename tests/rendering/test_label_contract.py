@@ -18,7 +18,7 @@ from simvid.motion import surface_points
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.boxes import instance_boxes, part_boxes
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
 from simvid.rotations import quat_from_euler_deg
 from simvid.scene import Camera, CameraPose, Ground, Look, Orbit

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from simvid.frames import CameraPath, Frame
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
 from simvid.rotations import quat_from_euler_deg
 from simvid.scene import Camera, CameraPose, Fisheye, Ground, Lens, Orbit, Orthographic, Pinhole

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from simvid.rendering.environment import environment_of
-from simvid.rendering.light_summary import summarise
+from simvid.rendering.light.environment import environment_of
+from simvid.rendering.light.summary import summarise
 from simvid.scene import Camera, CameraPose, Light, PointLight, Scene, Sky, Sun
 
 PLACE = np.zeros(3)

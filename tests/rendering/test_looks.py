@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets, Visual
 from simvid.frames import Frame
-from simvid.rendering import environment
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.environment import environment_of
-from simvid.rendering.pathtrace import PathTracer, PathTraceSettings
-from simvid.rendering.presets import LOOKS
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
+from simvid.rendering.light import environment
+from simvid.rendering.light.environment import environment_of
+from simvid.rendering.light.presets import LOOKS
+from simvid.rendering.pathtrace.tracer import PathTracer, PathTraceSettings
 from simvid.rendering.renderer import render_frames
 from simvid.scene import Camera, CameraPose, Ground, Light, LookName, PointLight, Scene
 from simvid.scene.library import LIBRARY

@@ -8,12 +8,12 @@ import mitsuba as mi
 import numpy as np
 import pytest
 
-from simvid.rendering.environment import environment_of
-from simvid.rendering.interiors import INTERIORS, interior
-from simvid.rendering.jit import kernel
-from simvid.rendering.kernel_types import Floats
-from simvid.rendering.lighting import Lighting, MapLevels, map_level
-from simvid.rendering.maps import (
+from simvid.rendering.kernels.jit import kernel
+from simvid.rendering.kernels.types import Floats
+from simvid.rendering.light.environment import environment_of
+from simvid.rendering.light.interiors import INTERIORS, interior
+from simvid.rendering.light.lighting import Lighting, MapLevels, map_level
+from simvid.rendering.light.maps import (
     directions,
     downward_irradiance,
     irradiance_table,
@@ -110,7 +110,7 @@ def test_kernels_look_maps_up_as_numpy_does() -> None:
 
 def test_mitsuba_sees_the_same_map() -> None:
     mi.set_variant("scalar_rgb")
-    from simvid.rendering.pathtrace_lights import map_emitter
+    from simvid.rendering.pathtrace.lights import map_emitter
 
     rays = np.concatenate([np.eye(3), -np.eye(3), [[0.48, 0.6, 0.64]]])
     made = (1 + directions(128)).astype(f)

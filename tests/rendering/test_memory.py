@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.cpu_backward import GradientRasterizer, PictureGradient
-from simvid.rendering.cpu_backward_layout import Gradients
+from simvid.rendering.cpu.backward import GradientRasterizer, PictureGradient
+from simvid.rendering.cpu.backward_layout import Gradients
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.raster import checked_job
 from simvid.testing.clouds import random_cloud
 

@@ -5,8 +5,8 @@ import pytest
 
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics, look_at, project, unproject
+from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.motion import flow, occluded, part_motions
-from simvid.rendering.threads import Workers
 from simvid.rotations import pose_matrix, quat_from_euler_deg
 from simvid.scene import Camera, CameraPose
 from simvid.testing.staging import Prop, staged

@@ -25,16 +25,16 @@ from simvid.optics import Lens
 from simvid.parsing import load_scene
 from simvid.rendering.base import Renderer, RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.environment import linear
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
+from simvid.rendering.light.environment import linear
 from simvid.rendering.renderer import render_frames
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, PointLight, Sky, Sun
 from simvid.scene.sensors import Focus, Sensor, Shutter
 from simvid.testing.rendering import RendererContract, above, inner
 from simvid.testing.staging import Prop, box_mesh, checkered, matte, sphere_mesh, staged
 
-pathtrace = pytest.importorskip("simvid.rendering.pathtrace")
-variants = pytest.importorskip("simvid.rendering.pathtrace_variant")
+pathtrace = pytest.importorskip("simvid.rendering.pathtrace.tracer")
+variants = pytest.importorskip("simvid.rendering.pathtrace.variant")
 FAST = variants.chosen()
 needs_fast = pytest.mark.skipif(not FAST.vectorised, reason="needs LLVM or a GPU: apt-get install libllvm19")
 GRAY = (0.5, 0.5, 0.5)
@@ -200,7 +200,7 @@ def test_every_frame_has_its_own_noise_and_every_run_the_same(variant: str) -> N
 
 def test_a_mesh_may_deform_from_frame_to_frame() -> None:
     """A plate that swells by a wave of known height, seen from above."""
-    from simvid.rendering.pathtrace_shot import Shot
+    from simvid.rendering.pathtrace.shot import Shot
 
     grid = np.linspace(-1, 1, 41)
     x, y = (a.ravel() for a in np.meshgrid(grid, grid))

@@ -11,7 +11,7 @@ import pytest
 from simvid.errors import RenderError
 
 pytest.importorskip("mitsuba")
-variants = pytest.importorskip("simvid.rendering.pathtrace_variant")
+variants = pytest.importorskip("simvid.rendering.pathtrace.variant")
 
 
 @pytest.fixture(autouse=True)

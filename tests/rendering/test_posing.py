@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 
 from simvid.gaussians import SH_C0, Gaussians
-from simvid.rendering.appearance import Appearance
-from simvid.rendering.posing import PosedSplats
-from simvid.rendering.threads import Workers
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.splats.appearance import Appearance
+from simvid.rendering.splats.posing import PosedSplats
 from simvid.rotations import matrix_from_quat, quat_from_euler_deg
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simvid.rendering.cpu_backward import GradientRasterizer, PictureGradient
-from simvid.rendering.cpu_backward_layout import Gradients
+from simvid.rendering.cpu.backward import GradientRasterizer, PictureGradient
+from simvid.rendering.cpu.backward_layout import Gradients
 from simvid.rendering.raster import checked_job
 from simvid.rendering.reference import ReferenceRasterizer
 from simvid.testing.clouds import psnr_db, random_cloud
@@ -35,8 +35,12 @@ def gradients() -> dict[str, Any]:
 PROGRAM = """
 import importlib.util, json, sys
 import numpy as np
-from simvid.rendering import cpu_backward_project, cpu_backward_tiles, cpu_blend, cpu_project, cpu_tiles
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu import backward_project as cpu_backward_project
+from simvid.rendering.cpu import backward_tiles as cpu_backward_tiles
+from simvid.rendering.cpu import blend as cpu_blend
+from simvid.rendering.cpu import project as cpu_project
+from simvid.rendering.cpu import tiles as cpu_tiles
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 spec = importlib.util.spec_from_file_location("here", sys.argv[2])
 here = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(here)

@@ -12,12 +12,12 @@ from simvid.assets.parts import Visual
 from simvid.errors import RenderError
 from simvid.frames import Frame
 from simvid.gaussians import SH_C0, Gaussians
-from simvid.rendering.appearance import appearance_of
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.raster import Raster
 from simvid.rendering.renderer import render_frames
+from simvid.rendering.splats.appearance import appearance_of
 from simvid.rotations import quat_from_euler_deg
 from simvid.scene import Camera, CameraPose, Ground, Look
 from simvid.testing.rendering import ALL, SIZE, above, inner

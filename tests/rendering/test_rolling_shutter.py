@@ -13,7 +13,7 @@ from simvid.lens import project
 from simvid.motion import RigidMotion
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
 from simvid.rotations import quat_from_euler_deg
 from simvid.scene import Camera, CameraKeyframe, CameraPose, Ground, Rolling, Shutter

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from simvid.camera_path import CameraPath
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
-from simvid.rendering.cpu import CpuRasterizer
-from simvid.rendering.depth_sensor import DepthMeter, hidden
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.renderer import render_frames
-from simvid.rendering.sensor import Counting, balance_of, glow
+from simvid.rendering.sensor.counts import Counting, balance_of, glow
+from simvid.rendering.sensor.depth import DepthMeter, hidden
 from simvid.scene import DepthSensor, Ground, Light, Noise, Sensor, Sky, WhiteBalance
 from simvid.testing.rendering import above
 from simvid.testing.staging import Prop, box_mesh, matte, staged

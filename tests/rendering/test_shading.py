@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simvid.rendering.environment import environment_of
-from simvid.rendering.kernel_types import SplatArrays
-from simvid.rendering.lighting import Lighting
-from simvid.rendering.shading import Shader
-from simvid.rendering.threads import Workers
-from simvid.rendering.visible import Visible
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import SplatArrays
+from simvid.rendering.light.environment import environment_of
+from simvid.rendering.light.lighting import Lighting
+from simvid.rendering.light.shading import Shader
+from simvid.rendering.splats.visible import Visible
 from simvid.scene import Camera, CameraPose, Light, PointLight, Scene, Sky, Sun
 
 f = np.float32
@@ -127,7 +127,7 @@ def test_exposure_and_the_tone_curve() -> None:
 
 def test_gloss_gives_back_what_its_integral_says() -> None:
     """Scale and bias of the table against the sum over the half space, of the lobe of suns and lamps."""
-    from simvid.rendering.brdf_table import SIDE, brdf_table
+    from simvid.rendering.light.brdf_table import SIDE, brdf_table
 
     count = 400_000
     k = np.arange(count) + 0.5

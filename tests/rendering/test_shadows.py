@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simvid.rendering.jit import kernel
-from simvid.rendering.kernel_types import ONE, ZERO, Floats
-from simvid.rendering.lamps import LampArrays, LampMaps, lamp_share
-from simvid.rendering.shadows import Casters, MapArrays, ShadowMaps, disc_taps, soft_share, thinned
-from simvid.rendering.threads import Workers
+from simvid.rendering.kernels.jit import kernel
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import ONE, ZERO, Floats
+from simvid.rendering.light.lamps import LampArrays, LampMaps, lamp_share
+from simvid.rendering.light.shadows import Casters, MapArrays, ShadowMaps, disc_taps, soft_share, thinned
 
 TEXEL = 0.01
 

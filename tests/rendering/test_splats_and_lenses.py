@@ -11,7 +11,7 @@ from simvid.camera_path import CameraPath
 from simvid.errors import RenderError
 from simvid.lens import project
 from simvid.optics import Lens
-from simvid.rendering.cpu import CpuRasterizer
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.raster import checked_job
 from simvid.rendering.reference import ReferenceRasterizer, covariances_2d, pinhole, through_lens
 from simvid.testing.clouds import assert_equivalent, random_cloud

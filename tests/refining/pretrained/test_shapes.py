@@ -10,7 +10,7 @@ import pytest
 
 from simvid.refining.pretrained.prompts import LOOK_WORDS, prompt
 from simvid.refining.pretrained.shapes import FrameRule, cross_fade, windows
-from simvid.rendering.presets import LOOKS
+from simvid.rendering.light.presets import LOOKS
 
 WAN, LTX = FrameRule(4, 16), FrameRule(8, 32, block=32)
 

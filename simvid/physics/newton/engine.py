@@ -1,0 +1,312 @@
+"""The Newton engine: Newton builds the model, MuJoCo's C core steps it.
+
+Newton's ``SolverMuJoCo`` with ``use_mujoco_cpu`` would step the same core, but copies the whole state to float32 and
+back around every step, which costs ten times the step itself; so the core is stepped directly here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import mujoco  # noqa: TID253  this module is the backend, loaded when the engine is asked for
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid import registry
+from simvid.assets.parts import SceneAssets
+from simvid.errors import PhysicsError, SceneError
+from simvid.physics.base import Progress
+from simvid.physics.contact_table import ContactTable
+from simvid.physics.newton.contacts import ContactRecorder
+from simvid.physics.newton.drives import Drives
+from simvid.physics.newton.situation import NewtonSituation, read_state
+from simvid.physics.newton.soft import SoftBodies, has_soft, merged, rigid_view, twists_between
+from simvid.physics.newton.spin import Spinner
+from simvid.physics.newton.stepping import Stepper
+from simvid.physics.newton.world import World, build_world
+from simvid.physics.scripts import JointTargets, held_start, plan_script
+from simvid.physics.soft_materials import SUPPORTED
+from simvid.physics.tasks.noise import with_noise
+from simvid.physics.tasks.record import recorded
+from simvid.physics.tasks.runner import Runner
+from simvid.physics.watch import Overlap, Watch, check_overlaps
+from simvid.rotations import pose_vector
+from simvid.scene import Scene
+from simvid.trajectory import ParticleMotion, RobotMotion, Trajectory
+
+Array = NDArray[np.float64]
+MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
+
+
+class NewtonPhysics:
+    """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution.
+
+    Bodies of elastic, plastic, granular and liquid materials and snow are moved by simvid's own MPM, coupled to them.
+    """
+
+    name = "newton"
+
+    def version(self) -> str:
+        """Newton's and MuJoCo's versions."""
+        from importlib.metadata import version
+
+        return f"newton {version('newton')}, mujoco {version('mujoco')}"
+
+    def check(self, assets: SceneAssets) -> None:
+        """Refuse elastic materials and bodies that start inside each other; see ``PhysicsEngine``."""
+        _check_supported(assets)
+        if _anything_moves(assets):
+            with _mujoco_warnings():
+                check_overlaps(assets, _overlaps(build_world(rigid_view(assets))))
+
+    def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
+        """Run the scene; see ``PhysicsEngine``."""
+        started = time.perf_counter()
+        _check_supported(assets)
+        frames = assets.scene.frame_count
+        if not _anything_moves(assets):
+            run = _Run.still(assets, frames)
+        else:
+            with _mujoco_warnings() as warnings:
+                run = _simulate(assets, warnings, progress)
+        return run.trajectory(self, time.perf_counter() - started)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What a run leaves behind."""
+
+    assets: SceneAssets
+    poses: Array
+    twists: Array
+    masses: Array
+    contacts: ContactTable
+    robots: tuple[RobotMotion, ...] = ()
+    particles: tuple[ParticleMotion, ...] = ()
+
+    @staticmethod
+    def still(assets: SceneAssets, frames: int) -> _Run:
+        """A scene in which nothing can move."""
+        pose = np.stack([pose_vector(p.pose) for p in assets.parts]) if assets.parts else np.zeros((0, 7))
+        count = len(assets.parts)
+        return _Run(
+            assets, np.tile(pose, (frames, 1, 1)), np.zeros((frames, count, 6)), np.full(count, np.inf), ContactTable()
+        )
+
+    def trajectory(self, engine: NewtonPhysics, wall_s: float) -> Trajectory:
+        scene = self.assets.scene
+        return Trajectory(
+            fps=scene.fps,
+            parts=tuple(p.part for p in self.assets.parts),
+            poses=self.poses,
+            twists=self.twists,
+            contacts=self.contacts.finish(),
+            robots=self.robots,
+            particles=self.particles,
+            engine=engine.name,
+            engine_version=engine.version(),
+            step_s=scene.step_s,
+            masses_kg=self.masses,
+            wall_s=wall_s,
+        )
+
+
+def _check_supported(assets: SceneAssets) -> None:
+    for k, body in enumerate(assets.scene.bodies):
+        kind = assets.scene.material(body.material).kind
+        if kind is not None and kind not in SUPPORTED:
+            raise SceneError(
+                f"{assets.scene.where(f'bodies[{k}].material')}: engine 'newton' moves rigid bodies, robots and bodies "
+                f"of {', '.join(SUPPORTED)} materials; the material of {body.name!r} is {kind}. Leave {kind} out, or "
+                f"use an engine that has it (installed engines: {', '.join(registry.names('physics'))})"
+            )
+    for part in assets.parts:
+        if part.body is not None and part.deformable is None and assets.scene.material(part.body.material).kind:
+            raise SceneError(
+                f"{part.part.name!r} is of a deformable material, but its assets have no particles: make them with "
+                "simvid.assets.prepare"
+            )
+
+
+def _anything_moves(assets: SceneAssets) -> bool:
+    """Robots and bodies that are not fixed; a body welded to a fixed one needs no engine but does no harm to one."""
+    return bool(assets.robots) or any(
+        p.body is not None and (p.deformable is not None or not p.part.fixed or p.body.motion is not None)
+        for p in assets.parts
+    )
+
+
+def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | None) -> _Run:
+    scene = assets.scene
+    frames, per_frame = scene.frame_count, scene.steps_per_frame
+    steps = (frames - 1) * per_frame
+    times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
+    targets = tuple(_targets(assets, k, times) for k in range(len(scene.robots)))
+    world = build_world(rigid_view(assets))
+    check_overlaps(assets, _overlaps(world))
+    soft = SoftBodies(assets, world) if has_soft(assets) else None
+    runner = Runner(NewtonSituation(world), targets) if _looking(scene) else None
+    loop = _Loop(world, Drives(world, targets, steps), warnings, soft, runner)
+    for frame in range(frames):
+        if frame:
+            loop.advance((frame - 1) * per_frame, per_frame)
+        loop.read(frame)
+        if progress is not None:
+            progress(frame + 1, frames)
+    motions = []
+    for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True)):
+        motion = robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
+        motions.append(recorded(motion, robot.model, scene.robots[k], scene.fps, runner))
+    run = _Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions))
+    return run if soft is None else _with_soft(run, soft)
+
+
+def _looking(scene: Scene) -> bool:
+    """Whether a script looks at the simulation."""
+    return any(action.looks for robot in scene.robots for action in robot.script)
+
+
+def _targets(assets: SceneAssets, k: int, times: Array) -> JointTargets:
+    """Joint targets of robot k, to be filled while it runs where its script looks at the simulation."""
+    robot, model = assets.scene.robots[k], assets.robots[k]
+    if any(action.looks for action in robot.script):
+        return held_start(model, times)
+    return with_noise(plan_script(model, robot, times), assets.scene, robot, model)
+
+
+def _with_soft(run: _Run, soft: SoftBodies) -> _Run:
+    """The run with the deformable bodies' particles, poses, speeds and masses."""
+    motions = soft.motions(run.assets)
+    for part, (poses, mass) in soft.poses(motions).items():
+        run.poses[:, part], run.masses[part] = poses, mass
+        run.twists[:, part] = twists_between(poses, run.assets.scene.fps)
+    return replace(run, particles=motions)
+
+
+def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) -> Array:
+    """What the joints are told to have reached by the next frame; after the last frame, to stay."""
+    values = targets.positions if mode == "position" else targets.velocities
+    return values[np.minimum((np.arange(frames) + 1) * per_frame, len(values) - 1)]
+
+
+class _Loop:
+    """The simulation loop and its record."""
+
+    def __init__(
+        self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None,
+        runner: Runner | None = None,
+    ) -> None:  # fmt: skip
+        self.world, self.drives, self._soft, self._runner = world, drives, soft, runner
+        scene = world.assets.scene
+        frames, parts = scene.frame_count, len(world.assets.parts)
+        self.poses, self.twists = np.zeros((frames, parts, 7)), np.zeros((frames, parts, 6))
+        self.table = ContactTable()
+        self._fixed = np.stack([pose_vector(p.pose) for p in world.assets.parts])
+        self._joints = [np.zeros((3, frames, len(r.model.joints))) for r in world.robots]
+        self._stepper = Stepper(world.m, world.d, world.restitution)
+        self._spinner = Spinner(world.m, world.d, world.assets, world.bodies)
+        self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
+        driven = bool(world.robots) or bool(drives.paths) or soft is not None
+        self._watch = Watch(world.assets, world.moving, driven)
+        self._warnings = warnings
+        self._plan(0)
+        drives.apply(0)
+        mujoco.mj_forward(world.m, world.d)  # speeds and efforts of frame 0
+
+    def advance(self, first: int, count: int) -> None:
+        """Steps ``first`` to ``first + count``."""
+        h, d = float(self.world.m.opt.timestep), self.world.d
+        stepper, recorder, drives, spinner = self._stepper, self._recorder, self.drives, self._spinner
+        soft = self._soft
+        for step in range(first, first + count):
+            self._plan(step)
+            drives.apply(step)
+            if soft is not None:
+                soft.step((step + 1) * h)
+            spinner.before()
+            stepper.step()
+            spinner.after()
+            if stepper.rows is not None:
+                recorder.add(stepper.contact, stepper.rows, d.efc_force, (step + 1) * h)
+            if self._warnings:
+                self._fail((step + 1) * h)
+        drives.finish(first + count)
+
+    def _plan(self, step: int) -> None:
+        """Let scripts that look at the simulation say what comes next."""
+        if self._runner is not None:
+            for robot, first, end in self._runner.before(step):
+                self.drives.retarget(robot, first, end)
+
+    def _fail(self, time_s: float) -> None:
+        """Turn MuJoCo's warning into an error."""
+        text = " ".join(self._warnings).strip()
+        d = self.world.d
+        if any(d.warning[int(getattr(mujoco.mjtWarning, name))].number for name in MEMORY_WARNINGS):
+            raise PhysicsError(
+                f"too many contacts for MuJoCo's memory at t = {time_s:.4g} s ({text}): use fewer or simpler colliders "
+                "(collision: convex_hull), or fewer bodies"
+            )
+        bad = ~np.isfinite(d.qacc) | (np.abs(d.qacc) > 1e10) | ~np.isfinite(d.qvel) | (np.abs(d.qvel) > 1e10)
+        body = int(self.world.m.dof_bodyid[int(np.argmax(bad))]) if bad.any() else 0
+        raise self._watch.diverged(max(self.world.part_of_body(body), 0), f"has an acceleration without bound ({text})")
+
+    def read(self, frame: int) -> None:
+        """Take the state as a frame, and check it."""
+        m, d = self.world.m, self.world.d
+        poses, twists = self.poses[frame], self.twists[frame]
+        poses[:], twists[:] = read_state(self.world, d, self._fixed)
+        now = np.array([frame / self.world.assets.scene.fps])
+        for part, path in self.drives.paths.items():
+            poses[part], twists[part] = (values[0] for values in path.at(now))
+        contacts = self._recorder.take()
+        if self._soft is not None:
+            self._soft.read(frame)
+            contacts = merged(contacts, self._soft.contacts())
+        self._watch.frame(poses, twists, contacts)
+        if frame:
+            self.table.add(contacts, float(now[0]))
+        for record, robot in zip(self._joints, self.world.robots, strict=True):
+            record[:, frame] = d.qpos[robot.position_at], d.qvel[robot.velocity_at], robot.efforts(m, d)
+
+    def joints(self, robot: int) -> tuple[Array, Array, Array]:
+        """Positions, velocities and efforts of a robot, [T, J] each."""
+        positions, velocities, efforts = self._joints[robot]
+        return positions, velocities, efforts
+
+
+def _overlaps(world: World) -> list[Overlap]:
+    """Contacts at the start that are deeper than touching."""
+    d, found = world.d, []
+    for k in range(d.ncon):
+        contact = d.contact[k]
+        a, b = (int(world.geom_ids[g]) - 1 for g in contact.geom)
+        if contact.dist < 0 and contact.exclude == 0:
+            normal = -contact.frame[:3]
+            found.append(Overlap(a, b, -float(contact.dist), (float(normal[0]), float(normal[1]), float(normal[2]))))
+    return found
+
+
+def _masses(world: World) -> Array:
+    masses = np.full(len(world.bodies), np.inf)
+    free = world.moving.copy()
+    for k, part in enumerate(world.assets.parts):
+        free[k] &= not part.part.fixed
+    masses[free] = world.m.body_mass[world.bodies[free]]
+    return masses
+
+
+@contextmanager
+def _mujoco_warnings() -> Iterator[list[str]]:
+    """MuJoCo's warnings as a list, instead of on stderr and in a file MUJOCO_LOG.TXT."""
+    caught: list[str] = []
+    before: Any = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(caught.append)
+    try:
+        yield caught
+    finally:
+        mujoco.set_mju_user_warning(before)

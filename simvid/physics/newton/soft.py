@@ -1,0 +1,228 @@
+"""Deformable bodies beside MuJoCo: their particles by MPM, coupled to rigid bodies and robots in each physics step.
+
+In a step from t to t + h the obstacles start with MuJoCo's poses and speeds of time t. The particles take as many
+substeps as are stable; bodies that float freely feel them in each (``mpm.warp_contact.weigh``), all others move as they
+do. What the particles pushed then acts on MuJoCo's bodies as a constant force over the same step, so that momentum is
+kept but for rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import mujoco  # noqa: TID253  only the Newton engine imports this module
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import DeformableBody, PartAssets, SceneAssets
+from simvid.deforming.frames import poses_of
+from simvid.physics.contact_table import FrameContacts
+from simvid.physics.mpm.domain import Domain
+from simvid.physics.mpm.particles import Particles, joined
+from simvid.physics.mpm.solver import Solver, Touches
+from simvid.physics.newton.obstacles import Hindrances, obstacles_of
+from simvid.physics.newton.world import World
+from simvid.physics.soft_materials import SUPPORTED, mpm_material
+from simvid.rotations import quat_multiply
+from simvid.trajectory import ParticleMotion
+
+Array = NDArray[np.float64]
+CELL = 2.0
+"""Grid spacing over the particles' own: eight particles in a cell."""
+ROOM_M = 1.5
+"""What particles may travel beyond where things are at the start, sideways and upwards."""
+
+
+def rigid_view(assets: SceneAssets) -> SceneAssets:
+    """The scene as MuJoCo sees it: deformable parts are fixed and have nothing to touch."""
+    parts = tuple(
+        p if p.deformable is None else PartAssets(replace(p.part, fixed=True), p.pose, (), (), None)
+        for p in assets.parts
+    )
+    return replace(assets, parts=parts)
+
+
+def has_soft(assets: SceneAssets) -> bool:
+    """Whether the scene has bodies for MPM."""
+    return any(p.deformable is not None and p.deformable.kind in SUPPORTED for p in assets.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Soft:
+    """A deformable part and its particles' rows."""
+
+    part: int
+    body: DeformableBody
+    rows: slice
+
+
+class SoftBodies:
+    """All deformable bodies of a scene in one MPM simulation."""
+
+    def __init__(self, assets: SceneAssets, world: World) -> None:
+        """Fill the grid and find what the particles may meet.
+
+        Args:
+            assets: with its deformable parts.
+            world: of ``rigid_view(assets)``, at t = 0.
+
+        Raises:
+            PhysicsError: particles outside the domain, too many of them.
+        """
+        self._world, scene = world, assets.scene
+        self._step_s, self._fps = scene.step_s, scene.fps
+        self._soft: list[_Soft] = []
+        groups: list[Particles] = []
+        for k, part in enumerate(assets.parts):
+            if part.deformable is not None and part.deformable.kind in SUPPORTED:
+                first = sum(len(g) for g in groups)
+                groups.append(_particles(part, part.deformable))
+                self._soft.append(_Soft(k, part.deformable, slice(first, first + len(groups[-1]))))
+        particles = joined(groups)
+        self._turns = np.concatenate([np.tile(assets.parts[s.part].pose[:3, :3], (len(g), 1, 1))
+                                      for s, g in zip(self._soft, groups, strict=True)])  # fmt: skip
+        spacing = CELL * min(s.body.spacing_m for s in self._soft)
+        domain = _domain(assets, particles, spacing)
+        self._things: Hindrances = obstacles_of(world, domain)
+        self.solver = Solver(
+            particles, domain, obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2
+        )
+        self._pairs = _Pairs(self._things.parts, np.array([s.part for s in self._soft]))
+        frames = scene.frame_count
+        self._x = np.zeros((frames, len(particles), 3), np.float32)
+        self._F = np.zeros((frames, len(particles), 3, 3), np.float32)
+
+    def step(self, time_s: float) -> None:
+        """Take one physics step that ends at ``time_s``; leaves the forces on MuJoCo's bodies in ``xfrc_applied``."""
+        m, d = self._world.m, self._world.d
+        things = self._things
+        if len(things.moving):
+            mujoco.mj_kinematics(m, d)
+            mujoco.mj_comPos(m, d)
+            mujoco.mj_comVel(m, d)
+            self.solver.set_obstacles(things.moving, *things.state(m, d))
+        self.solver.advance(self._step_s)
+        found = self.solver.touches()
+        self._pairs.add(found, time_s)
+        d.xfrc_applied[:] = 0.0
+        for o, impulse, moment in zip(found.obstacle, found.impulse_n_s, found.moment_n_m_s, strict=True):
+            body = things.bodies[o]
+            if body > 0:
+                d.xfrc_applied[body, :3] += impulse / self._step_s
+                d.xfrc_applied[body, 3:] += moment / self._step_s
+
+    def read(self, frame: int) -> None:
+        """Keep the state as a frame."""
+        self._x[frame] = self.solver.positions()
+        self._F[frame] = self.solver.deformation() @ self._turns.astype(np.float32)
+
+    def contacts(self) -> FrameContacts:
+        """Contacts of the steps since this was last called."""
+        return self._pairs.take()
+
+    def motions(self, assets: SceneAssets) -> tuple[ParticleMotion, ...]:
+        """All frames of all bodies."""
+        out = []
+        for s in self._soft:
+            part = assets.parts[s.part].part
+            out.append(
+                ParticleMotion(
+                    name=part.name, part=s.part, instance_id=part.instance_id, form=s.body.form,
+                    positions=self._x[:, s.rows].copy(), deformation=self._F[:, s.rows].copy(), rest=s.body.rest,
+                )
+            )  # fmt: skip
+        return tuple(out)
+
+    def poses(self, motions: tuple[ParticleMotion, ...]) -> dict[int, tuple[Array, float]]:
+        """Poses [T, 7] and mass of each deformable part."""
+        return {
+            s.part: (
+                poses_of(p.positions, p.deformation, s.body.masses_kg, s.body.form),
+                float(s.body.masses_kg.sum()),
+            )
+            for s, p in zip(self._soft, motions, strict=True)
+        }
+
+
+def _particles(part: PartAssets, body: DeformableBody) -> Particles:
+    turn, place = part.pose[:3, :3], part.pose[:3, 3]
+    density = float(body.masses_kg.sum() / body.volumes_m3.sum())
+    given = part.body
+    return Particles.of(
+        body.rest.astype(np.float64) @ turn.T + place,
+        body.volumes_m3,
+        mpm_material(body, density),
+        velocity_m_s=(0.0, 0.0, 0.0) if given is None else given.velocity_m_s,
+        spin_rad_s=(0.0, 0.0, 0.0) if given is None else given.angular_velocity_rad_s,
+    )
+
+
+def _domain(assets: SceneAssets, particles: Particles, spacing: float) -> Domain:
+    """Round the particles and all that is not endless, with room to fly; down to just below the ground."""
+    places = [particles.positions.astype(np.float64)]
+    places += [p.pose[None, :3, 3] for p in assets.parts if p.part.kind != "ground"]
+    low, high = np.min([x.min(axis=0) for x in places], axis=0), np.max([x.max(axis=0) for x in places], axis=0)
+    ground = [p.pose[2, 3] for p in assets.parts if p.part.kind == "ground"]
+    low, high = low - ROOM_M, high + ROOM_M
+    if ground:
+        low[2] = max(ground) - 4 * spacing
+    return Domain((low[0], low[1], low[2]), (high[0], high[1], high[2]), spacing)
+
+
+class _Pairs:
+    """Sums of what obstacles and bodies did to each other in the steps of a frame."""
+
+    def __init__(self, parts: NDArray[np.intp], soft: NDArray[np.intp]) -> None:
+        self._parts, self._soft = parts, soft
+        self._open: dict[tuple[int, int], Array] = {}
+
+    def add(self, found: Touches, time_s: float) -> None:
+        """Take one step's."""
+        for k in range(len(found.obstacle)):
+            key = (int(self._parts[found.obstacle[k]]), int(self._soft[found.body[k]]))
+            weight = float(np.linalg.norm(found.impulse_n_s[k]))
+            row = self._open.setdefault(key, np.array([time_s, *(0.0,) * 11]))
+            row[1:4] += found.impulse_n_s[k]
+            row[4] += weight
+            row[5:8] += weight * found.point_m[k]
+            row[8:11] += weight * found.normal[k]
+            row[11] = max(row[11], found.depth_m[k])
+
+    def take(self) -> FrameContacts:
+        """As a table; starts anew. Pairs that only met without a push are left out."""
+        kept = [(key, row) for key, row in self._open.items() if row[4] > 0]
+        self._open = {}
+        n = len(kept)
+        a, b = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        rows = np.array([row for _, row in kept]).reshape(n, 12)
+        signs = np.ones((n, 1))
+        for k, ((rigid, soft), _) in enumerate(kept):
+            a[k], b[k] = min(rigid, soft) + 1, max(rigid, soft) + 1
+            signs[k] = 1.0 if rigid < soft else -1.0  # impulse is on the obstacle, normal out of it
+        normal = rows[:, 8:11] / np.maximum(np.linalg.norm(rows[:, 8:11], axis=1, keepdims=True), 1e-300)
+        return FrameContacts(
+            a, b, rows[:, 0], rows[:, 5:8] / np.maximum(rows[:, 4:5], 1e-300), -signs * normal, signs * rows[:, 1:4],
+            rows[:, 11],
+        )  # fmt: skip
+
+
+def merged(one: FrameContacts, two: FrameContacts) -> FrameContacts:
+    """Both tables; no pair is in both."""
+    return FrameContacts(
+        *(np.concatenate([getattr(one, n), getattr(two, n)]) for n in FrameContacts.__dataclass_fields__)
+    )
+
+
+def twists_between(poses: Array, fps: float) -> Array:
+    """Speeds [T, 6] of a part from its poses [T, 7] at the frames, by central differences."""
+    out = np.zeros((len(poses), 6))
+    if len(poses) < 2:
+        return out
+    out[:, :3] = np.gradient(poses[:, :3], axis=0) * fps
+    for t in range(len(poses)):
+        a, b = max(t - 1, 0), min(t + 1, len(poses) - 1)
+        turn = quat_multiply(poses[b, 3:], poses[a, 3:] * (1, -1, -1, -1))
+        sine = float(np.linalg.norm(turn[1:]))
+        if sine > 1e-12:
+            out[t, 3:] = turn[1:] * (2 * np.arctan2(sine, turn[0]) / sine * fps / (b - a))
+    return out

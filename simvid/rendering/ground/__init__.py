@@ -1,0 +1,1 @@
+"""The endless ground behind the splats."""

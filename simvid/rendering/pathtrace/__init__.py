@@ -1,0 +1,1 @@
+"""The photoreal twin: the same scene and trajectory through Mitsuba 3."""

@@ -1,0 +1,1 @@
+"""What sensors make of light: counts with noise, and measured depth."""
