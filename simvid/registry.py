@@ -27,6 +27,7 @@ BUILT_IN: Mapping[Group, Mapping[str, str]] = {
     "refining": {
         "animatediff": "simvid.refining.pretrained.animatediff:AnimateDiff",
         "bridge": "simvid.refining.bridge:BridgeRefiner",
+        "cosmos3": "simvid.refining.pretrained.cosmos3:Cosmos3",
         "cosmos_transfer": "simvid.refining.pretrained.cosmos:CosmosTransfer",
         "identity": "simvid.refining.identity:IdentityRefiner",
         "ltx2": "simvid.refining.pretrained.ltx2:Ltx2",

@@ -203,6 +203,32 @@ def save_cosmos_transfer(folder: Path) -> None:
     _saved(build, folder).controlnet.save_pretrained(folder.parent / "cosmos_controlnet")
 
 
+def save_cosmos3(folder: Path) -> None:
+    """Cosmos3OmniModularPipeline with the index of parts that a hub's folder has."""
+    d = library("diffusers")
+
+    def build() -> Any:
+        vae = d.AutoencoderKLWan(base_dim=4, decoder_base_dim=4, z_dim=8, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+                                 temperal_downsample=[False, True, True], latents_mean=[0.0] * 8,
+                                 latents_std=[1.0] * 8, is_residual=True, in_channels=12, out_channels=12,
+                                 patch_size=2, scale_factor_spatial=16)  # fmt: skip
+        transformer = d.Cosmos3OmniTransformer(
+            head_dim=16, hidden_size=32, intermediate_size=32, latent_channel=8, patch_latent_dim=32, vocab_size=320,
+            num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=2, rope_axes_dim=[4, 2, 2],
+        )  # fmt: skip
+        template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+        tokens = byte_tokenizer(512, chat_template=template)
+        tokens.add_special_tokens({"additional_special_tokens": ["<|vision_start|>"]})
+        pipe = d.modular_pipelines.cosmos.Cosmos3OmniBlocks().init_pipeline()
+        steps = d.UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
+        pipe.update_components(vae=vae, transformer=transformer, text_tokenizer=tokens, scheduler=steps)
+        return pipe
+
+    _saved(build, folder, overwrite_modular_index=True)
+    index = folder / "modular_model_index.json"
+    index.write_text(index.read_text(encoding="utf-8").replace(str(folder), "nobody/cosmos3"), encoding="utf-8")
+
+
 class _NoChecker:
     """In the place of the guardrail while a pipeline is built; it is not saved."""
 
@@ -218,7 +244,7 @@ def _tiny_qwen() -> Any:
     return t.Qwen2_5_VLForConditionalGeneration(t.Qwen2_5_VLConfig(text_config=text, vision_config=seen, **special))
 
 
-def _saved(build: Callable[[], Any], folder: Path) -> Any:
+def _saved(build: Callable[[], Any], folder: Path, **options: Any) -> Any:
     """Build with drawn weights, those that start at zero too, and save."""
     torch = library("torch")
     library("transformers.utils.logging").disable_progress_bar()
@@ -228,7 +254,7 @@ def _saved(build: Callable[[], Any], folder: Path) -> Any:
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
             _awake(part)
-    pipe.save_pretrained(folder)
+    pipe.save_pretrained(str(folder), **options)
     return pipe
 
 

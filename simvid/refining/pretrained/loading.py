@@ -45,6 +45,10 @@ class PretrainedPipeline(ABC):
     def _loaded(self) -> Any:
         """The pipeline, on no device yet."""
 
+    def _offload(self, pipe: Any) -> None:
+        """Keep only the component on the GPU that is at work."""
+        pipe.enable_model_cpu_offload()
+
     def version(self) -> str:
         """Of the method, and the digest of the weights."""
         digests = [found.digest[:16] for found in (self.weights, *self.others.values())]
@@ -99,7 +103,7 @@ class PretrainedPipeline(ABC):
                 f"model: {self.weights.folder}: cannot be loaded as {self.weights.family} ({error})"
             ) from error
         if device == "cuda" and chosen.offload:
-            pipe.enable_model_cpu_offload()
+            self._offload(pipe)
         else:
             pipe.to(device)
         pipe.set_progress_bar_config(disable=True)
