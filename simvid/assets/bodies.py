@@ -16,8 +16,9 @@ from simvid.assets.captures import load_capture
 from simvid.assets.convex import convex_hull, convex_parts
 from simvid.assets.meshes import load_mesh, mesh_problems
 from simvid.assets.occupancy import occupancy_mesh
-from simvid.assets.parts import Collider, ColliderKind, DeformableBody, MassProperties, Visual
+from simvid.assets.parts import DeformableBody, MassProperties
 from simvid.assets.paths import resolve_asset
+from simvid.assets.pieces import Collider, ColliderKind, Visual
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
 from simvid.errors import AssetError
 from simvid.gaussians import Gaussians

@@ -25,7 +25,8 @@ from simvid.assets.bodies import (
 from simvid.assets.mass import mesh_volume_inertia, primitive_volume_inertia
 from simvid.assets.occupancy import occupancy_mesh
 from simvid.assets.particles import Particles, box_sheet, filled, line, mesh_sheet, shell
-from simvid.assets.parts import DeformableBody, MassProperties, PartAssets, Visual
+from simvid.assets.parts import DeformableBody, MassProperties, PartAssets
+from simvid.assets.pieces import Visual
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
 from simvid.assets.solidity import mesh_problems
 from simvid.assets.subdividing import with_short_edges

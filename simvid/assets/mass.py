@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, MassProperties
+from simvid.assets.parts import MassProperties
+from simvid.assets.pieces import Collider
 from simvid.mesh import Mesh
 
 Array = NDArray[np.float64]

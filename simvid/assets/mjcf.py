@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from simvid.assets.mjcf_geoms import link_geometry
 from simvid.assets.robot_cache import load_robot_model, robot_key, store_robot_model
+from simvid.assets.robot_model import Mimic, RobotJoint, RobotLink, RobotModel
 from simvid.assets.robot_xml import MAX_INCLUDES, Folder, read_xml
-from simvid.assets.robots import Mimic, RobotJoint, RobotLink, RobotModel
 from simvid.errors import AssetError
 from simvid.rotations import pose_matrix
 

@@ -6,7 +6,7 @@ import mujoco  # noqa: TID253  this module is loaded for MJCF files alone
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, ColliderKind, Visual
+from simvid.assets.pieces import Collider, ColliderKind, Visual
 from simvid.assets.primitives import primitive_mesh
 from simvid.mesh import Mesh
 from simvid.rotations import pose_matrix

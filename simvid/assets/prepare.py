@@ -10,8 +10,10 @@ from simvid.assets.arrange import body_pose, placed
 from simvid.assets.bodies import BodyGeometry, body_geometry
 from simvid.assets.deformables import deformable_geometry
 from simvid.assets.mass import collider_volume_inertia, combine
-from simvid.assets.parts import Collider, MassProperties, PartAssets, SceneAssets
-from simvid.assets.robots import RobotModel, load_robot
+from simvid.assets.parts import MassProperties, PartAssets, SceneAssets
+from simvid.assets.pieces import Collider
+from simvid.assets.robot_model import RobotModel
+from simvid.assets.robots import load_robot
 from simvid.errors import AssetError, SceneError
 from simvid.scene import Body, Scene
 from simvid.trajectory import Part

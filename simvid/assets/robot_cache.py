@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.cache import cache_folder, key_of, load_arrays, store_arrays
-from simvid.assets.parts import Collider, Visual
 from simvid.assets.paths import content_hash
-from simvid.assets.robots import Mimic, RobotJoint, RobotLink, RobotModel
+from simvid.assets.pieces import Collider, Visual
+from simvid.assets.robot_model import Mimic, RobotJoint, RobotLink, RobotModel
 from simvid.mesh import Mesh
 from simvid.scene import Look
 

@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.robot_model import JointKind, Mimic, RobotJoint, RobotLink, RobotModel, closest
 from simvid.assets.robot_xml import Folder, read_xml
-from simvid.assets.robots import JointKind, Mimic, RobotJoint, RobotLink, RobotModel, closest
 from simvid.assets.urdf_geometry import UrdfFiles, link_colliders, link_visuals, numbers, origin
 from simvid.errors import AssetError
 

@@ -14,7 +14,7 @@ from simvid.assets.collada import load_collada
 from simvid.assets.convex import convex_hull
 from simvid.assets.mesh_colors import UNCOLORED
 from simvid.assets.meshes import load_mesh
-from simvid.assets.parts import Collider, ColliderKind, Visual
+from simvid.assets.pieces import Collider, ColliderKind, Visual
 from simvid.assets.primitives import primitive_mesh
 from simvid.assets.robot_xml import Folder
 from simvid.errors import AssetError

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from simvid import __version__
 from simvid.assets.parts import PartAssets, SceneAssets
-from simvid.assets.robots import RobotModel
+from simvid.assets.robot_model import RobotModel
 from simvid.clips.arrays import digest
 from simvid.clips.records import Backend, hash_of
 from simvid.scene import Scene

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.robots import RobotJoint, RobotModel
+from simvid.assets.robot_model import RobotJoint, RobotModel
 from simvid.rotations import pose_matrix, quat_from_matrix, slerp
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.robots import RobotModel, closest
+from simvid.assets.robot_model import RobotModel, closest
 from simvid.errors import SceneError
 from simvid.physics.kinematics import Solution, ToolChain, follow_line, nearest
 from simvid.physics.segments import Hold, Segment, Spline, Straight, Turning

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider
-from simvid.assets.robots import RobotModel, closest
+from simvid.assets.pieces import Collider
+from simvid.assets.robot_model import RobotModel, closest
 from simvid.physics.kinematics import ToolChain
 from simvid.rotations import pose_matrix
 from simvid.scene import Robot

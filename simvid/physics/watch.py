@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, SceneAssets
+from simvid.assets.parts import SceneAssets
+from simvid.assets.pieces import Collider
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
 from simvid.trajectory import Part, pose_matrices

@@ -101,7 +101,7 @@ def draw_everything(backend: str) -> None:
     import numpy as np
 
     from simvid import registry
-    from simvid.assets.parts import Visual
+    from simvid.assets.pieces import Visual
     from simvid.assets.prepare import prepare
     from simvid.frames import LABELS
     from simvid.gaussians import Gaussians

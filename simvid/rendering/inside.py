@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, PartAssets, SceneAssets
+from simvid.assets.parts import PartAssets, SceneAssets
+from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.frames import CameraPath
 from simvid.mesh import Mesh

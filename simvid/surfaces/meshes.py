@@ -9,7 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, PartAssets, SceneAssets
+from simvid.assets.parts import PartAssets, SceneAssets
+from simvid.assets.pieces import Collider
 from simvid.assets.primitives import primitive_mesh
 from simvid.deforming.loose import LooseSkin
 from simvid.deforming.skins import Skin

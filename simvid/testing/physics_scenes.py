@@ -10,8 +10,10 @@ import numpy as np
 
 from simvid.assets.arrange import body_pose
 from simvid.assets.mass import collider_volume_inertia, combine
-from simvid.assets.parts import Collider, ColliderKind, MassProperties, PartAssets, SceneAssets
-from simvid.assets.robots import RobotModel, load_robot
+from simvid.assets.parts import MassProperties, PartAssets, SceneAssets
+from simvid.assets.pieces import Collider, ColliderKind
+from simvid.assets.robot_model import RobotModel
+from simvid.assets.robots import load_robot
 from simvid.scene import Body, Camera, CameraPose, Ground, Physics, Pose, Robot, Scene, Shape
 from simvid.scene.shapes import Box, Sphere
 from simvid.trajectory import Part

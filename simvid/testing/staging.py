@@ -9,7 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, PartAssets, SceneAssets, Visual
+from simvid.assets.parts import PartAssets, SceneAssets
+from simvid.assets.pieces import Collider, Visual
 from simvid.mesh import Mesh
 from simvid.rotations import pose_matrix
 from simvid.scene import Camera, Ground, Light, Look, Scene, Sky, Sun

@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from simvid.assets.mass import collider_volume_inertia, combine, mesh_volume_inertia, primitive_volume_inertia
-from simvid.assets.parts import Collider
+from simvid.assets.pieces import Collider
 from simvid.mesh import Mesh
 from simvid.rotations import pose_matrix, quat_from_euler_deg
 

@@ -10,7 +10,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from simvid.assets.robots import RobotModel, load_robot
+from simvid.assets.robot_model import RobotModel
+from simvid.assets.robots import load_robot
 from simvid.errors import AssetError
 from simvid.scene import Robot
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, Visual
+from simvid.assets.pieces import Collider, Visual
 from simvid.checking.base import Subject, grown, spread, worst_median
 from simvid.checking.box_checks import boxes_are_tight
 from simvid.checking.checks import CHECKS, self_checks

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.robots import RobotModel, load_robot
+from simvid.assets.robot_model import RobotModel
+from simvid.assets.robots import load_robot
 from simvid.physics.kinematics import REACHED_M, ToolChain, follow_line, nearest, pose_error, solve
 from simvid.rotations import pose_matrix, quat_from_euler_deg
 from simvid.scene import Robot

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simvid.assets.bowl import bowl_pieces
-from simvid.assets.parts import Collider
+from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.mesh import Mesh
 from simvid.physics.newton.engine import NewtonPhysics

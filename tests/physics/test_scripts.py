@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simvid.assets.robots import RobotModel, load_robot
+from simvid.assets.robot_model import RobotModel
+from simvid.assets.robots import load_robot
 from simvid.errors import SceneError
 from simvid.physics.scripts import GRIPPER_S, JointTargets, check_robot, plan_script
 from simvid.physics.segments import Spline, minimum_jerk

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simvid.assets import splats
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.gaussians import Gaussians
 from simvid.mesh import Mesh
 from simvid.rendering.base import RenderSettings

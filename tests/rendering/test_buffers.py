@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.frames import BUFFERS, LABELS, CameraPath, Frame, arrays_of
 from simvid.gaussians import SH_C0, Gaussians
 from simvid.rendering.base import RenderSettings

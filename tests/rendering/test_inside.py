@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simvid.assets.parts import Collider
+from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.assets.primitives import primitive_mesh
 from simvid.frames import Frame
 from simvid.rendering.base import RenderSettings

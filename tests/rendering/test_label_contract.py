@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, SceneAssets, Visual
+from simvid.assets.parts import SceneAssets
+from simvid.assets.pieces import Collider, Visual
 from simvid.derived import derive
 from simvid.frames import LABELS, CameraPath, Frame
 from simvid.gaussians import SH_C0, Gaussians

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import SceneAssets, Visual
+from simvid.assets.parts import SceneAssets
+from simvid.assets.pieces import Visual
 from simvid.frames import Frame
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.cli import main
 from simvid.clip import Clip
 from simvid.errors import RenderError, SceneError

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.errors import RenderError
 from simvid.frames import Frame
 from simvid.gaussians import SH_C0, Gaussians

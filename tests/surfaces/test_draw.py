@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, Visual
+from simvid.assets.pieces import Collider, Visual
 from simvid.frames import CameraPath
 from simvid.gaussians import Gaussians
 from simvid.lens import picture_rays

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
-from simvid.assets.robots import RobotModel
+from simvid.assets.robot_model import RobotModel
 from simvid.rotations import pose_vector
 
 Array = NDArray[np.float64]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, PartAssets
+from simvid.assets.parts import PartAssets
+from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.mesh import Mesh
 from simvid.physics.mpm.colliders import MOST_PIECES, Obstacle, Piece, mesh_volume

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
-from simvid.assets.robots import RobotModel
+from simvid.assets.robot_model import RobotModel
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.newton.links import first_part
 from simvid.physics.scripts import JointTargets

@@ -10,7 +10,8 @@ import mujoco  # noqa: TID253  only the Newton engine imports this module
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, SceneAssets
+from simvid.assets.parts import SceneAssets
+from simvid.assets.pieces import Collider
 from simvid.errors import PhysicsError
 from simvid.physics.newton.convert import convert, quiet_warp
 from simvid.physics.newton.links import (

@@ -9,7 +9,7 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.robots import RobotModel
+from simvid.assets.robot_model import RobotModel
 from simvid.errors import SceneError
 from simvid.physics.kinematics import ToolChain, follow_line, pose_error
 from simvid.physics.scripts import DEFAULT_SPEED

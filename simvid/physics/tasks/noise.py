@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.robots import RobotModel
+from simvid.assets.robot_model import RobotModel
 from simvid.physics.scripts import JointTargets
 from simvid.physics.tools import Gripper, find_gripper
 from simvid.scene import Robot, Scene

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.robots import RobotModel
+from simvid.assets.robot_model import RobotModel
 from simvid.physics.kinematics import ToolChain
 from simvid.physics.scripts import action_times
 from simvid.physics.tasks.runner import Runner
