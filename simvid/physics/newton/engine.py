@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import mujoco  # noqa: TID253  this module is the backend, loaded when the engine is asked for
 import numpy as np
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from simvid import registry
 from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
-from simvid.physics.base import Progress
+from simvid.physics.base import PhysicsEngine, Progress
 from simvid.physics.contact_table import ContactTable
 from simvid.physics.newton.contacts import ContactRecorder
 from simvid.physics.newton.drives import Drives
+from simvid.physics.newton.kernels import Rows
 from simvid.physics.newton.situation import NewtonSituation, read_state
 from simvid.physics.newton.soft import SoftBodies, has_soft, merged, rigid_view, twists_between
 from simvid.physics.newton.spin import Spinner
@@ -59,25 +60,25 @@ class NewtonPhysics:
     def check(self, assets: SceneAssets) -> None:
         """Refuse elastic materials and bodies that start inside each other; see ``PhysicsEngine``."""
         _check_supported(assets)
-        if _anything_moves(assets):
-            with _mujoco_warnings():
-                check_overlaps(assets, _overlaps(build_world(rigid_view(assets))))
+        if anything_moves(assets):
+            with mujoco_warnings():
+                check_overlaps(assets, overlaps_at_start(build_world(rigid_view(assets))))
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
         started = time.perf_counter()
         _check_supported(assets)
         frames = assets.scene.frame_count
-        if not _anything_moves(assets):
-            run = _Run.still(assets, frames)
+        if not anything_moves(assets):
+            run = Run.still(assets, frames)
         else:
-            with _mujoco_warnings() as warnings:
-                run = _simulate(assets, warnings, progress)
+            with mujoco_warnings() as warnings:
+                run = simulate_world(assets, warnings, progress)
         return run.trajectory(self, time.perf_counter() - started)
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
+class Run:
     """What a run leaves behind."""
 
     assets: SceneAssets
@@ -89,15 +90,16 @@ class _Run:
     particles: tuple[ParticleMotion, ...] = ()
 
     @staticmethod
-    def still(assets: SceneAssets, frames: int) -> _Run:
+    def still(assets: SceneAssets, frames: int) -> Run:
         """A scene in which nothing can move."""
         pose = np.stack([pose_vector(p.pose) for p in assets.parts]) if assets.parts else np.zeros((0, 7))
         count = len(assets.parts)
-        return _Run(
+        return Run(
             assets, np.tile(pose, (frames, 1, 1)), np.zeros((frames, count, 6)), np.full(count, np.inf), ContactTable()
         )
 
-    def trajectory(self, engine: NewtonPhysics, wall_s: float) -> Trajectory:
+    def trajectory(self, engine: PhysicsEngine, wall_s: float) -> Trajectory:
+        """What the run is for others, under the name of the engine that made it."""
         scene = self.assets.scene
         return Trajectory(
             fps=scene.fps,
@@ -132,7 +134,7 @@ def _check_supported(assets: SceneAssets) -> None:
             )
 
 
-def _anything_moves(assets: SceneAssets) -> bool:
+def anything_moves(assets: SceneAssets) -> bool:
     """Robots and bodies that are not fixed; a body welded to a fixed one needs no engine but does no harm to one."""
     return bool(assets.robots) or any(
         p.body is not None and (p.deformable is not None or not p.part.fixed or p.body.motion is not None)
@@ -140,17 +142,19 @@ def _anything_moves(assets: SceneAssets) -> bool:
     )
 
 
-def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | None) -> _Run:
+def simulate_world(
+    assets: SceneAssets, warnings: list[str], progress: Progress | None, kind: type[Loop] | None = None
+) -> Run:
+    """Build the world of a scene and step it to its end; ``kind`` of loop is Newton's own unless given."""
     scene = assets.scene
     frames, per_frame = scene.frame_count, scene.steps_per_frame
     steps = (frames - 1) * per_frame
     times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
     targets = tuple(_targets(assets, k, times) for k in range(len(scene.robots)))
     world = build_world(rigid_view(assets))
-    check_overlaps(assets, _overlaps(world))
+    check_overlaps(assets, overlaps_at_start(world))
     soft = SoftBodies(assets, world) if has_soft(assets) else None
-    runner = Runner(NewtonSituation(world), targets) if _looking(scene) else None
-    loop = _Loop(world, Drives(world, targets, steps), warnings, soft, runner)
+    loop = (kind or Loop)(world, Drives(world, targets, steps), warnings, soft, targets if _looking(scene) else None)
     for frame in range(frames):
         if frame:
             loop.advance((frame - 1) * per_frame, per_frame)
@@ -160,8 +164,8 @@ def _simulate(assets: SceneAssets, warnings: list[str], progress: Progress | Non
     motions = []
     for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True)):
         motion = robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
-        motions.append(recorded(motion, robot.model, scene.robots[k], scene.fps, runner))
-    run = _Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions))
+        motions.append(recorded(motion, robot.model, scene.robots[k], scene.fps, loop.runner))
+    run = Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions))
     return run if soft is None else _with_soft(run, soft)
 
 
@@ -178,7 +182,7 @@ def _targets(assets: SceneAssets, k: int, times: Array) -> JointTargets:
     return with_noise(plan_script(model, robot, times), assets.scene, robot, model)
 
 
-def _with_soft(run: _Run, soft: SoftBodies) -> _Run:
+def _with_soft(run: Run, soft: SoftBodies) -> Run:
     """The run with the deformable bodies' particles, poses, speeds and masses."""
     motions = soft.motions(run.assets)
     for part, (poses, mass) in soft.poses(motions).items():
@@ -193,22 +197,61 @@ def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) ->
     return values[np.minimum((np.arange(frames) + 1) * per_frame, len(values) - 1)]
 
 
-class _Loop:
-    """The simulation loop and its record."""
+class Core(Protocol):
+    """Takes steps of MuJoCo's data. After one, ``contact`` and ``rows`` are its contacts, or None."""
+
+    contact: Any
+    rows: Rows | None
+
+    @property
+    def forces(self) -> Array:
+        """Of the constraint rows of the step."""
+        ...
+
+    def step(self) -> None:
+        """Advance by one step."""
+        ...
+
+
+class _SpinningStepper(Stepper):
+    """MuJoCo's step, with the spin of free bodies put right."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.m, world.d, world.restitution)
+        self._spinner = Spinner(world.m, world.d, world.assets, world.bodies)
+
+    def step(self) -> None:
+        """As ``Stepper.step``."""
+        self._spinner.before()
+        super().step()
+        self._spinner.after()
+
+
+class Loop:
+    """The simulation loop and its record. Another engine of MuJoCo's model overrides ``make_core``."""
 
     def __init__(
         self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None,
-        runner: Runner | None = None,
+        looking: tuple[JointTargets, ...] | None = None,
     ) -> None:  # fmt: skip
-        self.world, self.drives, self._soft, self._runner = world, drives, soft, runner
+        """Prepare.
+
+        Args:
+            world: at t = 0.
+            drives: what acts from outside.
+            warnings: MuJoCo's, as they come.
+            soft: deformable bodies.
+            looking: joint targets of the robots, where scripts look at the simulation.
+        """
+        self.world, self.drives, self._soft = world, drives, soft
         scene = world.assets.scene
         frames, parts = scene.frame_count, len(world.assets.parts)
         self.poses, self.twists = np.zeros((frames, parts, 7)), np.zeros((frames, parts, 6))
         self.table = ContactTable()
         self._fixed = np.stack([pose_vector(p.pose) for p in world.assets.parts])
         self._joints = [np.zeros((3, frames, len(r.model.joints))) for r in world.robots]
-        self._stepper = Stepper(world.m, world.d, world.restitution)
-        self._spinner = Spinner(world.m, world.d, world.assets, world.bodies)
+        self._core = self.make_core()
+        self.runner = None if looking is None else Runner(self.make_situation(), looking)
         self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
         driven = bool(world.robots) or bool(drives.paths) or soft is not None
         self._watch = Watch(world.assets, world.moving, driven)
@@ -217,29 +260,35 @@ class _Loop:
         drives.apply(0)
         mujoco.mj_forward(world.m, world.d)  # speeds and efforts of frame 0
 
+    def make_core(self) -> Core:
+        """What takes a step of ``world.d``."""
+        return _SpinningStepper(self.world)
+
+    def make_situation(self) -> NewtonSituation:
+        """What scripts look at."""
+        return NewtonSituation(self.world)
+
     def advance(self, first: int, count: int) -> None:
         """Steps ``first`` to ``first + count``."""
-        h, d = float(self.world.m.opt.timestep), self.world.d
-        stepper, recorder, drives, spinner = self._stepper, self._recorder, self.drives, self._spinner
+        h = float(self.world.m.opt.timestep)
+        core, recorder, drives = self._core, self._recorder, self.drives
         soft = self._soft
         for step in range(first, first + count):
             self._plan(step)
             drives.apply(step)
             if soft is not None:
                 soft.step((step + 1) * h)
-            spinner.before()
-            stepper.step()
-            spinner.after()
-            if stepper.rows is not None:
-                recorder.add(stepper.contact, stepper.rows, d.efc_force, (step + 1) * h)
+            core.step()
+            if core.rows is not None:
+                recorder.add(core.contact, core.rows, core.forces, (step + 1) * h)
             if self._warnings:
                 self._fail((step + 1) * h)
         drives.finish(first + count)
 
     def _plan(self, step: int) -> None:
         """Let scripts that look at the simulation say what comes next."""
-        if self._runner is not None:
-            for robot, first, end in self._runner.before(step):
+        if self.runner is not None:
+            for robot, first, end in self.runner.before(step):
                 self.drives.retarget(robot, first, end)
 
     def _fail(self, time_s: float) -> None:
@@ -279,7 +328,7 @@ class _Loop:
         return positions, velocities, efforts
 
 
-def _overlaps(world: World) -> list[Overlap]:
+def overlaps_at_start(world: World) -> list[Overlap]:
     """Contacts at the start that are deeper than touching."""
     d, found = world.d, []
     for k in range(d.ncon):
@@ -301,7 +350,7 @@ def _masses(world: World) -> Array:
 
 
 @contextmanager
-def _mujoco_warnings() -> Iterator[list[str]]:
+def mujoco_warnings() -> Iterator[list[str]]:
     """MuJoCo's warnings as a list, instead of on stderr and in a file MUJOCO_LOG.TXT."""
     caught: list[str] = []
     before: Any = mujoco.get_mju_user_warning()

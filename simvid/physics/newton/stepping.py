@@ -59,6 +59,11 @@ class Stepper:
         self.contact: Any = None
         self.rows: Rows | None = None
 
+    @property
+    def forces(self) -> Array:
+        """Of this step's constraint rows [N]."""
+        return np.asarray(self._d.efc_force)
+
     def step(self) -> None:
         """Advance by one step."""
         m, d = self._m, self._d
