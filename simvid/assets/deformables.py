@@ -24,7 +24,7 @@ from simvid.assets.bodies import (
 )
 from simvid.assets.mass import mesh_volume_inertia, primitive_volume_inertia
 from simvid.assets.occupancy import occupancy_mesh
-from simvid.assets.particles import Particles, box_sheet, filled, line, mesh_sheet, shell
+from simvid.assets.particles import USUAL, Particles, box_sheet, filled, line, mesh_sheet, shell
 from simvid.assets.parts import DeformableBody, MassProperties, PartAssets
 from simvid.assets.pieces import Visual
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
@@ -40,6 +40,8 @@ FORMS: dict[DeformableKind, ParticleForm] = {
     "elastic": "solid", "plastic": "solid", "snow": "solid", "granular": "loose", "liquid": "loose", "cloth": "sheet",
     "rope": "line",
 }  # fmt: skip
+CLOSE = 3.0
+"""Most radii of a rope between its particles where the scene does not say: nothing passes between them."""
 CAPTURE_CELLS = (24, 96)
 """Cells along the longest edge of a capture, at least and at most, that tell its inside."""
 
@@ -109,7 +111,8 @@ def _made(body: Body, material: Material, base: Path) -> tuple[Particles, tuple[
         if shape.capsule is None and shape.cylinder is None:
             raise AssetError(f"a rope: expected a capsule or a cylinder, got a {shape.kind}")
         radius, half = primitive_dimensions(shape)
-        made = line(2 * half, spacing)
+        usual = min(2 * half / (USUAL["line"] - 1), CLOSE * radius)
+        made = line(2 * half, usual if spacing is None else spacing)
         seen = with_short_edges(primitive_mesh(shape.kind, (radius, half), 16), max(made.spacing_m, radius / 2))
         return made, (Visual(plain, mesh=seen),), primitive_volume_inertia(shape.kind, (radius, half))[0], radius
     if material.cloth is not None:

@@ -169,7 +169,7 @@ def _inside(solid: Mesh, grid: Array, step: Array) -> NDArray[np.bool_]:
 
 
 def box_sheet(size_m: tuple[float, ...], spacing_m: float | None) -> Particles:
-    """The middle sheet of a thin box as a grid of particles.
+    """The middle sheet of a thin box as rows of particles.
 
     Raises:
         AssetError: the box is not thin, or there would be too many particles.
@@ -185,24 +185,51 @@ def box_sheet(size_m: tuple[float, ...], spacing_m: float | None) -> Particles:
     wanted = spacing_m if spacing_m is not None else float(np.sqrt(size[a] * size[b] / USUAL["sheet"]))
     if size[a] * size[b] / wanted**2 > MOST:
         raise AssetError(f"particle_spacing_m: {wanted:.3g} would make more than {MOST:,} particles of this cloth")
-    counts = [max(round(size[k] / wanted), 1) for k in (a, b)]
-    places = np.zeros((counts[0] + 1, counts[1] + 1, 3))
-    places[..., a] = np.linspace(-size[a] / 2, size[a] / 2, counts[0] + 1)[:, None]
-    places[..., b] = np.linspace(-size[b] / 2, size[b] / 2, counts[1] + 1)
-    i, j = np.meshgrid(np.arange(counts[0]), np.arange(counts[1]), indexing="ij")
-    row = counts[1] + 1
-    p = (i * row + j).ravel()
-    odd = ((i + j) % 2 == 1).ravel()  # diagonals alternate, or the cloth would be stiffer along one of them
-    q = np.stack([p, p + row, p + row + 1, p + 1], axis=1)
-    one = np.where(odd[:, None], q[:, [0, 1, 3]], q[:, [0, 1, 2]])
-    two = np.where(odd[:, None], q[:, [1, 2, 3]], q[:, [0, 2, 3]])
-    faces = np.concatenate([one, two]).astype(np.int32)
+    flat, faces = _staggered(float(size[a]), float(size[b]), wanted)
+    places = np.zeros((len(flat), 3))
+    places[:, [a, b]] = flat
     if thin == 1:  # x, z and y are left-handed: the sheet's normal is to be +y
         faces = np.ascontiguousarray(faces[:, ::-1])
-    along = [np.concatenate([[0.5], np.ones(n - 1), [0.5]]) for n in counts]
-    shares = np.outer(*along).ravel() / np.prod(counts)
-    spacing = float(np.sqrt(size[a] * size[b] / np.prod(counts)))
-    return Particles(places.reshape(-1, 3), shares, spacing, float(size[a] * size[b]), faces)
+    weights = _lumped(places, faces)
+    area = float(size[a] * size[b])
+    edge = float(np.sqrt(4 * area / np.sqrt(3) / len(faces)))  # of equilateral triangles
+    return Particles(places, weights / weights.sum(), edge, area, faces)
+
+
+def _staggered(width: float, height: float, spacing: float) -> tuple[Array, NDArray[np.int32]]:
+    """A rectangle about the origin as rows of nearly equilateral triangles: alike in all directions, as a weave's bias
+    is not its business. Every other row is half a step off, but for its ends, whose gaps share what is left over.
+
+    Returns:
+        Points [P, 2] and triangles, counter-clockwise [F, 3].
+    """
+    across, up = max(round(width / spacing), 2), max(round(height / (spacing * np.sqrt(0.75))), 1)
+    step = width / across
+    even = np.linspace(-width / 2, width / 2, across + 1)
+    middle = -width / 2 + (np.arange(across) + 0.5) * step
+    middle[0], middle[-1] = middle[0] + step / 4, middle[-1] - step / 4
+    odd = np.concatenate([even[:1], middle, even[-1:]])
+    rows = [odd if r % 2 else even for r in range(up + 1)]
+    first = np.cumsum([0] + [len(r) for r in rows])
+    y = np.linspace(-height / 2, height / 2, up + 1)
+    points = np.concatenate([np.stack([r, np.full(len(r), h)], axis=1) for r, h in zip(rows, y, strict=True)])
+    k, e = np.arange(across), np.arange(across + 1)
+    faces = []
+    for r in range(up):
+        low, high = first[r], first[r + 1]
+        if r % 2 == 0:
+            faces += [np.stack([low + k, low + k + 1, high + k + 1], 1), np.stack([low + e, high + e + 1, high + e], 1)]
+        else:
+            faces += [np.stack([low + e, low + e + 1, high + e], 1), np.stack([low + k + 1, high + k + 1, high + k], 1)]
+    return points, np.concatenate(faces).astype(np.int32)
+
+
+def _lumped(places: Array, faces: NDArray[np.int32]) -> Array:
+    """A third of the area of its triangles for each vertex [m^2], [P]."""
+    areas, weights = _areas(places, faces), np.zeros(len(places))
+    for k in range(3):
+        np.add.at(weights, faces[:, k], areas / 3)
+    return weights
 
 
 def mesh_sheet(mesh: Mesh, spacing_m: float | None) -> Particles:
@@ -224,10 +251,7 @@ def mesh_sheet(mesh: Mesh, spacing_m: float | None) -> Particles:
     used, index = np.unique(fine.faces, return_inverse=True)
     places64 = fine.vertices[used].astype(np.float64)
     corners = index.reshape(-1, 3).astype(np.int32)
-    areas = _areas(places64, corners)
-    weights = np.zeros(len(places64))
-    for k in range(3):
-        np.add.at(weights, corners[:, k], areas / 3)
+    weights = _lumped(places64, corners)
     if not (weights > 0).all():
         raise AssetError("a cloth: expected every vertex in a triangle with an area")
     return Particles(places64, weights / weights.sum(), float(np.sqrt(area / len(used))), area, corners)

@@ -1,14 +1,21 @@
-"""From the materials of a scene to those of MPM."""
+"""From the materials of a scene to those of MPM and of thin bodies."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simvid.assets.parts import DeformableBody
 from simvid.physics.mpm.materials import MpmMaterial
+from simvid.physics.thin.bodies import Thin, line, sheet
 
 SUPPORTED = ("elastic", "plastic", "granular", "snow", "liquid")
 """Kinds that MPM moves."""
+THIN = ("cloth", "rope")
+"""Kinds that the solver of thin bodies moves (``simvid.physics.thin``)."""
 
 
 def mpm_material(body: DeformableBody, density_kg_m3: float) -> MpmMaterial:
@@ -43,3 +50,31 @@ def mpm_material(body: DeformableBody, density_kg_m3: float) -> MpmMaterial:
         "snow", density_kg_m3, young, nu, critical_compression=m.snow.critical_compression,
         critical_stretch=m.snow.critical_stretch, hardening=m.snow.hardening,
     )  # fmt: skip
+
+
+def thin_body(body: DeformableBody, positions: NDArray[np.float64], velocities: NDArray[np.float64]) -> Thin:
+    """A cloth or rope at t = 0.
+
+    Args:
+        body: of a kind in ``THIN``.
+        positions, velocities: of its particles, world, [P, 3].
+
+    Raises:
+        ValueError: another kind.
+        PhysicsError: a spacing that does not fit its thickness.
+    """
+    m, rest = body.material, body.rest.astype(np.float64)
+    if m.cloth is not None:
+        assert body.triangles is not None
+        made = sheet(
+            rest, body.triangles, body.masses_kg, stretch_n_m=m.cloth.stretch_n_m, bend_n_m=m.cloth.bend_n_m,
+            thickness_m=2 * body.radius_m, friction=m.friction,
+        )  # fmt: skip
+    elif m.rope is not None:
+        made = line(
+            rest, body.masses_kg, stretch_n=m.rope.young_modulus_pa * math.pi * body.radius_m**2,
+            bend_n_m2=m.rope.bend_n_m2, radius_m=body.radius_m, friction=m.friction,
+        )  # fmt: skip
+    else:
+        raise ValueError(f"thin_body: expected one of {', '.join(THIN)}, got {body.kind}")
+    return replace(made, positions=positions, velocities=velocities)

@@ -15,7 +15,7 @@ class Deformable(Model):
 
     particle_spacing_m: Positive | None = None
     """Distance between the particles [m] that stand for the body. None: so that there are about 8 000 of them, 2 500 in
-    a cloth, 64 along a rope."""
+    a cloth, 64 along a rope, more along a thin one (three radii apart)."""
 
 
 class Solid(Deformable):
@@ -80,7 +80,7 @@ class Cloth(Deformable):
     bend_n_m: NonNegative = 1e-4
     """Moment per width and curvature [N m]: silk 1e-5, denim 1e-3."""
     thickness_m: Positive = 0.002
-    """Of an open mesh [m]; a box brings its own."""
+    """Of an open mesh [m]; a box brings its own. At most the distance between the particles."""
 
 
 class Rope(Deformable):

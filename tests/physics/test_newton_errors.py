@@ -75,12 +75,6 @@ def test_fixed_parts_may_overlap() -> None:
     assert len(made.contacts) == 0
 
 
-def test_cloth_is_refused_with_the_engines_there_are() -> None:
-    cloth = Material.model_validate({"cloth": {}})
-    with pytest.raises(SceneError, match=r"bodies\[0\].material.*'flag' is cloth.*installed engines: .*newton"):
-        run([box("flag", pose=at(0, 0, 1), material=cloth)])
-
-
 def test_elastic_bodies_without_particles_are_refused() -> None:
     """Rather than moved as rigid ones."""
     elastic = Material.model_validate({"elastic": {"young_modulus_pa": 1e5}})

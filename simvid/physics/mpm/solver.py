@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from simvid.physics.mpm.colliders import MOST_PIECES, Obstacle
 from simvid.physics.mpm.domain import Domain, stable_step
 from simvid.physics.mpm.fields import Field
 from simvid.physics.mpm.particles import Particles
+from simvid.physics.mpm.touches import Touches
 
 Floats = NDArray[np.float64]
 CONTACT = 0.5
@@ -22,28 +22,6 @@ CONTACT = 0.5
 MOST_SUBSTEPS = 100_000
 """In one call of ``advance``."""
 MAX_SPEED_M_S = 1e4
-
-
-@dataclass(frozen=True, eq=False)
-class Touches:
-    """What happened between obstacles and bodies since it was last asked; rows of pairs that touched.
-
-    Attributes:
-        obstacle, body: indices, [R].
-        impulse_n_s: on the obstacle, world, [R, 3].
-        moment_n_m_s: of that about the obstacle's origin, [R, 3].
-        point_m: mean place, weighted by impulse, world, [R, 3].
-        normal: unit, mean weighted by impulse, out of the obstacle, [R, 3].
-        depth_m: of the deepest particle's centre inside the obstacle, [R].
-    """
-
-    obstacle: NDArray[np.intp]
-    body: NDArray[np.intp]
-    impulse_n_s: Floats
-    moment_n_m_s: Floats
-    point_m: Floats
-    normal: Floats
-    depth_m: Floats
 
 
 class Solver:
@@ -341,11 +319,7 @@ class Solver:
 
     def touches(self) -> Touches:
         """What happened since this was last called."""
-        sums = np.array(self._sums.numpy(), np.float64)[: len(self.obstacles)]
-        o, b = np.nonzero(sums[..., 11] > 0)
-        rows = sums[o, b]
-        point = rows[:, 7:10] / np.maximum(rows[:, 6:7], 1e-30) + self._origin
+        found = Touches.of(self._sums.numpy()[: len(self.obstacles)], self._origin)
         self._sums.zero_()
         self._before.zero_()
-        normal = rows[:, 12:15] / np.maximum(np.linalg.norm(rows[:, 12:15], axis=1, keepdims=True), 1e-30)
-        return Touches(o, b, rows[:, :3], rows[:, 3:6], point, normal, rows[:, 10])
+        return found

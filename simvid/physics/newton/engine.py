@@ -28,9 +28,10 @@ from simvid.physics.newton.situation import NewtonSituation, read_state
 from simvid.physics.newton.soft import SoftBodies, has_soft, merged, rigid_view, twists_between
 from simvid.physics.newton.spin import Spinner
 from simvid.physics.newton.stepping import Stepper
+from simvid.physics.newton.thin import ThinBodies, has_thin
 from simvid.physics.newton.world import World, build_world
 from simvid.physics.scripts import JointTargets, held_start, plan_script
-from simvid.physics.soft_materials import SUPPORTED
+from simvid.physics.soft_materials import SUPPORTED, THIN
 from simvid.physics.tasks.noise import with_noise
 from simvid.physics.tasks.record import recorded
 from simvid.physics.tasks.runner import Runner
@@ -46,7 +47,8 @@ MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
 class NewtonPhysics:
     """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution.
 
-    Bodies of elastic, plastic, granular and liquid materials and snow are moved by simvid's own MPM, coupled to them.
+    Bodies of elastic, plastic, granular and liquid materials and snow are moved by simvid's own MPM, cloth and rope by
+    its solver of thin bodies; both are coupled to them, but not to each other.
     """
 
     name = "newton"
@@ -58,11 +60,13 @@ class NewtonPhysics:
         return f"newton {version('newton')}, mujoco {version('mujoco')}"
 
     def check(self, assets: SceneAssets) -> None:
-        """Refuse elastic materials and bodies that start inside each other; see ``PhysicsEngine``."""
+        """Refuse materials that cannot be together, and bodies that start inside each other; see ``PhysicsEngine``."""
         _check_supported(assets)
         if anything_moves(assets):
             with mujoco_warnings():
-                check_overlaps(assets, overlaps_at_start(build_world(rigid_view(assets))))
+                world = build_world(rigid_view(assets))
+                check_overlaps(assets, overlaps_at_start(world))
+                _thin_bodies(assets, world)
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
@@ -120,12 +124,17 @@ class Run:
 def _check_supported(assets: SceneAssets) -> None:
     for k, body in enumerate(assets.scene.bodies):
         kind = assets.scene.material(body.material).kind
-        if kind is not None and kind not in SUPPORTED:
+        if kind is not None and kind not in SUPPORTED + THIN:
             raise SceneError(
                 f"{assets.scene.where(f'bodies[{k}].material')}: engine 'newton' moves rigid bodies, robots and bodies "
-                f"of {', '.join(SUPPORTED)} materials; the material of {body.name!r} is {kind}. Leave {kind} out, or "
-                f"use an engine that has it (installed engines: {', '.join(registry.names('physics'))})"
+                f"of {', '.join(SUPPORTED + THIN)} materials; the material of {body.name!r} is {kind}. Leave {kind} "
+                f"out, or use an engine that has it (installed engines: {', '.join(registry.names('physics'))})"
             )
+    if has_soft(assets) and has_thin(assets):
+        raise SceneError(
+            f"{assets.scene.where('bodies')}: engine 'newton' cannot let bodies of {', '.join(SUPPORTED)} materials "
+            f"touch {' or '.join(THIN)}: leave out one of the two"
+        )
     for part in assets.parts:
         if part.body is not None and part.deformable is None and assets.scene.material(part.body.material).kind:
             raise SceneError(
@@ -154,7 +163,9 @@ def simulate_world(
     world = build_world(rigid_view(assets))
     check_overlaps(assets, overlaps_at_start(world))
     soft = SoftBodies(assets, world) if has_soft(assets) else None
-    loop = (kind or Loop)(world, Drives(world, targets, steps), warnings, soft, targets if _looking(scene) else None)
+    thin = _thin_bodies(assets, world)
+    looking = targets if _looking(scene) else None
+    loop = (kind or Loop)(world, Drives(world, targets, steps), warnings, soft, looking, thin)
     for frame in range(frames):
         if frame:
             loop.advance((frame - 1) * per_frame, per_frame)
@@ -166,7 +177,18 @@ def simulate_world(
         motion = robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
         motions.append(recorded(motion, robot.model, scene.robots[k], scene.fps, loop.runner))
     run = Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions))
-    return run if soft is None else _with_soft(run, soft)
+    if soft is not None:
+        run = _with_particles(run, soft, soft.motions(assets))
+    return run if thin is None else _with_particles(run, thin, thin.motions())
+
+
+def _thin_bodies(assets: SceneAssets, world: World) -> ThinBodies | None:
+    """Cloth and rope, if there are any, outside of everything."""
+    if not has_thin(assets):
+        return None
+    thin = ThinBodies(assets, world)
+    check_overlaps(assets, thin.overlaps())
+    return thin
 
 
 def _looking(scene: Scene) -> bool:
@@ -182,13 +204,12 @@ def _targets(assets: SceneAssets, k: int, times: Array) -> JointTargets:
     return with_noise(plan_script(model, robot, times), assets.scene, robot, model)
 
 
-def _with_soft(run: Run, soft: SoftBodies) -> Run:
+def _with_particles(run: Run, bodies: SoftBodies | ThinBodies, motions: tuple[ParticleMotion, ...]) -> Run:
     """The run with the deformable bodies' particles, poses, speeds and masses."""
-    motions = soft.motions(run.assets)
-    for part, (poses, mass) in soft.poses(motions).items():
+    for part, (poses, mass) in bodies.poses(motions).items():
         run.poses[:, part], run.masses[part] = poses, mass
         run.twists[:, part] = twists_between(poses, run.assets.scene.fps)
-    return replace(run, particles=motions)
+    return replace(run, particles=run.particles + motions)
 
 
 def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) -> Array:
@@ -232,7 +253,7 @@ class Loop:
 
     def __init__(
         self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None,
-        looking: tuple[JointTargets, ...] | None = None,
+        looking: tuple[JointTargets, ...] | None = None, thin: ThinBodies | None = None,
     ) -> None:  # fmt: skip
         """Prepare.
 
@@ -242,8 +263,9 @@ class Loop:
             warnings: MuJoCo's, as they come.
             soft: deformable bodies.
             looking: joint targets of the robots, where scripts look at the simulation.
+            thin: cloth and rope.
         """
-        self.world, self.drives, self._soft = world, drives, soft
+        self.world, self.drives, self._soft, self._thin = world, drives, soft, thin
         scene = world.assets.scene
         frames, parts = scene.frame_count, len(world.assets.parts)
         self.poses, self.twists = np.zeros((frames, parts, 7)), np.zeros((frames, parts, 6))
@@ -253,7 +275,7 @@ class Loop:
         self._core = self.make_core()
         self.runner = None if looking is None else Runner(self.make_situation(), looking)
         self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
-        driven = bool(world.robots) or bool(drives.paths) or soft is not None
+        driven = bool(world.robots) or bool(drives.paths) or soft is not None or thin is not None
         self._watch = Watch(world.assets, world.moving, driven)
         self._warnings = warnings
         self._plan(0)
@@ -278,6 +300,8 @@ class Loop:
             drives.apply(step)
             if soft is not None:
                 soft.step((step + 1) * h)
+            if self._thin is not None:
+                self._thin.step((step + 1) * h)
             core.step()
             if core.rows is not None:
                 recorder.add(core.contact, core.rows, core.forces, (step + 1) * h)
@@ -316,6 +340,9 @@ class Loop:
         if self._soft is not None:
             self._soft.read(frame)
             contacts = merged(contacts, self._soft.contacts())
+        if self._thin is not None:
+            self._thin.read(frame)
+            contacts = merged(contacts, self._thin.contacts())
         self._watch.frame(poses, twists, contacts)
         if frame:
             self.table.add(contacts, float(now[0]))

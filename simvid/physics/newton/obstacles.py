@@ -13,7 +13,6 @@ from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.mesh import Mesh
 from simvid.physics.mpm.colliders import MOST_PIECES, Obstacle, Piece, mesh_volume
-from simvid.physics.mpm.domain import Domain
 from simvid.physics.newton.world import World
 from simvid.physics.watch import cross
 from simvid.rotations import matrix_from_quat
@@ -51,8 +50,8 @@ class Hindrances:
         return poses, velocity, spin
 
 
-def obstacles_of(world: World, domain: Domain) -> Hindrances:
-    """All parts with colliders.
+def obstacles_of(world: World, spacing_m: float) -> Hindrances:
+    """All parts with colliders; ``spacing_m`` is twice that of the volumes that stand for meshes.
 
     Raises:
         SceneError: too many pieces.
@@ -72,7 +71,7 @@ def obstacles_of(world: World, domain: Domain) -> Hindrances:
             shift = np.asarray(m.body_ipos[body], np.float64)
             pose = np.eye(4)
             pose[:3, :3], pose[:3, 3] = d.xmat[body].reshape(3, 3), d.xipos[body]
-        pieces = _pieces(colliders, shift, domain.spacing_m)
+        pieces = _pieces(colliders, shift, spacing_m)
         made.append(_obstacle(m, body, pieces, pose, part, free))
         parts.append(k)
         bodies.append(body)

@@ -1,0 +1,160 @@
+"""Cloth and rope beside MuJoCo: explicit substeps within each physics step, coupled to rigid bodies and robots.
+
+In a step from t to t + h the obstacles start with MuJoCo's poses and speeds of time t. Bodies that float freely feel
+the cloth in each substep, all others move as they do. What cloth and rope pushed then acts on MuJoCo's bodies as a
+constant force over the same step, so that momentum is kept but for rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco  # noqa: TID253  only the Newton engine imports this module
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import DeformableBody, PartAssets, SceneAssets
+from simvid.deforming.frames import line_deformation, poses_of, sheet_deformation
+from simvid.errors import PhysicsError, SceneError
+from simvid.physics.contact_table import FrameContacts
+from simvid.physics.newton.obstacles import Hindrances, obstacles_of
+from simvid.physics.newton.pairs import Pairs
+from simvid.physics.newton.world import World
+from simvid.physics.soft_materials import THIN, thin_body
+from simvid.physics.thin.bodies import Thin, joined
+from simvid.physics.thin.solver import Solver
+from simvid.physics.watch import Overlap, cross
+from simvid.trajectory import ParticleMotion
+
+Array = NDArray[np.float64]
+FINEST_M = 0.012
+"""Twice the spacing of volumes for meshes, at most."""
+
+
+def has_thin(assets: SceneAssets) -> bool:
+    """Whether the scene has cloth or rope."""
+    return any(p.deformable is not None and p.deformable.kind in THIN for p in assets.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A deformable part and its vertices' rows."""
+
+    part: int
+    body: DeformableBody
+    rows: slice
+
+
+class ThinBodies:
+    """All cloth and rope of a scene in one simulation."""
+
+    def __init__(self, assets: SceneAssets, world: World) -> None:
+        """Find what they may meet.
+
+        Args:
+            assets: with its deformable parts.
+            world: of ``rigid_view(assets)``, at t = 0.
+
+        Raises:
+            SceneError: a material or spacing that cannot be.
+        """
+        self._assets, self._world, scene = assets, world, assets.scene
+        self._step_s = scene.step_s
+        self._pieces: list[_Piece] = []
+        made: list[Thin] = []
+        for k, part in enumerate(assets.parts):
+            if part.deformable is not None and part.deformable.kind in THIN:
+                first = sum(len(t) for t in made)
+                made.append(_thin(assets, part, part.deformable))
+                self._pieces.append(_Piece(k, part.deformable, slice(first, first + len(made[-1]))))
+        spacing = min([FINEST_M, *(p.body.spacing_m for p in self._pieces)])
+        self._things: Hindrances = obstacles_of(world, spacing)
+        self.solver = Solver(joined(made), obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2)
+        self._pairs = Pairs(self._things.parts, np.array([p.part for p in self._pieces]))
+        self._x = np.zeros((scene.frame_count, len(self.solver), 3), np.float32)
+
+    def overlaps(self) -> list[Overlap]:
+        """Where they are inside something at the start, the deepest of each pair of parts."""
+        from simvid.physics.mpm.warp_volumes import distances
+
+        found, x, radius = [], self.solver.positions(), self.solver.thin.radius
+        for o, part in zip(self._things.obstacles, self._things.parts, strict=True):
+            turn = o.pose[:3, :3]
+            local = (x - o.pose[:3, 3]) @ turn
+            for piece in o.pieces:
+                away, normals = distances(piece, local)
+                depth = radius - away
+                for thin in self._pieces:
+                    k = int(np.argmax(depth[thin.rows])) + thin.rows.start
+                    if depth[k] > 0:
+                        n = -turn @ normals[k]
+                        found.append(Overlap(int(part), thin.part, float(depth[k]), (n[0], n[1], n[2])))
+        return found
+
+    def step(self, time_s: float) -> None:
+        """Take one physics step that ends at ``time_s``; leaves the forces on MuJoCo's bodies in ``xfrc_applied``."""
+        m, d, things = self._world.m, self._world.d, self._things
+        if len(things.moving):
+            mujoco.mj_kinematics(m, d)
+            mujoco.mj_comPos(m, d)
+            mujoco.mj_comVel(m, d)
+            self.solver.set_obstacles(things.moving, *things.state(m, d))
+        self.solver.advance(self._step_s)
+        found = self.solver.touches()
+        self._pairs.add(found, time_s)
+        d.xfrc_applied[:] = 0.0
+        for o, impulse, moment in zip(found.obstacle, found.impulse_n_s, found.moment_n_m_s, strict=True):
+            body = things.bodies[o]
+            if body > 0:
+                d.xfrc_applied[body, :3] += impulse / self._step_s
+                d.xfrc_applied[body, 3:] += moment / self._step_s
+
+    def read(self, frame: int) -> None:
+        """Keep the state as a frame."""
+        self._x[frame] = self.solver.positions()
+
+    def contacts(self) -> FrameContacts:
+        """Contacts with rigid parts in the steps since this was last called."""
+        return self._pairs.take()
+
+    def motions(self) -> tuple[ParticleMotion, ...]:
+        """All frames of all bodies."""
+        out = []
+        for p in self._pieces:
+            part, x = self._assets.parts[p.part].part, self._x[:, p.rows].copy()
+            if p.body.triangles is not None:
+                deformation = sheet_deformation(x, p.body.rest, p.body.triangles)
+            else:
+                deformation = line_deformation(x, p.body.rest)
+            out.append(
+                ParticleMotion(
+                    name=part.name, part=p.part, instance_id=part.instance_id, form=p.body.form, positions=x,
+                    deformation=deformation, rest=p.body.rest, triangles=p.body.triangles,
+                )
+            )  # fmt: skip
+        return tuple(out)
+
+    def poses(self, motions: tuple[ParticleMotion, ...]) -> dict[int, tuple[Array, float]]:
+        """Poses [T, 7] and mass of each deformable part."""
+        return {
+            p.part: (poses_of(m.positions, m.deformation, p.body.masses_kg, p.body.form), float(p.body.masses_kg.sum()))
+            for p, m in zip(self._pieces, motions, strict=True)
+        }
+
+
+def _thin(assets: SceneAssets, part: PartAssets, body: DeformableBody) -> Thin:
+    turn, place, given = part.pose[:3, :3], part.pose[:3, 3], part.body
+    away = body.rest.astype(np.float64) @ turn.T
+    velocities = np.zeros_like(away)
+    if given is not None:
+        spin = np.tile(np.asarray(given.angular_velocity_rad_s, np.float64), (len(away), 1))
+        velocities = np.asarray(given.velocity_m_s, np.float64) + cross(spin, away)
+    try:
+        return thin_body(body, away + place, velocities)
+    except PhysicsError as error:
+        names = [b.name for b in assets.scene.bodies]
+        name = part.part.instance
+        while name not in names and "_" in name:
+            name = name.rpartition("_")[0]
+        where = assets.scene.where(f"bodies[{names.index(name)}].material" if name in names else "bodies")
+        raise SceneError(f"{where}: {part.part.name!r}: {error}") from error
