@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,4 +197,43 @@ def lerobot_python(root: Path) -> Path:
     path = Path(os.environ.get("SIMVID_LEROBOT_PYTHON") or root / ".venv-lerobot" / "bin" / "python")
     if not path.exists():
         pytest.skip("to run this, make the environment:  tests/export/make_lerobot_environment.sh")
+    return path
+
+
+class Result:
+    """What a call of the command line came to."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def simvid_(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command line in this process."""
+    from simvid import cli
+
+    def call(*arguments: object) -> Result:
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            code = cli.main([str(a) for a in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def broken(tmp_path: Path, flying_file: Path) -> Path:
+    """A scene file with two faults."""
+    path = tmp_path / "broken.yaml"
+    text = flying_file.read_text().replace("fps: 24", "fps: -24").replace("radius_m: 0.1", "radius: 0.1")
+    path.write_text(text)
     return path

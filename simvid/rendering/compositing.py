@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rendering.ground.plane import COVERED, Backdrop
+from simvid.rendering.ground.irradiance import COVERED
+from simvid.rendering.ground.plane import Backdrop
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import HALF, ONE, ZERO, Array, Flags, Floats, Ints, Real

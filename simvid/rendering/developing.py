@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rendering.ground.plane import COVERED
+from simvid.rendering.ground.irradiance import COVERED
 from simvid.rendering.kernels.jit import kernel
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import HALF, ONE, Floats

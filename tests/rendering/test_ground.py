@@ -5,7 +5,8 @@ import pytest
 
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics, look_at
-from simvid.rendering.ground.plane import Backdrop, Background, pyramid
+from simvid.rendering.ground.plane import Backdrop, Background
+from simvid.rendering.ground.pyramid import pyramid
 from simvid.rendering.ground.texture import ground_texture
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.light.environment import Environment, environment_of

@@ -6,7 +6,7 @@ import numpy as np
 
 from simvid.assets.color import srgb_to_linear
 from simvid.assets.textures import procedural_texture
-from simvid.rendering.ground.plane import Pyramid, pyramid
+from simvid.rendering.ground.pyramid import Pyramid, pyramid
 from simvid.rendering.kernels.types import Floats
 from simvid.rendering.light.environment import DEFAULT_GROUND_COLOR, ground_look, linear
 from simvid.rendering.splats.appearance import finish

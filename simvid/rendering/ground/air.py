@@ -1,0 +1,83 @@
+"""Sky and haze along a ray: what is seen where nothing is, what far ground fades to, and what a glossy one mirrors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simvid.rendering.kernels.jit import inlined
+from simvid.rendering.kernels.types import HALF, ONE, PI, ZERO, Floats, Real, Vec
+from simvid.rendering.light.brdf_table import environment_brdf
+from simvid.rendering.light.lighting import SkyArrays, map_level, open_sky, sky_radiance
+from simvid.rendering.light.shading import above_ground
+
+
+class Air(NamedTuple):
+    """Sky and haze."""
+
+    sky: SkyArrays
+    suns: Floats
+    """See ``SunArrays``."""
+    gloss: Floats
+    """Roughness of the ground, its reflectance head-on in linear RGB, and its metalness, [5]."""
+    glow: Real
+    """Brightness of the halo around each sun."""
+    haze: Real
+    """Distance over which the ground fades [m]."""
+    exposure: Real
+    table: Floats
+
+
+@inlined
+def sky_color(d: Vec, air: Air) -> Vec:
+    """Radiance of the sky with a halo and a disc for each sun."""
+    if len(air.sky.map.levels):
+        r, g, b = map_level(d, 0, air.sky.map)
+    else:
+        r, g, b = sky_radiance(d[2], air.sky.colors, air.sky.falloff)
+    if air.glow <= ZERO:
+        return r, g, b
+    for s in range(len(air.suns)):
+        c = max(d[0] * air.suns[s, 0] + d[1] * air.suns[s, 1] + d[2] * air.suns[s, 2], ZERO)
+        halo = air.glow * (np.float32(0.12) * c ** np.float32(12.0) + HALF * c ** np.float32(400.0))
+        if c > np.float32(0.99996):
+            halo += np.float32(4.0) * air.glow
+        r += halo * air.suns[s, 3]
+        g += halo * air.suns[s, 4]
+        b += halo * air.suns[s, 5]
+    return r, g, b
+
+
+@inlined
+def fogged(distance: float, air: Air) -> Real:
+    """How much of the colour of the horizon the ground has taken on."""
+    away = np.float32(distance) / air.haze
+    return ONE - np.exp(-away * away)
+
+
+@inlined
+def haze_color(d: Vec, air: Air) -> Vec:
+    """What far ground fades to; as ``Environment.haze_radiance``."""
+    if len(air.sky.map.levels):
+        r, g, b = map_level(d, 0, air.sky.map)
+    else:
+        r, g, b = sky_radiance(ZERO, air.sky.colors, air.sky.falloff)
+    return r, g, b
+
+
+@inlined
+def mirrored_sky(d: Vec, share: Real, air: Air) -> Vec:
+    """Radiance of the sky in the ground's gloss; ``share`` is the share of the sky that it sees."""
+    scale, bias = environment_brdf(max(abs(d[2]), np.float32(0.02)), air.gloss[0], air.sky.brdf)
+    up = (d[0], d[1], abs(d[2]))
+    m0, m1, m2 = above_ground(up, air.gloss[0], air.sky, True)
+    if len(air.sky.map.levels) == 0:
+        e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
+        blur = min(air.gloss[0] * np.float32(1.2), ONE)
+        m0, m1, m2 = m0 + (e0 / PI - m0) * blur, m1 + (e1 / PI - m1) * blur, m2 + (e2 / PI - m2) * blur
+    return (
+        m0 * share * (air.gloss[1] * scale + bias),
+        m1 * share * (air.gloss[2] * scale + bias),
+        m2 * share * (air.gloss[3] * scale + bias),
+    )
