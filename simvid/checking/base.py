@@ -24,6 +24,8 @@ Mask: TypeAlias = NDArray[np.bool_]
 Array: TypeAlias = NDArray[np.float64]
 FRAMES = 6
 """Frames (or pairs of frames) that a check looks at, spread evenly over the clip."""
+BORDER_PX = 2
+"""Splats and meshes may differ so far at the border of a part."""
 FEWEST_PX = 24
 """Parts of which fewer pixels are seen are not judged alone: a border of one pixel would be most of them."""
 
@@ -54,8 +56,9 @@ class Subject:
 
     @cached_property
     def artist(self) -> SurfaceArtist:
-        """Draws the surfaces of the parts for this camera."""
-        return SurfaceArtist(SurfaceMeshes.of(self.assets), self.trajectory, self.camera)
+        """Draws the surfaces of the parts for this camera, and ``BORDER_PX`` beyond its picture."""
+        meshes = SurfaceMeshes.of(self.assets)
+        return SurfaceArtist(meshes, self.trajectory, self.camera, margin_px=BORDER_PX)
 
     @property
     def count(self) -> int:

@@ -7,13 +7,11 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.checking.base import FEWEST_PX, Mask, Subject, grown, spread
+from simvid.checking.base import BORDER_PX, FEWEST_PX, Mask, Subject, grown, spread
 from simvid.clips.records import CheckRecord
 from simvid.lens import pixel_centers, unproject
 from simvid.motion import picture_to_world
 
-BORDER_PX = 2
-"""Splats and meshes may differ so far at the border of a part."""
 WRONG_SHARE = 0.02
 DEPTH_SHARE = 0.01
 
@@ -25,7 +23,7 @@ def ids_match_surfaces(subject: Subject) -> CheckRecord:
     surface of k is in front within 2 px, and a pixel well inside (2 px) k's surface is wrong where the id is another.
     The share of wrong pixels is taken over all pixels of a part in the frames looked at. Beside it, the median over a
     part of the relative difference between its depth and its surface's. Pixels of captures are left out: their surface
-    is not known.
+    is not known. Surfaces are drawn beyond the picture, so that its edge is no border of a part.
     """
     if not subject.has("ids", "depth"):
         return subject.record("ids_match_surfaces", None, note=subject.missing("ids", "depth"))
@@ -37,18 +35,20 @@ def ids_match_surfaces(subject: Subject) -> CheckRecord:
     grounds = {k for k, part in enumerate(subject.trajectory.parts, start=1) if part.kind == "ground"}
     for i, ids, depth in zip(frames, subject.read("ids", frames), subject.read("depth", frames), strict=True):
         z, owners = surfaces(subject, i)
+        m = subject.artist.margin_px
+        shown = np.s_[m : m + len(ids), m : m + ids.shape[1]]
         unknown = ~judged[ids]
         for k in np.union1d(np.unique(ids), np.unique(owners)).tolist():
             if k == 0 or not judged[k]:
                 continue
-            mask, support = ids == k, (owners == k)
-            inside = ~grown(~support, BORDER_PX)
+            mask, support = ids == k, owners == k
+            inside, around = ~grown(~support, BORDER_PX)[shown], grown(support, BORDER_PX)[shown]
             other = ~mask & ~unknown & ((ids > 0) | (k not in grounds))  # far ground may be drawn as sky
-            bad = (mask & ~grown(support, BORDER_PX)) | (inside & other)
+            bad = (mask & ~around) | (inside & other)
             wrong[k] += int(np.count_nonzero(bad))
             total[k] += int(np.count_nonzero(mask | inside))
             both = mask & inside
-            depths.setdefault(k, []).append(np.abs(depth[both] / z[both].astype(np.float64) - 1))
+            depths.setdefault(k, []).append(np.abs(depth[both] / z[shown][both].astype(np.float64) - 1))
     parts = [k for k, n in total.items() if n >= FEWEST_PX]
     if not parts:
         return subject.record("ids_match_surfaces", None, frames=tuple(frames), note="no part with a mesh is seen")
@@ -74,11 +74,12 @@ def _judged_parts(subject: Subject) -> Mask:
 
 
 def surfaces(subject: Subject, frame: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Nearest surface of each pixel, the ground among them: z [m] and part id, [H, W]."""
+    """Nearest surface of each pixel, the ground among them: z [m] and part id, with the artist's margin around."""
     z, owners = subject.artist.draw(frame)
     for k, part in enumerate(subject.trajectory.parts, start=1):
         if part.kind == "ground":
             at = _plane_depth(subject, frame, float(subject.trajectory.poses[frame, k - 1, 2]))
+            at = np.pad(at, subject.artist.margin_px, mode="edge")
             nearer = at < z
             z[nearer], owners[nearer] = at[nearer], k
     return z, owners

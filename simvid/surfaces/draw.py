@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.camera_path import RollingShutter
 from simvid.frames import CameraPath
 from simvid.lens import pixel_centers, rays
 from simvid.motion import to_camera
@@ -34,11 +35,23 @@ class SurfaceArtist:
 
     Attributes:
         meshes: what is drawn.
+        margin_px: how far beyond the picture it draws on every side.
     """
 
-    def __init__(self, meshes: SurfaceMeshes, trajectory: Trajectory, camera: CameraPath, near_m: float = 0.01) -> None:
-        self.meshes, self._trajectory, self._camera, self._near_m = meshes, trajectory, camera, near_m
-        self._rays = np.concatenate(rays(camera, pixel_centers(camera)), axis=-1)
+    def __init__(
+        self,
+        meshes: SurfaceMeshes,
+        trajectory: Trajectory,
+        camera: CameraPath,
+        near_m: float = 0.01,
+        *,
+        margin_px: int = 0,
+    ) -> None:
+        """``margin_px``: pictures are so much larger on every side; less where the lens shows nothing there."""
+        self.meshes, self._trajectory, self._near_m = meshes, trajectory, near_m
+        self._camera, self.margin_px = _wider(camera, margin_px)
+        self._size = (camera.width, camera.height)
+        self._rays = np.concatenate(rays(self._camera, pixel_centers(self._camera)), axis=-1)
         self._frame = -1
         self._views: list[_View] = []
 
@@ -70,7 +83,7 @@ class SurfaceArtist:
             return
         camera = self._camera
         shutter = camera.shutter
-        bands = [(0, 0, 0.0)] if shutter is None else shutter.bands(camera.width, camera.height)
+        bands = [(0, 0, 0.0)] if shutter is None else self._bands(shutter)
         self._views = []
         for first, last, offset in bands:
             when = frame if shutter is None else frame + offset
@@ -82,6 +95,13 @@ class SurfaceArtist:
             self._views.append(_View(vertices, faces, owners, windows))
         self._frame = frame
 
+    def _bands(self, shutter: RollingShutter) -> list[tuple[int, int, float]]:
+        """The bands of the picture; lines beyond it are read with the first and the last."""
+        bands = [(a + self.margin_px, b + self.margin_px, at) for a, b, at in shutter.bands(*self._size)]
+        bands[0] = (0, *bands[0][1:])
+        bands[-1] = (bands[-1][0], bands[-1][1] + self.margin_px, bands[-1][2])
+        return bands
+
     def _placed(self, when: float) -> tuple[Array, NDArray[np.int32], NDArray[np.int32]]:
         """Vertices in the camera's frame, faces and their part ids."""
         meshes, trajectory, camera = self.meshes, self._trajectory, self._camera
@@ -89,3 +109,15 @@ class SurfaceArtist:
             return meshes.in_camera(trajectory, camera, when), meshes.faces, meshes.face_id
         vertices, faces, owners = meshes.at(trajectory, when)
         return np.ascontiguousarray(to_camera(camera, when, vertices)), faces, owners
+
+
+def _wider(camera: CameraPath, px: int) -> tuple[CameraPath, int]:
+    """A camera that sees so many pixels more on every side, or as many as its lens makes a picture of."""
+    for more in range(px, 0, -1):
+        K = camera.K.copy()
+        K[:2, 2] += more
+        try:
+            return replace(camera, width=camera.width + 2 * more, height=camera.height + 2 * more, K=K), more
+        except ValueError:  # the distortion folds there
+            continue
+    return camera, 0
