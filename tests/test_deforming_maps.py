@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.mass import mesh_volume_inertia
-from simvid.assets.solidity import mesh_problems
 from simvid.deforming.binding import bind, carried, spacing_of
 from simvid.deforming.motion import DeformingMotion, inverses
-from simvid.deforming.nets import surface_net
 from simvid.deforming.skins import Skin, turned_normals
-from simvid.mesh import Mesh
 from simvid.motion import RigidMotion, motion_of
 from simvid.rotations import matrix_from_quat, quat_from_euler_deg
 from simvid.testing.bending import Way, bend, squash, twist
@@ -132,30 +128,3 @@ def test_normals_stay_square_to_tangents_carried_along() -> None:
     wanted = np.cross(np.einsum("nij,nj->ni", f, a), np.einsum("nij,nj->ni", f, b))
     np.testing.assert_allclose(turned, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-9)
     np.testing.assert_array_equal(turned_normals(np.zeros((1, 3, 3)), np.array([[0, 0, 1.0]])), [[0, 0, 1]])
-
-
-@pytest.mark.parametrize("shape", ["box", "ball"])
-def test_the_skin_of_packed_grains_is_closed_and_holds_their_volume(shape: str) -> None:
-    inside = GRID if shape == "box" else GRID[np.linalg.norm(GRID, axis=1) < 0.42]
-    net = surface_net(inside + 3, H)
-    mesh = Mesh((net.vertices - 3).astype(np.float32), net.faces)
-    assert mesh_problems(mesh) == []
-    assert mesh_volume_inertia(mesh)[0] == pytest.approx(len(inside) * H**3, rel=0.08)
-    corners = net.vertices[net.faces]
-    out = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    assert ((out * net.normals[net.faces[:, 0]]).sum(axis=1) > 0).mean() > 0.99
-    if shape == "box":
-        assert np.abs(mesh.vertices).max() == pytest.approx(0.5, abs=0.02)
-
-
-def test_a_lone_grain_has_a_skin() -> None:
-    assert len(surface_net(np.zeros((1, 3)), H).faces) > 12
-
-
-def test_what_flies_far_off_does_not_fill_the_memory() -> None:
-    splash = surface_net(np.concatenate([GRID, [[400.0, 400, 400]]]), H)
-    assert splash.cell_m == surface_net(GRID, H).cell_m
-    assert splash.vertices.max() < 1, "one drop in a thousand is left out"
-    mist = surface_net(RNG.uniform(0, 60, (2000, 3)), H)
-    assert mist.cell_m > 2 * H
-    assert len(mist.vertices) > 1000

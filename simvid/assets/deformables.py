@@ -129,7 +129,8 @@ def _made(body: Body, material: Material, base: Path) -> tuple[Particles, tuple[
         visuals = tuple(Visual(look, mesh=with_short_edges(m, made.spacing_m)) for m in meshes)
         return made, visuals, made.volume_m3 * thick, thick / 2
     whole = _solid(shape, material, np.eye(4), body, base)
-    made = filled(whole.solids, whole.volume_m3, spacing, blocky=shape.splat is not None)
+    loose = material.kind is not None and FORMS[material.kind] == "loose"
+    made = filled(whole.solids, whole.volume_m3, spacing, blocky=shape.splat is not None, loose=loose)
     if shape.splat is not None and shape.splat.fill == "shell":
         made = shell(made, clear_centers(whole.visuals[0].capture).astype(np.float64))
         whole = replace(whole, volume_m3=0.0)

@@ -30,6 +30,10 @@ JUDGED = 2000
 """Places of the surface at which thickness is looked at."""
 FLAT = 0.2
 """A sheet is at most this share of its next side thick."""
+JITTER = 0.4
+"""How far grains and drops may stand from the grid's points along each axis, in steps of the grid."""
+ROUNDS = 4
+"""Of pushing apart what jitter has brought together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +56,20 @@ class Particles:
     triangles: NDArray[np.int32] | None = None
 
 
-def filled(solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None, *, blocky: bool = False) -> Particles:
+def filled(
+    solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None, *, blocky: bool = False, loose: bool = False
+) -> Particles:
     """Particles on a grid, inside of meshes by their winding number, each for an equal share of the volume.
 
-    The grid is fitted to the box around the meshes, so that a box is filled evenly to its faces.
+    The grid is fitted to the box around the meshes, so that a box is filled evenly to its faces. Loose particles stand
+    beside its points: a heap of what once was a grid shows its rows, and yields along them.
 
     Args:
         solids: closed or nearly so; their insides count together.
         volume_m3: their volume, for the spacing where none is given; <= 0 where it is not known.
         spacing_m: as asked for.
         blocky: the meshes are made of cells about as large as the spacing: how thick they are is not judged.
+        loose: grains or drops.
 
     Raises:
         AssetError: nothing is inside, or walls are too thin for the spacing, or there would be too many particles.
@@ -87,7 +95,36 @@ def filled(solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None, 
     spacing = float(np.cbrt(step.prod()))
     _check_walls(solids, places, spacing, blocky=blocky)
     count = len(places)
-    return Particles(places, np.full(count, 1 / count), spacing, count * float(step.prod()))
+    placed = uneven(places, step) if loose else places
+    return Particles(placed, np.full(count, 1 / count), spacing, count * float(step.prod()))
+
+
+def uneven(places: Array, step: Array, seed: int = 0) -> Array:
+    """Points of a grid [P, 3] moved at random, but evenly: about one in each cell, and none close to another.
+
+    Jittered points are pushed apart a few times (blue noise; after Lagae and Dutre 2008, "A comparison of methods for
+    generating Poisson disk distributions"), and held within ``JITTER`` steps of where they were.
+
+    Args:
+        places: of a grid [m].
+        step: of the grid along each axis [m], [3].
+        seed: of the jitter.
+    """
+    from scipy.spatial import cKDTree
+
+    start = np.random.default_rng(seed).uniform(-JITTER, JITTER, places.shape)
+    moved, apart = start * step, float(np.cbrt(np.prod(step)))
+    for _ in range(ROUNDS):
+        now = places + moved
+        pairs = cKDTree(now).query_pairs(apart, output_type="ndarray")
+        away = now[pairs[:, 0]] - now[pairs[:, 1]]
+        length = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12 * apart)
+        push = away / length * np.maximum(apart - length, 0.0) * 0.5
+        for column, sign in ((0, 1.0), (1, -1.0)):
+            for axis in range(3):
+                moved[:, axis] += sign * 0.5 * np.bincount(pairs[:, column], push[:, axis], len(places))
+        moved = np.clip(moved, -JITTER * step, JITTER * step)
+    return np.asarray(places + moved)
 
 
 def shell(particles: Particles, surface: Array) -> Particles:

@@ -60,7 +60,7 @@ def bind(points: Array, rest: Array, form: ParticleForm, spacing_m: float | None
     """
     from scipy.spatial import cKDTree
 
-    return bind_in(points, cKDTree(rest), form, spacing_of(rest) if spacing_m is None else spacing_m)
+    return bind_in(points, cKDTree(rest), form, spacing_of(rest, form) if spacing_m is None else spacing_m)
 
 
 def bind_in(points: Array, tree: object, form: ParticleForm, spacing_m: float) -> Binding:
@@ -80,13 +80,18 @@ def fading(share: Array) -> Array:
     return np.asarray(np.maximum(1 - share * share, 0.0) ** 3 + 1e-9)
 
 
-def spacing_of(rest: Array) -> float:
-    """Median distance of a particle to the nearest other one [m]; 1 for a single one."""
+def spacing_of(rest: Array, form: ParticleForm = "solid") -> float:
+    """How far particles are from their neighbours [m]; 1 for a single one.
+
+    That is the median distance to the nearest other one; for loose particles, which stand on no grid, to the six
+    nearest.
+    """
     from scipy.spatial import cKDTree
 
     if len(rest) < 2:
         return 1.0
-    return float(np.median(cKDTree(rest).query(rest, k=2)[0][:, 1]))
+    count = min(6, len(rest) - 1) if form == "loose" else 1
+    return float(np.median(cKDTree(rest).query(rest, k=count + 1)[0][:, 1:].mean(axis=1)))
 
 
 def carried(binding: Binding, rest: Array, positions: Array, deformation: Array) -> tuple[Array, Array]:

@@ -18,27 +18,24 @@ def _compiled(function: F) -> F:
 
 
 @_compiled
-def spread_means(particles: Array, origin: Array, cell: float, reach: float, sums: Array) -> None:
-    """Add the weights of particles [P, 3] and weight times place, from the node, to the nodes of a grid.
-
-    ``sums`` is [X, Y, Z, 4]; every node within reach of a particle must be in it.
-    """
-    around = int(np.ceil(reach / cell))
-    for p in range(len(particles)):
-        x, y, z = (
-            (particles[p, 0] - origin[0]) / cell,
-            (particles[p, 1] - origin[1]) / cell,
-            (particles[p, 2] - origin[2]) / cell,
-        )
-        i0, j0, k0 = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
-        for i in range(i0 - around + 1, i0 + around + 1):
-            for j in range(j0 - around + 1, j0 + around + 1):
-                for k in range(k0 - around + 1, k0 + around + 1):
-                    dx, dy, dz = x - i, y - j, z - k
-                    share = 1.0 - (dx * dx + dy * dy + dz * dz) * (cell / reach) ** 2
+def add_blobs(
+    centers: Array, maps: Array, reach: Array, weights: Array, origin: Array, cell: float, field: Array
+) -> None:
+    """Add blobs (see ``simvid.deforming.blobs``) to the nodes of a grid [X, Y, Z] that holds all that they reach."""
+    for p in range(len(centers)):
+        first, last = np.empty(3, np.int64), np.empty(3, np.int64)
+        for a in range(3):
+            first[a] = int(np.ceil((centers[p, a] - reach[p, a] - origin[a]) / cell))
+            last[a] = int(np.floor((centers[p, a] + reach[p, a] - origin[a]) / cell))
+        for i in range(first[0], last[0] + 1):
+            for j in range(first[1], last[1] + 1):
+                for k in range(first[2], last[2] + 1):
+                    x = origin[0] + i * cell - centers[p, 0]
+                    y = origin[1] + j * cell - centers[p, 1]
+                    z = origin[2] + k * cell - centers[p, 2]
+                    share = 1.0
+                    for a in range(3):
+                        along = maps[p, a, 0] * x + maps[p, a, 1] * y + maps[p, a, 2] * z
+                        share -= along * along
                     if share > 0.0:
-                        w = share * share * share
-                        sums[i, j, k, 0] += w
-                        sums[i, j, k, 1] += w * dx
-                        sums[i, j, k, 2] += w * dy
-                        sums[i, j, k, 3] += w * dz
+                        field[i, j, k] += weights[p] * share * share * share

@@ -12,7 +12,7 @@ from simvid.deforming.nets import Net, surface_net
 from simvid.trajectory import ParticleMotion
 
 Array: TypeAlias = NDArray[np.float64]
-UNEVEN = 0.3
+UNEVEN = 0.5
 """Grains differ in lightness by up to half of this share either way."""
 KEPT = 3
 """Skins kept."""
@@ -24,7 +24,7 @@ class LooseSkin:
     def __init__(self, motion: ParticleMotion, *, grains: bool) -> None:
         """``grains``: they are told apart by their lightness, as sand is and water is not."""
         self._motion, self._grains = motion, grains
-        self._spacing = spacing_of(motion.rest.astype(np.float64))
+        self._spacing = spacing_of(motion.rest.astype(np.float64), "loose")
         self._kept: list[tuple[float, Net, NDArray[np.float32]]] = []
 
     def at(self, when: float) -> tuple[Net, NDArray[np.float32]]:
@@ -39,11 +39,12 @@ class LooseSkin:
         return net, light
 
     def _lightness(self, places: Array, net: Net) -> NDArray[np.float32]:
-        """That of the nearest grain, which it keeps."""
+        """That of the nearest grain, which it keeps; a particle stands for eight, one in each octant about it."""
         if not self._grains:
             return np.ones(len(net.vertices), np.float32)
         from scipy.spatial import cKDTree
 
         nearest = cKDTree(places).query(net.vertices)[1]
-        golden = (np.arange(len(places)) * 0.6180339887498949) % 1.0  # evenly spread, unlike at neighbours
-        return np.asarray(1 + UNEVEN * (golden[nearest] - 0.5), np.float32)
+        octant = (net.vertices > places[nearest]) @ np.array([1, 2, 4])
+        golden = ((8 * nearest + octant) * 0.6180339887498949) % 1.0  # evenly spread, unlike at neighbours
+        return np.asarray(1 + UNEVEN * (golden - 0.5), np.float32)

@@ -82,7 +82,7 @@ class _Body:
         self._motion = motion
         self._at_rest = motion.rest.astype(np.float64)
         self._tree: Any = cKDTree(self._at_rest)
-        self._spacing = spacing_of(self._at_rest)
+        self._spacing = spacing_of(self._at_rest, motion.form)
         self._kept: list[tuple[float, Array, Binding]] = []
         self._trees: dict[float, Any] = {}
 

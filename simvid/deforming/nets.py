@@ -1,9 +1,8 @@
 """The surface around loose particles: a smooth skin over grains and drops, anew at every frame.
 
-The skin is the zero of Zhu and Bridson's implicit function (2005, "Animating sand as a fluid"): the distance from the
-weighted mean of the particles nearby, less a radius. Its triangles come from surface nets (Gibson 1998, "Constrained
-elastic surface nets"): one vertex in each cell of a grid that the surface runs through, at the mean of where it crosses
-the cell's edges, and one quadrilateral across each edge that it crosses.
+The skin is where the field of their blobs (``simvid.deforming.blobs``) takes one value. Its triangles come from surface
+nets (Gibson 1998, "Constrained elastic surface nets"): one vertex in each cell of a grid that the surface runs through,
+at the mean of where it crosses the cell's edges, and one quadrilateral across each edge that it crosses.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.deforming.blobs import FLATTEST, LEVEL, SIZE, blobs_of
+
 Array: TypeAlias = NDArray[np.float64]
-CELL = 0.75
+CELL = 0.7
 """Edge of the grid's cells, in spacings."""
-REACH = 2.0
-"""How far particles count, in spacings."""
-RADIUS = 0.62
-"""Of a lone particle, in spacings: a ball of about its share of the volume."""
+REACH = SIZE * FLATTEST ** (2 / 3)
+"""How far a blob may reach, in spacings."""
 MOST_NODES = 6_000_000
 """Nodes of the grid; it gets coarser rather than larger."""
 FAR_OFF = (0.5, 99.5)
@@ -57,29 +56,19 @@ def surface_net(particles: Array, spacing_m: float) -> Net:
         particles = particles[near]
         while _nodes(particles, cell) > MOST_NODES:
             cell *= 1.25
-    reach, radius = REACH / CELL * cell, RADIUS / CELL * cell
-    low, high = particles.min(axis=0), particles.max(axis=0)
-    origin = low - reach - cell
-    shape = np.ceil((high - low + 2 * reach + 2 * cell) / cell).astype(int) + 2
-    values = _distance(particles, origin, cell, shape, reach) - radius
-    return _net(values, origin, cell)
+    blobs = blobs_of(particles, cell / CELL)
+    low = (blobs.centers - blobs.reach_m).min(axis=0) - 2 * cell
+    high = (blobs.centers + blobs.reach_m).max(axis=0) + 2 * cell
+    field = np.zeros(np.ceil((high - low) / cell).astype(int) + 1)
+    from simvid.deforming.kernels import add_blobs
+
+    add_blobs(blobs.centers, blobs.maps, blobs.reach_m, blobs.weights, low, cell, field)
+    return _net(LEVEL - field, low, cell)
 
 
 def _nodes(particles: Array, cell: float) -> float:
-    """How many nodes a grid of such cells around particles has."""
-    return float((np.ptp(particles, axis=0) / cell + 2 * REACH / CELL + 4).prod())
-
-
-def _distance(particles: Array, origin: Array, cell: float, shape: NDArray[np.int64], reach: float) -> Array:
-    """Distance of each node from the weighted mean of the particles within reach, [X, Y, Z]; reach where none is."""
-    from simvid.deforming.kernels import spread_means
-
-    sums = np.zeros((*shape, 4))
-    spread_means(np.ascontiguousarray(particles, np.float64), origin, cell, reach, sums)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums[..., 1:] / sums[..., :1]
-    length = cell * np.sqrt(np.einsum("xyzk,xyzk->xyz", mean, mean))
-    return np.where(sums[..., 0] > 0, length, reach)
+    """How many nodes a grid of such cells around particles and their blobs has, at most."""
+    return float((np.ptp(particles, axis=0) / cell + 2 * REACH / CELL + 6).prod())
 
 
 def _net(values: Array, origin: Array, cell: float) -> Net:

@@ -60,5 +60,5 @@ def particle_boxes_m(motion: ParticleMotion, trajectory: Trajectory) -> tuple[Ar
     poses = pose_matrices(trajectory.poses[:, motion.part])
     away = motion.positions - poses[:, None, :3, 3]
     local = np.einsum("tab,tpa->tpb", poses[:, :3, :3], away)
-    margin = spacing_of(motion.rest.astype(np.float64)) / 2
+    margin = spacing_of(motion.rest.astype(np.float64), motion.form) / 2
     return local.min(axis=1) - margin, local.max(axis=1) + margin

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from simvid.assets.particles import box_sheet, filled, line, mesh_sheet
 from simvid.assets.parts import PartAssets
@@ -14,6 +15,7 @@ from simvid.assets.primitives import bowl_mesh, primitive_mesh
 from simvid.assets.solidity import mesh_problems
 from simvid.assets.subdividing import with_short_edges
 from simvid.assets.winding import winding_numbers
+from simvid.deforming.binding import spacing_of
 from simvid.errors import AssetError, SceneError
 from simvid.mesh import Mesh
 from simvid.scene import Scene
@@ -62,6 +64,25 @@ def solid_angles(p: np.ndarray, corners: np.ndarray) -> np.ndarray:
     triple = np.einsum("fk,fk->f", a, np.cross(b, c))
     below = la * lb * lc + (a * b).sum(1) * lc + (b * c).sum(1) * la + (c * a).sum(1) * lb
     return np.asarray(2 * np.arctan2(triple, below))
+
+
+def test_grains_stand_evenly_but_on_no_grid() -> None:
+    sand = {"density_kg_m3": 1600.0, "granular": {"young_modulus_pa": 1e5, "particle_spacing_m": 0.02}}
+    shape = {"box": {"size_m": [0.2, 0.16, 0.12]}}
+    made, again = (part_of(shape, sand).deformable for _ in range(2))
+    assert made is not None
+    assert again is not None
+    assert made.rest.tobytes() == again.rest.tobytes()
+    assert len(made.rest) == 10 * 8 * 6
+    assert (np.abs(made.rest) < [0.1, 0.08, 0.06]).all()
+    nearest = cKDTree(made.rest).query(made.rest, k=2)[0][:, 1]
+    assert nearest.min() > 0.6 * 0.02, "none is close to another"
+    assert spacing_of(made.rest.astype(np.float64), "loose") == pytest.approx(0.02, rel=0.05)
+    columns = np.sort(made.rest[:, 0] / 0.02 % 1)
+    assert np.abs(columns - (np.arange(len(columns)) + 0.5) / len(columns)).max() < 0.2, "no rows"
+    jelly = part_of(shape).deformable
+    assert jelly is not None
+    assert len(np.unique(np.round(jelly.rest[:, 0], 5))) == 10, "what holds together stands on a grid"
 
 
 def test_an_open_mesh_still_has_an_inside() -> None:
