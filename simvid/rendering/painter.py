@@ -13,6 +13,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError
 from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath
 from simvid.gaussians import SH_C0
+from simvid.lens import parallel
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.buffers import CHANNELS, Buffers
 from simvid.rendering.compositing import Surfaces, composite_labels, sink
@@ -23,8 +24,9 @@ from simvid.rendering.kernels.types import Floats
 from simvid.rendering.light.environment import environment_of, ground_look
 from simvid.rendering.light.lighting import Lighting
 from simvid.rendering.light.region import shadow_region, usual_pixel
-from simvid.rendering.light.shading import Shader
+from simvid.rendering.light.shader import Shader
 from simvid.rendering.light.shadows import Casters, thinned
+from simvid.rendering.light.veil import Veil
 from simvid.rendering.raster import Raster, Rasterizer
 from simvid.rendering.sight import Sight
 from simvid.rendering.splats.appearance import Appearance
@@ -36,6 +38,8 @@ from simvid.trajectory import Trajectory
 
 SURFACE_LABELS = frozenset(label for label, arrays in LABEL_ARRAYS.items() if arrays)
 """Labels that need more from the rasterizer than colour."""
+LETS_LIGHT_IN = 0.5
+"""What is seen through and lets more light through than this throws no shadow."""
 WANTED = frozenset({"expected_depth", "median_depth", "ids"})
 
 
@@ -82,6 +86,7 @@ class Painter:
         environment = environment_of(scene, exposure=settings.exposure)
         center, radius, finest = shadow_region(job.assets, job.trajectory, camera)
         self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
+        self._exposure = environment.exposure
         self._shader = Shader(self._lighting.arrays, environment.exposure)
         particles = job.trajectory.particles
         loose = [
@@ -90,6 +95,7 @@ class Painter:
             if m.form == "loose"
         ]
         self._posed = PosedSplats(appearance, particles, loose)
+        self._sheer = bool(appearance.sheer.any()) or any(splats.sheer for splats in loose)
         self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)
         texture = ground_texture(scene)
@@ -133,13 +139,22 @@ class Painter:
         buffers = self._buffers if labelled else None
         more = 0 if buffers is None else CHANNELS
         visible = self._selector.select(sight, posed.arrays, workers, surfaces=surfaced, more=more)
-        self._color(visible, sight, buffers)
-        raster = self._rasterize(visible, sight, labelled=surfaced)
+        veil = self._color(visible, sight, buffers)
+        sinking = self._sinking_m is not None
+        seen, solid = visible, None
+        if veil is not None:
+            seen = visible._replace(opacities=veil.opacities, features=np.ascontiguousarray(visible.features[:, :3]))
+            solid = self._rasterize(visible, sight, labelled=True) if labelled else None
+        raster = self._rasterize(seen, sight, labelled=surfaced and (veil is None or sinking))
         backdrop = self._background.draw(sight, self._lighting.arrays, raster.alpha, workers)
         if not surfaced:
             return Layers(sight, visible, raster.features, raster.alpha, backdrop)
-        surfaces = self._surfaces(raster, backdrop, sight)
-        return Layers(sight, visible, surfaces.features, surfaces.alpha, backdrop, surfaces if labelled else None)
+        surfaces = None if solid is None else self._surfaces(solid, backdrop, sight)
+        if veil is not None and not sinking:
+            return Layers(sight, visible, raster.features, raster.alpha, backdrop, surfaces)
+        drawn = self._surfaces(raster, backdrop, sight)
+        surfaces = drawn if labelled and veil is None else surfaces
+        return Layers(sight, visible, drawn.features, drawn.alpha, backdrop, surfaces)
 
     def labels(self, layers: Layers) -> dict[str, NDArray[Any]]:
         """The labels of the instant that was painted last, with labels; as arrays of ``Frame``."""
@@ -173,20 +188,29 @@ class Painter:
     def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
         """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""
         splats = self._posed.arrays
-        rows = np.flatnonzero(parts[splats.owner - 1] & (splats.radius > 0))
+        clear = splats.sheer & (splats.gloss[:, 3] * (1 - splats.gloss[:, 1]) > LETS_LIGHT_IN)
+        rows = np.flatnonzero(parts[splats.owner - 1] & (splats.radius > 0) & ~clear)
         casters = Casters(splats.points[rows], splats.normals[rows], splats.radius[rows], splats.back[rows] < 1)
         return casters, thinned(casters, self._lighting.dome_disc_m)
 
-    def _color(self, visible: Visible, sight: Sight, buffers: Buffers | None) -> None:
-        """Fill the colour features: light on the albedo of meshes, the constant colour of captures."""
+    def _color(self, visible: Visible, sight: Sight, buffers: Buffers | None) -> Veil | None:
+        """Fill the colour features: light on the albedo of meshes, the constant colour of captures.
+
+        Returns the opacities with which colours are blended where they are not those of the surfaces.
+        """
         eye = sight.viewpoint.astype(np.float32)
-        shares = self._shader.shade(visible, self._posed.arrays, eye, self._workers)
+        veil = None
+        if self._sheer:
+            exposure = np.float32(self._exposure)
+            veil = Veil(np.empty(len(visible.rows), np.float32), _pixel_sizes(sight), exposure)
+        shares = self._shader.shade(visible, self._posed.arrays, eye, self._workers, veil)
         if buffers is not None:
             buffers.fill(visible, self._posed.arrays, shares, eye, self._workers)
         baked = self._posed.arrays.baked[visible.rows]
         if baked.any():
             constant = self._appearance.gaussians.sh[visible.rows[baked], 0]
             visible.features[baked, :3] = np.maximum(np.float32(0.5) + np.float32(SH_C0) * constant, 0)
+        return veil
 
     def _rasterize(self, visible: Visible, sight: Sight, *, labelled: bool) -> Raster:
         """Colours go as features; spherical harmonics only where a capture's colour depends on the direction."""
@@ -212,6 +236,12 @@ class Painter:
             far_m=max(self._job.settings.far_m, 2 * self.near_m),
             want=WANTED if labelled else frozenset(),
         )
+
+
+def _pixel_sizes(sight: Sight) -> Floats:
+    """Size of a pixel over its distance, and fixed [m]."""
+    size = 1 / float(sight.camera.K[1, 1])
+    return np.array([0.0, size] if parallel(sight.camera) else [size, 0.0], np.float32)
 
 
 def _view(sight: Sight) -> dict[str, Any]:

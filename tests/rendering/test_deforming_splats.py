@@ -53,7 +53,7 @@ def cloud(count: int = 200) -> Appearance:
     points = (splats.means + 0.01 * normals).astype(f)
     return Appearance(
         splats, np.array([0, count]), normals, np.ones(count, bool), np.ones(count, f), np.zeros((count, 6), f),
-        points, np.full(count, 0.1, f),
+        points, np.full(count, 0.1, f), np.zeros(count, bool),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def random_appearance(n: int = 40) -> Appearance:
     normals = np.stack([matrix_from_quat(q)[:, 2] for q in quats]).astype(f)
     return Appearance(
         splats, np.array([0, n // 4, n]), normals, np.zeros(n, bool), np.ones(n, f), np.zeros((n, 2), f),
-        splats.means + normals, np.full(n, 0.1, f),
+        splats.means + normals, np.full(n, 0.1, f), np.zeros(n, bool),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import SplatArrays
 from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.lighting import Lighting
-from simvid.rendering.light.shading import Shader
+from simvid.rendering.light.shader import Shader
 from simvid.rendering.splats.visible import Visible
 from simvid.scene import Camera, CameraPose, Light, PointLight, Scene, Sky, Sun
 
@@ -22,7 +22,7 @@ def splats(normals: np.ndarray, albedo: float = 0.5, roughness: float = 1.0, met
     return SplatArrays(
         points, np.tile([1, 0, 0, 0], (n, 1)).astype(f), normals.astype(f), np.full((n, 3), 0.01, f), np.ones(n, f),
         np.ones(n, np.int32), points.copy(), np.full(n, 0.01, f), np.ones(n, f), np.zeros(n, bool),
-        np.full((n, 3), albedo, f), np.tile([roughness, metallic, 0.04, 0, 0, 0], (n, 1)).astype(f),
+        np.full((n, 3), albedo, f), np.tile([roughness, metallic, 0.04, 0, 0, 0], (n, 1)).astype(f), np.zeros(n, bool),
     )  # fmt: skip
 
 

@@ -43,3 +43,5 @@ class SplatArrays(NamedTuple):
     albedo: Floats
     """Linear RGB, [N, 3]."""
     gloss: Floats
+    sheer: Flags
+    """What is behind them is seen through them, [N]."""

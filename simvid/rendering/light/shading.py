@@ -1,21 +1,18 @@
-"""Per-frame shading of mesh-made Gaussians, one colour each.
+"""Light that a surface sends to the eye, of suns, lamps and sky.
 
-Albedo is turned to linear light, lit, put through the tone curve and turned back to sRGB, in which Gaussians are
-blended, since that is the space that captures are made in. The surface is Lambert's plus a microfacet layer: GGX with
-Smith's visibility and Schlick's Fresnel for suns and lamps (Burley 2012; Karis 2013, "Real shading in Unreal Engine
-4"), and for the sky a lookup in the mirror direction, blurred by roughness (the split sum of the same notes).
-Captures keep the light they were recorded in: their colours pass through unchanged, also in shadow.
+The surface is Lambert's plus a microfacet layer: GGX with Smith's visibility and Schlick's Fresnel for suns and lamps
+(Burley 2012; Karis 2013, "Real shading in Unreal Engine 4"), and for the sky a lookup in the mirror direction, blurred
+by roughness (the split sum of the same notes). What is clear shows the sky, bent as behind a ball; what is ``sheer``
+does not: what is behind it is seen through it, see ``veil``.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from simvid.rendering.kernels.jit import inlined, kernel
-from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.jit import inlined
 from simvid.rendering.kernels.types import (
     HALF,
     NO_GROUND,
@@ -23,7 +20,6 @@ from simvid.rendering.kernels.types import (
     PI,
     TWO,
     ZERO,
-    Flags,
     Floats,
     Ints,
     Real,
@@ -31,23 +27,14 @@ from simvid.rendering.kernels.types import (
     Vec,
 )
 from simvid.rendering.light.brdf_table import environment_brdf
-from simvid.rendering.light.lamps import LampArrays, to_lamp
 from simvid.rendering.light.lighting import (
     BOUNCE,
     GROUND,
-    SET_SIZE,
-    SETS,
-    LightArrays,
     SkyArrays,
-    SunArrays,
     map_radiance,
     open_sky,
     sky_radiance,
-    sky_share,
-    sun_share,
 )
-from simvid.rendering.splats.visible import Visible
-from simvid.rendering.tone import compressed, encoded, srgb_table
 
 NEIGHBOURS = 6
 """Gaussians before and after in memory with which the share of the sky is averaged."""
@@ -79,114 +66,6 @@ Finish: TypeAlias = tuple[Real, Real, Real, Real, Real, Real]
 COAT_ROUGHNESS: Real = np.float32(0.1)
 
 
-class Shader:
-    """Colours the Gaussians that one camera sees."""
-
-    def __init__(self, light: LightArrays, exposure: float) -> None:
-        self._light, self._exposure, self._table = light, np.float32(exposure), srgb_table()
-
-    def shade(self, visible: Visible, splats: SplatArrays, eye: Floats, workers: Workers) -> Floats:
-        """Write display colours of mesh-made Gaussians into the first three features; leave captures alone.
-
-        Args:
-            visible: the Gaussians to shade.
-            splats: all Gaussians in the world.
-            eye: camera centre [m], [3].
-            workers: threads.
-
-        Returns:
-            The share of its sky that each sees in its own set of directions, not ``smoothed`` yet, [V].
-        """
-        suns, sky, lamps, panels = self._light
-        rows, n = visible.rows, len(visible.rows)
-        share, radiance = np.empty(n, np.float32), np.empty((n, 3), np.float32)
-        workers.run(lambda i, j: _sky_shares(rows, splats, eye, sky, share, i, j), n, least=2048)
-        workers.run(lambda i, j: _set_sky(rows, splats, eye, sky, share, radiance, i, j), n, least=2048)
-        for far in (suns, panels):
-            if len(far.lights):
-                workers.run(partial(_add_suns, rows, splats, eye, far, radiance), n, least=2048)
-        if len(lamps.lights):
-            workers.run(lambda i, j: _add_lamps(rows, splats, eye, lamps, radiance, i, j), n, least=2048)
-        develop = (splats.baked, self._exposure, self._table, visible.features)
-        workers.run(lambda i, j: _develop(rows, radiance, *develop, i, j), n, least=2048)
-        return share
-
-
-@kernel
-def _sky_shares(
-    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, start: int, stop: int
-) -> None:
-    """Write the share of its sky that each Gaussian sees, in one set of directions."""
-    for slot in range(start, stop):
-        i = rows[slot]
-        share[slot] = ONE
-        if not splats.baked[i]:
-            p, n, _, _ = surface_point(i, splats, eye)
-            share[slot] = sky_share(p, n, sky, (i % SETS) * SET_SIZE, 1)
-
-
-@kernel
-def _set_sky(
-    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, out: Floats, start: int, stop: int
-) -> None:
-    """Write the radiance that is owed to sky and ground."""
-    for slot in range(start, stop):
-        if not splats.baked[rows[slot]]:
-            s = surface_of(rows[slot], splats, eye)
-            out[slot, 0], out[slot, 1], out[slot, 2] = from_sky(s, smoothed(slot, rows, splats, share), sky)
-
-
-@kernel
-def _add_suns(
-    rows: Ints, splats: SplatArrays, eye: Floats, suns: SunArrays, out: Floats, start: int, stop: int
-) -> None:
-    """Add the radiance that is owed to suns."""
-    for slot in range(start, stop):
-        if splats.baked[rows[slot]]:
-            continue
-        s = surface_of(rows[slot], splats, eye)
-        for k in range(len(suns.lights)):
-            d = (suns.lights[k, 0], suns.lights[k, 1], suns.lights[k, 2])
-            cosine = s.n[0] * d[0] + s.n[1] * d[1] + s.n[2] * d[2]
-            if cosine <= ZERO:
-                continue
-            strength = cosine * sun_share(k, s.p, s.n, suns)
-            if strength > ZERO:
-                r, g, b = reflected(s, d, cosine) if suns.gleams else s.matte
-                out[slot, 0] += suns.lights[k, 3] * strength * r
-                out[slot, 1] += suns.lights[k, 4] * strength * g
-                out[slot, 2] += suns.lights[k, 5] * strength * b
-
-
-@kernel
-def _add_lamps(
-    rows: Ints, splats: SplatArrays, eye: Floats, lamps: LampArrays, out: Floats, start: int, stop: int
-) -> None:
-    """Add the radiance that is owed to lamps."""
-    for slot in range(start, stop):
-        if splats.baked[rows[slot]]:
-            continue
-        s = surface_of(rows[slot], splats, eye)
-        for k in range(len(lamps.lights)):
-            d, cosine, fall = to_lamp(k, lamps, s.p, s.n)
-            if cosine > ZERO:
-                r, g, b = reflected(s, d, cosine)
-                out[slot, 0] += lamps.lights[k, 3] * fall * cosine * r
-                out[slot, 1] += lamps.lights[k, 4] * fall * cosine * g
-                out[slot, 2] += lamps.lights[k, 5] * fall * cosine * b
-
-
-@kernel
-def _develop(
-    rows: Ints, light: Floats, baked: Flags, exposure: Real, table: Floats, out: Floats, start: int, stop: int
-) -> None:
-    """From radiance to display colour."""
-    for slot in range(start, stop):
-        if not baked[rows[slot]]:
-            r, g, b = compressed(light[slot, 0] * exposure, light[slot, 1] * exposure, light[slot, 2] * exposure)
-            out[slot, 0], out[slot, 1], out[slot, 2] = encoded(r, table), encoded(g, table), encoded(b, table)
-
-
 @inlined
 def surface_point(i: int, splats: SplatArrays, eye: Floats) -> tuple[Vec, Vec, Vec, Real]:
     """Point of the surface of a Gaussian [m], normal turned to the eye, unit direction to the eye, their cosine."""
@@ -208,6 +87,9 @@ def surface_of(i: int, splats: SplatArrays, eye: Floats) -> Surface:
     albedo = (splats.albedo[i, 0], splats.albedo[i, 1], splats.albedo[i, 2])
     g = splats.gloss
     s: Surface = made_of(p, n, v, nv, albedo, (g[i, 0], g[i, 1], g[i, 2], g[i, 3], g[i, 4], g[i, 5]))
+    if splats.sheer[i]:
+        none = (ZERO, ZERO, ZERO)
+        return Surface(s.p, s.n, s.v, s.nv, s.matte, s.f0, s.roughness, none, s.index, s.sheen, s.coat)
     return s
 
 

@@ -42,6 +42,10 @@ UNSEEN_FACTOR = 2.0
 """Faces that no camera sees still throw shadows; they are this much coarser than the coarsest seen one."""
 BENT_BACK = 0.1
 """Least ``back`` of what deforms: a Gaussian of a flat face may come to lie on a bent one."""
+FLAT_SIDES = 24
+"""A clear mesh with so many sides at most is taken for a pane or a block."""
+THIN_WALL = 0.12
+"""A clear mesh is thin where its wall, twice the volume over the area, is less than this share of its size."""
 ONE_GROUP = 1500
 """A mesh that needs no more Gaussians than this at its finest is covered evenly."""
 
@@ -61,6 +65,7 @@ class Appearance:
         points: of the surface that each Gaussian stands for, in the part's frame [m]; mesh-made Gaussians lie a little
             below it, float32 [N, 3].
         radius_m: of the disc of surface that each Gaussian stands for, float32 [N].
+        sheer: what is behind is seen through it, bool [N].
     """
 
     gaussians: Gaussians
@@ -71,6 +76,7 @@ class Appearance:
     gloss: Floats
     points: Floats
     radius_m: Floats
+    sheer: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.gaussians)
@@ -91,7 +97,8 @@ def appearance_of(
     bending = {motion.part for motion in trajectory.particles}
     for k in range(len(assets.parts)):
         of_part = [_piece(plan, covering) for plan in plans if plan.part == k]
-        if k not in bending:  # what bends may show at any time what was hidden at rest
+        # what bends may show at any time what was hidden at rest
+        if k not in bending and not any(plan.sheer for plan in plans if plan.part == k):
             of_part = _without_hidden(of_part, toward_cameras(trajectory.poses[:, k], views), workers)
         pieces += of_part
     workers.close()
@@ -114,6 +121,7 @@ def appearance_of(
         gloss=spread([finish(p.plan.look) for p in pieces], np.float32).reshape(-1, 6),
         points=np.concatenate([p.points for p in pieces]),
         radius_m=_radii(splats, baked),
+        sheer=spread([p.plan.sheer for p in pieces], np.bool_),
     )
 
 
@@ -122,6 +130,23 @@ def finish(look: Look) -> tuple[float, ...]:
     clear = ((look.ior - 1) / (look.ior + 1)) ** 2
     head_on = clear if look.transmission > 0 else 0.08 * look.specular
     return look.roughness, look.metallic, head_on, look.transmission, look.sheen, look.clearcoat
+
+
+def is_sheer(look: Look, mesh: Mesh) -> bool:
+    """Whether a mesh of a look shows what is behind it much as it is: a clear pane, block or thin wall.
+
+    Clear bodies that are round and thick bend what is behind them beyond recognition; they show the surroundings.
+    """
+    if look.transmission <= 0:
+        return False
+    corners = mesh.vertices[mesh.faces].astype(np.float64)
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    double = np.linalg.norm(cross, axis=1)
+    sides = np.unique(np.round(cross[double > 0] / double[double > 0, None], 2), axis=0)
+    if len(sides) <= FLAT_SIDES:
+        return True
+    volume = abs(float((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum())) / 6
+    return bool(4 * volume / double.sum() < THIN_WALL * np.ptp(mesh.vertices, axis=0).max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +163,7 @@ class _Plan:
     areas: Array
     """[m^2], [F]."""
     size_m: float
+    sheer: bool = False
 
 
 _NOTHING = _Plan(0, Look(), None, None, 1.0, np.zeros(0), np.zeros(0), 0.0)
@@ -180,7 +206,8 @@ def _plans(
             back = _smoothing(visual.mesh) if closed else 1.0
             if k in forms:
                 back = max(back, BENT_BACK)
-            plans.append(_Plan(k, visual.look, None, mesh, back, wanted, areas, size))
+            sheer = is_sheer(visual.look, visual.mesh)
+            plans.append(_Plan(k, visual.look, None, mesh, back, wanted, areas, size, sheer))
     return plans
 
 

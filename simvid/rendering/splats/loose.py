@@ -40,7 +40,12 @@ def plain_albedo(part: PartAssets) -> Floats:
 
 
 class LooseSplats:
-    """The Gaussians of one part of loose particles."""
+    """The Gaussians of one part of loose particles.
+
+    Attributes:
+        part: its index.
+        sheer: what is behind them is seen through them.
+    """
 
     def __init__(self, motion: ParticleMotion, part: PartAssets, pixel_m: float) -> None:
         """``pixel_m`` is about the size of a pixel at the part."""
@@ -49,6 +54,7 @@ class LooseSplats:
         self._skin = LooseSkin(motion, grains=body is not None and body.kind == "granular")
         self._albedo = plain_albedo(part)
         self._gloss = np.array(finish(look), np.float32)
+        self.sheer = look.transmission > 0 and body is not None and body.kind == "liquid"
 
     def at(self, when: float) -> SplatArrays:
         """In the world at a time."""
@@ -70,4 +76,5 @@ class LooseSplats:
             baked=np.zeros(n, np.bool_),
             albedo=np.clip(light[:, None] * self._albedo, 0, 1).astype(f),
             gloss=np.tile(self._gloss, (n, 1)),
+            sheer=np.full(n, self.sheer),
         )

@@ -61,6 +61,7 @@ class PosedSplats:
             baked=appearance.baked,
             albedo=srgb_to_linear(np.clip(0.5 + SH_C0 * splats.sh[:, 0], 0, 1)),
             gloss=appearance.gloss,
+            sheer=appearance.sheer,
         )
         self.arrays = self._fixed
 

@@ -1,0 +1,136 @@
+"""Per-frame shading of mesh-made Gaussians, one colour each.
+
+Albedo is turned to linear light, lit (``shading``), put through the tone curve and turned back to sRGB, in which
+Gaussians are blended, since that is the space that captures are made in. Captures keep the light they were recorded in:
+their colours pass through unchanged, also in shadow.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from simvid.rendering.kernels.jit import kernel
+from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import ONE, ZERO, Flags, Floats, Ints, Real, SplatArrays
+from simvid.rendering.light.lamps import LampArrays, to_lamp
+from simvid.rendering.light.lighting import SET_SIZE, SETS, LightArrays, SkyArrays, SunArrays, sky_share, sun_share
+from simvid.rendering.light.shading import from_sky, reflected, smoothed, surface_of, surface_point
+from simvid.rendering.light.veil import Veil, veil_rows
+from simvid.rendering.splats.visible import Visible
+from simvid.rendering.tone import compressed, encoded, srgb_table
+
+
+class Shader:
+    """Colours the Gaussians that one camera sees."""
+
+    def __init__(self, light: LightArrays, exposure: float) -> None:
+        self._light, self._exposure, self._table = light, np.float32(exposure), srgb_table()
+
+    def shade(
+        self, visible: Visible, splats: SplatArrays, eye: Floats, workers: Workers, veil: Veil | None = None
+    ) -> Floats:
+        """Write display colours of mesh-made Gaussians into the first three features; leave captures alone.
+
+        Args:
+            visible: the Gaussians to shade.
+            splats: all Gaussians in the world.
+            eye: camera centre [m], [3].
+            workers: threads.
+            veil: filled with the opacities at which what is behind sheer Gaussians is seen; their colours are then for
+                these.
+
+        Returns:
+            The share of its sky that each sees in its own set of directions, not ``smoothed`` yet, [V].
+        """
+        suns, sky, lamps, panels = self._light
+        rows, n = visible.rows, len(visible.rows)
+        share, radiance = np.empty(n, np.float32), np.empty((n, 3), np.float32)
+        workers.run(lambda i, j: _sky_shares(rows, splats, eye, sky, share, i, j), n, least=2048)
+        workers.run(lambda i, j: _set_sky(rows, splats, eye, sky, share, radiance, i, j), n, least=2048)
+        for far in (suns, panels):
+            if len(far.lights):
+                workers.run(partial(_add_suns, rows, splats, eye, far, radiance), n, least=2048)
+        if len(lamps.lights):
+            workers.run(lambda i, j: _add_lamps(rows, splats, eye, lamps, radiance, i, j), n, least=2048)
+        if veil is not None:
+            workers.run(partial(veil_rows, rows, splats, eye, sky, radiance, veil), n, least=2048)
+        develop = (splats.baked, self._exposure, self._table, visible.features)
+        workers.run(lambda i, j: _develop(rows, radiance, *develop, i, j), n, least=2048)
+        return share
+
+
+@kernel
+def _sky_shares(
+    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, start: int, stop: int
+) -> None:
+    """Write the share of its sky that each Gaussian sees, in one set of directions."""
+    for slot in range(start, stop):
+        i = rows[slot]
+        share[slot] = ONE
+        if not splats.baked[i]:
+            p, n, _, _ = surface_point(i, splats, eye)
+            share[slot] = sky_share(p, n, sky, (i % SETS) * SET_SIZE, 1)
+
+
+@kernel
+def _set_sky(
+    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, out: Floats, start: int, stop: int
+) -> None:
+    """Write the radiance that is owed to sky and ground."""
+    for slot in range(start, stop):
+        if not splats.baked[rows[slot]]:
+            s = surface_of(rows[slot], splats, eye)
+            out[slot, 0], out[slot, 1], out[slot, 2] = from_sky(s, smoothed(slot, rows, splats, share), sky)
+
+
+@kernel
+def _add_suns(
+    rows: Ints, splats: SplatArrays, eye: Floats, suns: SunArrays, out: Floats, start: int, stop: int
+) -> None:
+    """Add the radiance that is owed to suns."""
+    for slot in range(start, stop):
+        if splats.baked[rows[slot]]:
+            continue
+        s = surface_of(rows[slot], splats, eye)
+        for k in range(len(suns.lights)):
+            d = (suns.lights[k, 0], suns.lights[k, 1], suns.lights[k, 2])
+            cosine = s.n[0] * d[0] + s.n[1] * d[1] + s.n[2] * d[2]
+            if cosine <= ZERO:
+                continue
+            strength = cosine * sun_share(k, s.p, s.n, suns)
+            if strength > ZERO:
+                r, g, b = reflected(s, d, cosine) if suns.gleams else s.matte
+                out[slot, 0] += suns.lights[k, 3] * strength * r
+                out[slot, 1] += suns.lights[k, 4] * strength * g
+                out[slot, 2] += suns.lights[k, 5] * strength * b
+
+
+@kernel
+def _add_lamps(
+    rows: Ints, splats: SplatArrays, eye: Floats, lamps: LampArrays, out: Floats, start: int, stop: int
+) -> None:
+    """Add the radiance that is owed to lamps."""
+    for slot in range(start, stop):
+        if splats.baked[rows[slot]]:
+            continue
+        s = surface_of(rows[slot], splats, eye)
+        for k in range(len(lamps.lights)):
+            d, cosine, fall = to_lamp(k, lamps, s.p, s.n)
+            if cosine > ZERO:
+                r, g, b = reflected(s, d, cosine)
+                out[slot, 0] += lamps.lights[k, 3] * fall * cosine * r
+                out[slot, 1] += lamps.lights[k, 4] * fall * cosine * g
+                out[slot, 2] += lamps.lights[k, 5] * fall * cosine * b
+
+
+@kernel
+def _develop(
+    rows: Ints, light: Floats, baked: Flags, exposure: Real, table: Floats, out: Floats, start: int, stop: int
+) -> None:
+    """From radiance to display colour."""
+    for slot in range(start, stop):
+        if not baked[rows[slot]]:
+            r, g, b = compressed(light[slot, 0] * exposure, light[slot, 1] * exposure, light[slot, 2] * exposure)
+            out[slot, 0], out[slot, 1], out[slot, 2] = encoded(r, table), encoded(g, table), encoded(b, table)

@@ -1,0 +1,111 @@
+"""What is behind clear panes and liquids is seen through them; to labels they are as solid as anything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simvid.assets.parts import Visual
+from simvid.assets.primitives import bowl_mesh, primitive_mesh
+from simvid.frames import Frame
+from simvid.mesh import Mesh
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.camera import camera_path
+from simvid.rendering.cpu.rasterizer import CpuRasterizer
+from simvid.rendering.renderer import render_frames
+from simvid.rendering.splats.appearance import is_sheer
+from simvid.scene import Camera, CameraPose, Ground, Look
+from simvid.testing.staging import Prop, box_mesh, matte, sphere_mesh, staged
+
+CLEAR = 0.8
+HEAD_ON = (0.5 / 2.5) ** 2
+"""What glass of index 1.5 reflects head-on."""
+
+
+def pane(transmission: float, size_m: float = 0.8) -> Prop:
+    mesh = box_mesh((size_m, 0.02, size_m))
+    look = Look(base_color=(1, 1, 1), transmission=transmission, ior=1.5, roughness=0.05)
+    return Prop("pane", (Visual(look, mesh=mesh),), np.array([0, -0.5, 0, 1.0, 0, 0, 0]))
+
+
+def wall(grey: float) -> Prop:
+    return Prop("wall", (matte(box_mesh((2, 0.1, 2), (grey, grey, grey))),), np.array([0, 0.05, 0, 1.0, 0, 0, 0]))
+
+
+def shot(*props: Prop, ground: Ground | None = None, eye: tuple[float, float, float] = (0, -2, 0)) -> Frame:
+    pose = CameraPose(look_from_m=eye, look_at_m=(0, 0, 0))
+    camera = Camera(name="c", resolution_px=(48, 36), fov_y_deg=30, pose=pose)
+    assets, trajectory = staged(props, [camera], ground=ground)
+    path = camera_path(camera, assets.scene, trajectory)
+    labels = ("depth", "ids", "normals", "alpha")
+    return next(iter(render_frames(assets, trajectory, path, CpuRasterizer(), labels, RenderSettings(threads=1))))
+
+
+def middle(frame: Frame) -> float:
+    return float(frame.rgb[12:24, 16:32].mean())
+
+
+@pytest.mark.parametrize("transmission", [0.5, CLEAR, 1.0])
+def test_a_pane_lets_its_share_through(transmission: float) -> None:
+    light, dark = (middle(shot(wall(grey), pane(transmission))) for grey in (0.6, 0.1))
+    open_light, open_dark = (middle(shot(wall(grey))) for grey in (0.6, 0.1))
+    share = (light - dark) / (open_light - open_dark)
+    assert share == pytest.approx(transmission * (1 - HEAD_ON), abs=0.06)
+
+
+def test_a_pane_is_even() -> None:
+    through = shot(wall(0.3), pane(CLEAR)).rgb[12:24, 16:32].astype(float)
+    assert through.std(axis=(0, 1)).max() < 3, "of 255: its Gaussians do not show"
+
+
+def test_labels_are_those_of_a_solid_pane() -> None:
+    clear, solid = shot(wall(0.3), pane(CLEAR)), shot(wall(0.3), pane(0.0))
+    for name, off in (("depth", 0.02), ("ids", 0), ("normals", 0.02), ("alpha", 0.01)):
+        inner = (getattr(frame, name)[12:24, 16:32] for frame in (clear, solid))
+        np.testing.assert_allclose(*inner, atol=off)
+    assert clear.ids is not None
+    assert (clear.ids[12:24, 16:32] == 2).all()
+    assert np.abs(clear.rgb.astype(int) - solid.rgb).max() > 20
+
+
+def test_pictures_are_the_same_without_labels() -> None:
+    camera = Camera(
+        name="c", resolution_px=(48, 36), fov_y_deg=30, pose=CameraPose(look_from_m=(0, -2, 0), look_at_m=(0, 0, 0))
+    )
+    assets, trajectory = staged([wall(0.3), pane(CLEAR)], [camera])
+    path = camera_path(camera, assets.scene, trajectory)
+    made = [
+        next(iter(render_frames(assets, trajectory, path, CpuRasterizer(), labels, RenderSettings(threads=1)))).rgb
+        for labels in ((), ("depth", "ids"), ("depth", "albedo", "light_diffuse"))
+    ]
+    for rgb in made[1:]:
+        np.testing.assert_array_equal(rgb, made[0])
+
+
+def test_what_is_clear_throws_no_shadow() -> None:
+    lid = np.array([0, 0, 0.3, 1.0, 0, 0, 0])
+    made = {}
+    for transmission in (0.0, 0.9, None):
+        look = Look(base_color=(1, 1, 1), transmission=transmission or 0.0)
+        props = [] if transmission is None else [Prop("lid", (Visual(look, mesh=box_mesh((0.3, 0.3, 0.02))),), lid)]
+        made[transmission] = shot(*props, ground=Ground(), eye=(0, -1.6, 0.8))
+    ground = np.logical_and.reduce([frame.ids == 1 for frame in made.values()])
+    solid, clear, none = (made[k].rgb[ground].astype(float) for k in (0.0, 0.9, None))
+    assert np.abs(clear - none).max() < 3
+    assert np.abs(solid - none).max() > 20
+
+
+@pytest.mark.parametrize(
+    ("mesh", "expected"),
+    [
+        (primitive_mesh("box", (0.1, 0.1, 0.1)), True),
+        (bowl_mesh(0.3, 0.01), True),
+        (sphere_mesh(0.1), False),
+        (bowl_mesh(0.1, 0.09), False),
+        (primitive_mesh("capsule", (0.1, 0.2)), False),
+    ],
+    ids=["block", "thin bowl", "ball", "thick bowl", "capsule"],
+)
+def test_panes_blocks_and_thin_walls_are_seen_through(mesh: Mesh, expected: bool) -> None:
+    assert is_sheer(Look(transmission=0.9), mesh) is expected
+    assert is_sheer(Look(), mesh) is False
