@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simvid.checking import box_checks, checks, contact_checks, flow_checks, support
+from simvid.checking import base, box_checks, checks, contact_checks, flow_checks, support
 from simvid.derived import DERIVED
 from simvid.frames import BUFFERS, LABEL_ARRAYS, LABELS
 
@@ -57,7 +57,7 @@ def test_every_check_has_its_bound(page: str) -> None:
     for name, bound in bounds.items():
         assert row(page, name).split("|")[3].strip() == bound
     assert f"| {support.DEPTH_SHARE} |" in page
-    assert f"{support.BORDER_PX} px" in page
+    assert f"{base.BORDER_PX} px" in page
     assert box_checks.TIGHT[0] in page
 
 

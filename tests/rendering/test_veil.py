@@ -61,8 +61,8 @@ def test_a_pane_is_even() -> None:
 def test_labels_are_those_of_a_solid_pane() -> None:
     clear, solid = shot(wall(0.3), pane(CLEAR)), shot(wall(0.3), pane(0.0))
     for name, off in (("depth", 0.02), ("ids", 0), ("normals", 0.02), ("alpha", 0.01)):
-        inner = (getattr(frame, name)[12:24, 16:32] for frame in (clear, solid))
-        np.testing.assert_allclose(*inner, atol=off)
+        through, face = (getattr(frame, name)[12:24, 16:32] for frame in (clear, solid))
+        np.testing.assert_allclose(through, face, atol=off)
     assert clear.ids is not None
     assert (clear.ids[12:24, 16:32] == 2).all()
     assert np.abs(clear.rgb.astype(int) - solid.rgb).max() > 20
