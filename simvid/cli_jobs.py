@@ -100,9 +100,11 @@ def _replay(commands: Any, command: Command) -> None:
 
 def _check(commands: Any, command: Command) -> None:
     parser = command(
-        commands, "check", "check clips: content, counts, videos, self-checks, and that none is missing",
-        "  simvid check data/table_top --workers 2\n  simvid check out/pendulum-1a2b3c4d --refined bundled",
+        commands, "check", "check clips: content, counts, videos, self-checks, physics, and that none is missing",
+        "  simvid check data/table_top --workers 2\n  simvid check out/pendulum-1a2b3c4d --refined bundled\n"
+        "  simvid check out/pendulum-1a2b3c4d --plot physics.svg",
     )  # fmt: skip
+    parser.add_argument("--plot", metavar="FILE.svg", help="draw what each law of physics measured over a clip's time")
     parser.add_argument("source", metavar="DIR|CLIP", help="a folder of clips, or one clip")
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument(

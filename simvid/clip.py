@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from simvid.clips.arrays import Array, ArrayFile, read_named
 from simvid.clips.camera_file import read_camera_file
+from simvid.clips.receipt_records import LawRecord
 from simvid.clips.records import (
     CLIP_FILE,
     TRAJECTORY_FILE,
@@ -98,6 +99,11 @@ class Clip:
     def failed_checks(self) -> tuple[CheckRecord, ...]:
         """The self-checks that its labels did not pass; none for a sound clip."""
         return tuple(check for check in self.record.checks if check.passed is False)
+
+    @property
+    def broken_laws(self) -> tuple[LawRecord, ...]:
+        """The laws of physics that its motion broke, by the receipt in its record; none for a sound clip."""
+        return () if self.record.receipt is None else self.record.receipt.broken
 
     @property
     def provenance(self) -> dict[str, Any]:

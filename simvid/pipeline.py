@@ -58,7 +58,8 @@ def run(
         SimvidError: a stage failed. Nothing half-written is left.
 
     Warns:
-        CheckWarning: a self-check failed. The clip is there all the same, with the check in its record.
+        CheckWarning: a self-check failed, or the motion broke a law of physics. The clip is there all the same, with
+            the check or the receipt in its record.
     """
     return _warned(finished(planned(scene, out, frames, sample_index, until, trajectory, force, reporter)))
 
@@ -113,9 +114,11 @@ def finished(job: Job) -> Clip:
 
 
 def _warned(clip: Clip) -> Clip:
-    """The clip, with a warning to the caller of ``run`` for each self-check that failed."""
+    """The clip, with a warning to the caller of ``run`` for each self-check that failed and each broken law."""
     for check in clip.failed_checks:
         warnings.warn(CheckWarning(f"{clip.path}: {check.line()}"), stacklevel=3)
+    for law in clip.broken_laws:
+        warnings.warn(CheckWarning(f"{clip.path}: physics: {law.line()}"), stacklevel=3)
     return clip
 
 

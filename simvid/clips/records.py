@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from simvid.clips import arrays
+from simvid.clips.receipt_records import ReceiptRecord
+from simvid.clips.record_base import Record
 from simvid.errors import ClipError
 
 SCHEMA_VERSION: Final = 1
@@ -46,12 +48,6 @@ CONVENTIONS = {
     "deltas are position [m] and rotation vector [rad] in world axes, from the tool's pose at t to its target",
     "contacts": "one row per frame and pair; the normal points from b to a, the impulse is that on a by b",
 }
-
-
-class Record(BaseModel):
-    """Base of the records."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FileRecord(Record):
@@ -331,6 +327,8 @@ class ClipRecord(Record):
     """The self-checks of every camera."""
     success: SuccessRecord | None = None
     """How the scene's ``success`` came out; None where it names none."""
+    receipt: ReceiptRecord | None = None
+    """Whether its physics obeyed the laws; None in clips that were made before there were receipts."""
     files: dict[str, FileRecord]
     """Path in the clip -> what it is."""
 

@@ -23,6 +23,10 @@ def main(arguments: argparse.Namespace) -> int:
     if (source / CLIP_FILE).exists():
         faults = clip_faults(source)
         found = Findings(1, {source.name: faults} if faults else {})
+        if arguments.plot is not None:
+            _plot(source, Path(arguments.plot))
+    elif arguments.plot is not None:
+        raise ClipError(f"--plot: expected a clip to draw, got {source}, which is a folder without {CLIP_FILE}")
     else:
         found = check_folder(source, arguments.workers, _told(arguments.quiet))
     if arguments.json:
@@ -37,10 +41,29 @@ def main(arguments: argparse.Namespace) -> int:
             print(f"{found.clips} clips, all sound")
         return 0
     bad, missing = len(found.faults), len(found.missing)
-    text = f"{bad} of {found.clips} clips are damaged or failed a self-check" if bad else ""
+    text = f"{bad} of {found.clips} clips are damaged, failed a self-check or broke physics" if bad else ""
     text += ("; " if bad and missing else "") + (f"{missing} clips of the job are not made" if missing else "")
     print(f"simvid: {source}: {text}; nothing was changed", file=sys.stderr)
     return ClipError.exit_code
+
+
+def _plot(source: Path, path: Path) -> None:
+    """Draw the receipt of a clip.
+
+    Raises:
+        SimvidError: the file does not end in .svg, or the receipt cannot be made.
+    """
+    from simvid.clip import Clip
+    from simvid.clips.folders import new_file
+    from simvid.jobs.receipts import receipt_with_curves
+    from simvid.viewing.receipt_charts import receipt_charts
+
+    if path.suffix != ".svg":
+        raise ClipError(f"--plot: expected a file that ends in .svg, got {path}")
+    clip = Clip.open(source)
+    receipt, curves = receipt_with_curves(clip)
+    with new_file(path) as work:
+        work.write_text(receipt_charts(receipt, curves, clip.fps))
 
 
 def _told(quiet: bool):  # type: ignore[no-untyped-def]

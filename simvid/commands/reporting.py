@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from simvid.clips.receipt_records import ReceiptRecord
 from simvid.clips.records import CheckRecord
 from simvid.progress import Reporter, Silence
 
@@ -104,6 +105,13 @@ def checks_in_short(checks: Sequence[CheckRecord]) -> str:
     texts = [f"{counts[True]} passed", f"{counts[None]} had nothing to check" if counts[None] else "",
              f"{counts[False]} FAILED: {failed}" if failed else ""]  # fmt: skip
     return ", ".join(text for text in texts if text)
+
+
+def laws_in_short(receipt: ReceiptRecord) -> str:
+    """How many laws of physics held, and which did not."""
+    held = sum(law.passed is True for law in receipt.laws)
+    broken = ", ".join(f"{law.name} {law.part}".strip() for law in receipt.broken)
+    return f"{held} laws hold" + (f", {len(receipt.broken)} BROKEN: {broken}" if broken else "")
 
 
 def reporter_for(arguments: argparse.Namespace) -> tuple[Times, AbstractContextManager[object]]:

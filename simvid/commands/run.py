@@ -13,7 +13,7 @@ from typing import Any, Literal
 from simvid.catalogue import BackendShelf, find
 from simvid.clip import Clip
 from simvid.clips.records import CLIP_FILE
-from simvid.commands.reporting import Times, checks_in_short, reporter_for
+from simvid.commands.reporting import Times, checks_in_short, laws_in_short, reporter_for
 from simvid.errors import CheckError, CheckWarning, ClipError, SceneError
 from simvid.frames import LABELS
 from simvid.parsing import load_scene, parse_scene
@@ -22,7 +22,7 @@ from simvid.scene import Scene
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run it and say where things are; ``CheckError``'s code if the labels failed a self-check."""
+    """Run it and say where things are; ``CheckError``'s code if labels failed a self-check or physics broke a law."""
     scene, origin, out = _source(arguments)
     if arguments.sample is not None and not scene.randomize:
         raise SceneError(f"--sample: expected none, as {scene.name} randomizes nothing, got {arguments.sample}")
@@ -41,7 +41,9 @@ def main(arguments: argparse.Namespace) -> int:
         print("\n".join(lines(clip, times)))
     for check in clip.failed_checks:
         print(f"simvid: self-check {check.line()}", file=sys.stderr)
-    return CheckError.exit_code if clip.failed_checks else 0
+    for law in clip.broken_laws:
+        print(f"simvid: physics: {law.line()}", file=sys.stderr)
+    return CheckError.exit_code if clip.failed_checks or clip.broken_laws else 0
 
 
 def source_scene(arguments: argparse.Namespace) -> Scene:
@@ -118,6 +120,7 @@ def summary(clip: Clip, times: Times) -> dict[str, Any]:
         "contact_sheet": str(clip.path / "contact_sheet.png") if cameras else None,
         "checks": [check.model_dump(mode="json") for check in clip.record.checks],
         "success": None if clip.record.success is None else clip.record.success.model_dump(mode="json"),
+        "receipt": None if clip.record.receipt is None else clip.record.receipt.model_dump(mode="json"),
         "labels": {name: [str(p) for p in label_pictures(clip, name)] for name in cameras},
     }
 
@@ -142,6 +145,8 @@ def lines(clip: Clip, times: Times) -> list[str]:
         found.append(("self-checks", checks_in_short(clip.record.checks)))
     else:
         found.append(("trajectory", str(clip.path / "trajectory.npz")))
+    if clip.record.receipt is not None:
+        found.append(("physics", laws_in_short(clip.record.receipt)))
     if clip.record.success is not None:
         found += [("task" if not k else "", text) for k, text in enumerate(clip.record.success.lines())]
     found.append(("time", "  ".join(f"{stage} {seconds:.1f} s" for stage, seconds in times.stages_s.items())))

@@ -56,6 +56,12 @@ def _lines(clip: Clip) -> Iterator[str]:
         yield "  self-checks"
     for check in record.checks:
         yield f"    {check.line()}"
+    if record.receipt is not None:
+        yield "  physics receipt"
+        yield from (f"    {law.line()}" for law in record.receipt.laws)
+        if record.receipt.energy_j:
+            yield f"    budget [J]: {', '.join(f'{k} {v:.4g}' for k, v in record.receipt.energy_j.items())}"
+        yield f"    trajectory {record.receipt.trajectory}"
     for stage in record.stages:
         yield f"  stage {stage.stage:<24} {stage.wall_s:6.1f} s  {stage.key[:16]}"
 

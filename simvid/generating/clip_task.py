@@ -76,6 +76,7 @@ def outcome_of(make: Callable[[], Clip], about: Callable[[], Plain]) -> Plain:
         return {"state": "failed", "reason": f"simvid has a fault: {type(error).__name__}: {error}", **about()}
     size = sum(file.bytes for file in made.record.files.values())
     checks = [f"{check.name} {check.camera}" for check in made.failed_checks]
+    checks += [f"physics {law.name} {law.part}".strip() for law in made.broken_laws]
     return {"state": "made", "clip": made.path.name, "input_hash": made.record.input_hash,
             "failed_checks": checks, "bytes": size}  # fmt: skip
 

@@ -22,7 +22,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from simvid.clips.folders import clear_os_errors, new_file, remove, sweep
-from simvid.clips.records import CLIP_FILE, Record, hash_of, read_record, write_record
+from simvid.clips.record_base import Record
+from simvid.clips.records import CLIP_FILE, hash_of, read_record, write_record
 from simvid.errors import ClipError, JobError, SimvidError
 
 JOB_FILE, JOB_FOLDER = "job.json", "job"

@@ -1,4 +1,4 @@
-"""Whether a clip still holds what it should: every byte, every count, every video, and its own self-checks."""
+"""Whether a clip still holds what it should: every byte, every count, every video, its self-checks, its receipt."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.records import CameraRecord
 from simvid.clips.video import probe
-from simvid.errors import ClipError
+from simvid.errors import ClipError, SimvidError
+from simvid.jobs.receipts import receipt_of_clip
 
 
 def clip_faults(path: Path) -> list[str]:
     """All that is wrong with a clip's folder, a line each; nothing is changed in it.
 
     Every file is read and compared with its digest; arrays and videos have the clip's number of frames and its cameras'
-    size; videos are decoded in full; a failed self-check counts as a fault.
+    size; videos are decoded in full; a failed self-check counts as a fault, and so does a broken law of physics, by the
+    receipt in its record or, in old clips, one that is made now.
     """
     try:
         clip = Clip.open(path)
@@ -31,7 +33,17 @@ def clip_faults(path: Path) -> list[str]:
             faults += _refined_faults(clip, refined.name, refined.cameras)
     except (ClipError, OSError, zipfile.BadZipFile, zlib.error, ValueError) as error:
         return [str(error).removeprefix(f"{path}: ")]
-    return list(dict.fromkeys(faults + [f"self-check {check.line()}" for check in clip.failed_checks]))
+    faults += [f"self-check {check.line()}" for check in clip.failed_checks]
+    return list(dict.fromkeys(faults + list(_physics_faults(clip))))
+
+
+def _physics_faults(clip: Clip) -> Iterator[str]:
+    try:
+        receipt = receipt_of_clip(clip)
+    except SimvidError as error:
+        yield f"physics: it has no receipt, and none can be made now ({str(error).splitlines()[0]})"
+        return
+    yield from (f"physics: {law.line()}" for law in receipt.broken)
 
 
 def _trajectory_faults(clip: Clip) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from simvid import __version__
 from simvid.assets.parts import SceneAssets
+from simvid.checking.receipts.receipt import receipt_of
 from simvid.clip import Clip
 from simvid.clips.folders import link_or_copy, new_folder, sweep
 from simvid.clips.overview import View, write_overview
@@ -233,6 +234,7 @@ def _record(
         tools=_tools(),
         checks=results.checks(),
         success=_success(job.assets, trajectory),
+        receipt=receipt_of(job.assets, trajectory, results.physics.record.files[TRAJECTORY_FILE].digest),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         files=files,
     )

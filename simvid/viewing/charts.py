@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 30, 30
 LINE, LEGEND_PX = 18, 170
 MOST_POINTS = 1000
+HEAD_PX, GAP_PX = 50, 14
+"""Of charts that are stacked."""
 STYLE = 'font-family="sans-serif" font-size="11"'
 
 
@@ -82,3 +85,20 @@ def _pieces(times: Floats, values: Floats, x: _Place, y: _Place) -> list[str]:
 
 def _line(points: str, color: str) -> str:
     return f'<polyline fill="none" stroke="{color}" stroke-width="1.5" points="{points}"/>'
+
+
+def stacked(title: str, subtitle: str, charts: list[str]) -> str:
+    """Charts one below another on white, under a title: a whole SVG file."""
+    parts = [
+        f'<text x="10" y="22" font-size="15" font-weight="bold">{html.escape(title)}</text>',
+        f'<text x="10" y="38">{html.escape(subtitle)}</text>',
+    ]
+    y = HEAD_PX
+    for chart in charts:
+        found = re.match(r'<svg width="\d+" height="(\d+)"', chart)
+        assert found is not None, "of line_chart"
+        parts.append(chart.replace("<svg ", f'<svg y="{y}" ', 1))
+        y += int(found.group(1)) + GAP_PX
+    back = f'<rect width="{WIDTH}" height="{y}" fill="#fff"/>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" {STYLE}>'
+    return f"{head}{back}{''.join(parts)}</svg>\n"

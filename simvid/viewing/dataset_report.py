@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from simvid.clip import Clip
+from simvid.clips.receipt_records import LawRecord
 from simvid.clips.records import ClipRecord
 from simvid.errors import ClipError
 from simvid.generating.dataset_check import clip_folders
@@ -47,6 +48,7 @@ def dataset_report(folder: Path, thumbnails: int = THUMBNAILS) -> str:
     records = [clip.record for clip in clips]
     title = html.escape(folder.resolve().name)
     parts = [*_totals(records, damaged, job), *_speed(records, job), *_given_up(damaged, job), *_checks(records)]
+    parts += _receipts(records)
     parts += [*_thumbnails(clips, thumbnails), "<h2>What was drawn</h2>", *charts(drawn_values(records))]
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}{GRID}</style>'
@@ -146,6 +148,36 @@ def _checks(records: Sequence[ClipRecord]) -> Iterator[str]:
         yield "<h3>Failed</h3>" + table(("scene", "sample", "check"), failed, LISTED)
 
 
+def _receipts(records: Sequence[ClipRecord]) -> Iterator[str]:
+    """How often each law of physics held, and how near the worst clip came to its limit."""
+    laws = [(r, law) for r in records if r.receipt is not None for law in r.receipt.laws]
+    yield "<h2>Physics receipts</h2>"
+    if not laws:
+        yield "<p>none were made</p>"
+        return
+    rows = []
+    for name in dict.fromkeys(law.name for _, law in laws):
+        mine = [(r, law) for r, law in laws if law.name == name]
+        counts = [sum(law.passed is state for _, law in mine) for state in (True, False, None)]
+        record, worst = max(mine, key=lambda pair: nearness(pair[1]))
+        said = worst.line() if nearness(worst) >= 0 else ""
+        rows.append((name, *map(str, counts), f"sample {record.sample_index}: {said}" if said else ""))
+    yield table(("law", "held", "BROKEN", "not judged", "nearest to its limit"), rows, LISTED)
+    missing = sum(r.receipt is None for r in records)
+    if missing:
+        yield f"<p>{missing} clips have no receipt: simvid check makes one for each</p>"
+    broken = [(r.name, str(r.sample_index), law.line()) for r, law in laws if law.passed is False]
+    if broken:
+        yield "<h3>Broken</h3>" + table(("scene", "sample", "law"), broken, LISTED)
+
+
+def nearness(law: LawRecord) -> float:
+    """The largest measure over its limit; -1 for a law that was not judged."""
+    if law.passed is None:
+        return -1.0
+    return max((law.measured.get(name, 0.0) / limit for name, limit in law.limits.items() if limit > 0), default=0.0)
+
+
 def _thumbnails(clips: Sequence[Clip], most: int) -> Iterator[str]:
     shown = chosen(clips, most)
     if shown:
@@ -155,9 +187,9 @@ def _thumbnails(clips: Sequence[Clip], most: int) -> Iterator[str]:
 
 
 def chosen(clips: Sequence[Clip], most: int) -> list[Clip]:
-    """Some clips with cameras: those with failed self-checks first, the others evenly spread."""
+    """Some clips with cameras: those with failed self-checks or broken laws first, the others evenly spread."""
     seen = [clip for clip in clips if clip.record.cameras]
-    failed = [clip for clip in seen if clip.failed_checks][:most]
-    others = [clip for clip in seen if not clip.failed_checks]
+    failed = [clip for clip in seen if clip.failed_checks or clip.broken_laws][:most]
+    others = [clip for clip in seen if not (clip.failed_checks or clip.broken_laws)]
     room = min(most - len(failed), len(others))
     return failed + [others[k * len(others) // room] for k in range(room)]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simvid.clips.records import CameraGateRecord
-from simvid.viewing.charts import STYLE, WIDTH, line_chart
+from simvid.viewing.charts import line_chart, stacked
 
 if TYPE_CHECKING:
     from simvid.checking.gate.scores import ClipScores
@@ -23,7 +21,6 @@ CHARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """Title, unit and scores of each chart."""
 MOST_INSTANCES = 12
-HEAD_PX, GAP_PX = 50, 14
 
 
 def gate_charts(camera: CameraGateRecord, scores: ClipScores, fps: float) -> str:
@@ -42,23 +39,6 @@ def gate_charts(camera: CameraGateRecord, scores: ClipScores, fps: float) -> str
         things = {names_of.get(k, str(k)): scores.instances[k]["mismatch"] for k in worst}
         charts.append(line_chart("Mismatch of instances", "logit", times, things))
     word = "accepted" if camera.accepted else "rejected"
-    return _stacked(
+    return stacked(
         f"camera {camera.camera}: {word}", f"beyond their limits: {', '.join(camera.failed) or 'none'}", charts
     )
-
-
-def _stacked(title: str, subtitle: str, charts: list[str]) -> str:
-    """One below another, on white."""
-    parts = [
-        f'<text x="10" y="22" font-size="15" font-weight="bold">{html.escape(title)}</text>',
-        f'<text x="10" y="38">{html.escape(subtitle)}</text>',
-    ]
-    y = HEAD_PX
-    for chart in charts:
-        found = re.match(r'<svg width="\d+" height="(\d+)"', chart)
-        assert found is not None, "of line_chart"
-        parts.append(chart.replace("<svg ", f'<svg y="{y}" ', 1))
-        y += int(found.group(1)) + GAP_PX
-    back = f'<rect width="{WIDTH}" height="{y}" fill="#fff"/>'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" {STYLE}>'
-    return f"{head}{back}{''.join(parts)}</svg>\n"

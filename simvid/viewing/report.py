@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from simvid.clip import Clip
 from simvid.errors import SimvidError
+from simvid.jobs.receipts import receipt_with_curves
 from simvid.notebook import table
 from simvid.trajectory import EVENTS, Trajectory
 from simvid.viewing.charts import line_chart
+from simvid.viewing.receipt_charts import budget_table, law_charts, receipt_table
 
 Floats: TypeAlias = NDArray[np.float64]
 SHEET_PX = 1600
@@ -59,7 +61,8 @@ def write_page(text: str, path: Path) -> None:
 def report(clip: Clip) -> str:
     """The page."""
     name = html.escape(clip.name)
-    body = "\n".join((*_facts(clip), *_videos(clip), *_sheet(clip), *_checks(clip), *_charts(clip), *_parts(clip)))
+    sections = (_facts, _videos, _sheet, _checks, _receipt, _charts, _parts)
+    body = "\n".join(text for section in sections for text in section(clip))
     head = f'<meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n<h1>{name}</h1>\n{body}\n</body></html>\n'
 
@@ -119,6 +122,21 @@ def _checks(clip: Clip) -> Iterator[str]:
         for check in checks
     ]
     yield "<h2>Self-checks</h2>" + table(("check", "camera", "result", "measured", "note"), rows, LISTED)
+
+
+def _receipt(clip: Clip) -> Iterator[str]:
+    """Laws of physics, with curves of each; without curves where the scene's files are not here."""
+    yield "<h2>Physics receipt</h2>"
+    try:
+        receipt, curves = receipt_with_curves(clip)
+    except SimvidError as error:
+        if clip.record.receipt is None:
+            yield f"<p>none was made, and none can be made now: {html.escape(str(error).splitlines()[0])}</p>"
+            return
+        receipt, curves = clip.record.receipt, {}
+    yield receipt_table(receipt) + budget_table(receipt)
+    for _, chart in law_charts(receipt, curves, clip.fps):
+        yield chart
 
 
 def _charts(clip: Clip) -> Iterator[str]:

@@ -27,7 +27,8 @@ def thumbnail_html(clip: Clip) -> str:
     record = clip.record
     camera = record.cameras[0].name
     data = base64.b64encode(thumbnail(clip, camera)).decode()
-    failed = "".join(f'<br><span class="bad">{html.escape(check.line()[:80])}</span>' for check in clip.failed_checks)
+    lines = [check.line() for check in clip.failed_checks] + [law.line() for law in clip.broken_laws]
+    failed = "".join(f'<br><span class="bad">{html.escape(line[:80])}</span>' for line in lines)
     text = f"{html.escape(clip.path.name)}, sample {record.sample_index}, {html.escape(camera)}{failed}"
     video = f'<video controls loop muted preload="metadata" src="data:video/mp4;base64,{data}"></video>'
     return f"<figure>{video}<figcaption>{text}</figcaption></figure>"

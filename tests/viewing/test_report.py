@@ -51,7 +51,9 @@ def test_the_page_stands_for_itself(flying_clip: Clip, tmp_path: Path) -> None:
     assert base64.b64decode(video.split(",")[1]) == flying_clip.video("front").read_bytes()
     for words in ("A ball and a box fly past a post.", "flow_returns", "passed", "cube", flying_clip.content_hash):
         assert words in page.text
-    assert page.tags.count("svg") == 3, "energy and contacts; there is no robot"
+    laws = ("energy:", "momentum:", "spin:", "jumps:", "speed:")
+    assert all(law in page.text for law in laws)
+    assert page.tags.count("svg") == 3 + len(laws), "laws, energy and contacts; there is no robot"
 
 
 def test_what_is_too_large_is_named_instead(flying_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:

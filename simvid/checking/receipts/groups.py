@@ -1,0 +1,122 @@
+"""Who is tied to whom, and what puts energy in.
+
+A **group** is what only unrecorded inner forces hold together: one free body, bodies tied by joints, or all deformable
+bodies, which touch each other on the grid of their solver. It is *held* where the world, a fixed body or a drive holds
+it by a joint: then its momentum is not its own. A **drive** is what moves by itself: robots, keyframed bodies and what
+hangs on them, and bodies that the script pushes at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.scene import Impulse
+from simvid.trajectory import Trajectory
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Parts that are tied together."""
+
+    members: tuple[int, ...]
+    held: bool
+    """By the world or a drive."""
+    driven: bool
+    """By a drive."""
+
+    def mask(self, count: int) -> Mask:
+        """As a mask over the parts, [B]."""
+        mask = np.zeros(count, np.bool_)
+        mask[list(self.members)] = True
+        return mask
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """All groups of a scene.
+
+    Attributes:
+        groups: what moves and is no drive by itself.
+        drives: of each part that drives the name of its drive, such as ``robot arm``.
+        tied: pairs of parts that a joint ties, the child first.
+        kicks: (part, impulse) of the scene.
+    """
+
+    groups: tuple[Group, ...]
+    drives: dict[int, str]
+    tied: tuple[tuple[int, int], ...]
+    kicks: tuple[tuple[int, Impulse], ...]
+
+    def names(self) -> tuple[str, ...]:
+        """Of all drives."""
+        return tuple(dict.fromkeys(self.drives.values()))
+
+
+def groups_of(assets: SceneAssets, trajectory: Trajectory) -> Groups:
+    """The groups of a scene."""
+    parts = assets.parts
+    index = {p.part.name: k for k, p in enumerate(parts)}
+    drives = _drives(assets)
+    tied = tuple(_tied(assets, index))
+    soft = {p.part for p in trajectory.particles}
+    free = {k for k, p in enumerate(parts) if p.mass is not None and k not in drives}
+    root = {k: k for k in free}
+
+    def top(k: int) -> int:
+        while root[k] != k:
+            k = root[k]
+        return k
+
+    held, driven = set[int](), set[int]()
+    for child, parent in tied:
+        if child in free and parent in free:
+            root[top(child)] = top(parent)
+    for child, parent in tied:
+        if child in free and parent not in free:
+            held.add(child)
+            if parent in drives:
+                driven.add(child)
+    loose = sorted(soft & free)
+    for k in loose[1:]:
+        root[top(k)] = top(loose[0])
+    members: dict[int, list[int]] = {}
+    for k in sorted(free):
+        members.setdefault(top(k), []).append(k)
+    groups = tuple(Group(tuple(m), bool(held & set(m)), bool(driven & set(m))) for m in members.values())
+    kicks = tuple((k, kick) for k, p in enumerate(parts) if p.body is not None for kick in p.body.impulses)
+    return Groups(groups, drives, tied, kicks)
+
+
+def _drives(assets: SceneAssets) -> dict[int, str]:
+    found = {}
+    pushed = {
+        name
+        for robot in assets.scene.robots
+        if robot.noise is not None and robot.noise.pushes is not None
+        for name in robot.noise.pushes.of
+    }
+    for k, p in enumerate(assets.parts):
+        if p.part.kind == "link":
+            found[k] = f"robot {p.part.instance}"
+        elif p.body is not None and p.body.motion is not None:
+            found[k] = f"keyframes of {p.part.name}"
+        elif p.part.name in pushed:
+            found[k] = f"random pushes on {p.part.name}"
+    return found
+
+
+def _tied(assets: SceneAssets, index: dict[str, int]) -> Iterator[tuple[int, int]]:
+    """Child and parent of every joint; parent -1 for the world."""
+    for k, part in enumerate(assets.parts):
+        joint = part.body.joint if part.body is not None else None
+        if joint is not None:
+            parent = joint.value.parent
+            yield k, (-1 if parent is None else index[parent])

@@ -1,0 +1,163 @@
+"""Matter: deformable bodies keep their volume, are not inside out, stay out of solids, and move by their grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simvid.assets.parts import DeformableBody
+from simvid.checking.receipts import limits
+from simvid.checking.receipts.evidence import Array, Curve, Evidence, Finding, nothing
+from simvid.checking.receipts.penetration import Solid, solids_of
+from simvid.trajectory import ParticleMotion, pose_matrices
+
+LOOKED_AT = 24
+"""Frames in which particles are looked for inside solids, and crowding is counted."""
+
+
+def volume(e: Evidence) -> Finding:
+    """Total volume of each deformable body, over that at rest.
+
+    Of solids the mean of det F, weighted by volume; of loose bodies how much closer their particles crowd than at the
+    start; of cloth its area; of ropes their length. Of solids also how many particles are inside out.
+    """
+    if not e.soft:
+        return nothing("volume", "no deformable body")
+    worst, curves = (-1.0, 0, 0.0, 0.0, 0, 0.0), {}
+    for k, motion in e.soft.items():
+        body = e.parts[k].deformable
+        if body is None:
+            continue
+        ratio, inverted = volumes(body, motion)
+        curves[e.name(k)] = ratio
+        change = np.nan_to_num(np.abs(ratio - 1))
+        limit = limits.VOLUME_SHARE[body.kind]
+        share = max(float(change.max()) / limit, inverted / limits.INVERTED_SHARE)
+        if share > worst[0]:
+            worst = (share, k, float(change.max()), limit, int(np.argmax(change)), inverted)
+    _, k, change_worst, limit, frame, inverted = worst
+    ratio_then = curves[e.name(k)][frame]
+    record = e.law(
+        "volume", {"changed_share": change_worst, "inverted_share": inverted},
+        {"changed_share": limit, "inverted_share": limits.INVERTED_SHARE}, part=e.name(k), time_s=e.time(frame),
+        note=f"its volume is {ratio_then:.3g} of that at rest, and {inverted:.2%} of its particles are inside out",
+    )  # fmt: skip
+    return Finding(record, (Curve("Volume over that at rest", "", curves),))
+
+
+def volumes(body: DeformableBody, motion: ParticleMotion) -> tuple[Array, float]:
+    """Volume (of loose bodies room, of cloth area, of ropes length) over that at rest, [T]; largest inverted share."""
+    if motion.form == "loose":
+        return _crowding(motion, body.spacing_m), 0.0
+    if motion.form == "line":
+        lengths = np.linalg.norm(np.diff(motion.positions.astype(np.float64), axis=1), axis=2).sum(axis=1)
+        rest = float(np.linalg.norm(np.diff(motion.rest.astype(np.float64), axis=0), axis=1).sum())
+        return lengths / rest, 0.0
+    if motion.form == "sheet" and motion.triangles is not None:
+        rest_area = _area(motion.rest.astype(np.float64), motion.triangles)
+        return np.array([_area(x.astype(np.float64), motion.triangles) for x in motion.positions]) / rest_area, 0.0
+    share = body.volumes_m3 / body.volumes_m3.sum()
+    ratio, inverted = np.empty(len(motion.positions)), 0.0
+    for t, gradient in enumerate(motion.deformation):
+        volume_now = np.linalg.det(gradient.astype(np.float64))
+        ratio[t] = share @ volume_now
+        inverted = max(inverted, float(share @ (volume_now <= 0)))
+    return ratio, inverted
+
+
+def _area(points: Array, triangles: np.ndarray) -> float:
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+def _crowding(motion: ParticleMotion, spacing: float) -> Array:
+    """Room of a particle over that at the start where particles lie close, [T], NaN in frames between those looked at.
+
+    By how many lie within two spacings of it, in the fuller half, so that drops in flight do not count. More room than
+    at the start is no fault, and counts as 1.
+    """
+    from scipy.spatial import cKDTree
+
+    frames = looked_at(len(motion.positions))
+    mean = np.full(len(motion.positions), np.nan)
+    for t in frames:
+        places = motion.positions[t].astype(np.float64)
+        near = np.sort(cKDTree(places).query_ball_point(places, 2 * spacing * (1 + 1e-6), return_length=True))
+        mean[t] = near[len(near) // 2 :].mean()
+    return np.asarray(np.minimum(mean[0] / mean, 1.0))
+
+
+def looked_at(count: int) -> list[int]:
+    """Up to 24 frames, evenly spread, the first and the last among them."""
+    return [int(t) for t in np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).round().astype(int))]
+
+
+def particle_depth(e: Evidence) -> Finding:
+    """Particles are not inside rigid parts: at most one percent of a body's, deeper than two of their spacings."""
+    solids = [s for s in solids_of(e) if s.collider.kind != "mesh"] if e.soft else []
+    if not solids:
+        return nothing("particle_depth", "no deformable body" if not e.soft else "nothing rigid to be inside of")
+    matrices = pose_matrices(e.trajectory.poses)
+    worst, series = (-1.0, 0, 0, 0, 0.0), {}
+    for k, motion in e.soft.items():
+        body = e.parts[k].deformable
+        if body is None:
+            continue
+        allowed = limits.PARTICLE_DEPTH_CELLS * body.spacing_m
+        shares = np.full(e.count, np.nan)
+        for t in looked_at(e.count):
+            other, deep = _deepest_share(motion.positions[t].astype(np.float64), solids, matrices[t], allowed)
+            shares[t] = deep
+            if deep > worst[0]:
+                worst = (deep, k, other, t, allowed)
+        series[e.name(k)] = shares
+    deep, k, other, frame, allowed = worst
+    record = e.law(
+        "particle_depth", {"inside_share": deep}, {"inside_share": limits.PARTICLE_SHARE},
+        part=f"{e.name(k)} and {e.name(other)}" if deep > 0 else e.name(k), time_s=e.time(frame),
+        note=f"{deep:.1%} of its particles are more than {allowed * 1000:.3g} mm inside {e.name(other)!r}",
+    )  # fmt: skip
+    return Finding(record, (Curve("Particles inside solids", "share", series),))
+
+
+def _deepest_share(points: Array, solids: list[Solid], matrices: Array, allowed: float) -> tuple[int, float]:
+    """The part with the most particles deep inside, and what share of them that is."""
+    inside: dict[int, np.ndarray] = {}
+    low, high = points.min(axis=0), points.max(axis=0)
+    for solid in solids:
+        pose = matrices[solid.part]
+        middle = pose[:3, :3] @ solid.middle + pose[:3, 3]
+        if not ((middle + solid.radius >= low) & (middle - solid.radius <= high)).all():
+            continue
+        near = np.flatnonzero(((points - middle) ** 2).sum(axis=1) < solid.radius**2)
+        deep = solid.depth((points[near] - pose[:3, 3]) @ pose[:3, :3]) > allowed
+        mask = inside.setdefault(solid.part, np.zeros(len(points), np.bool_))
+        mask[near[deep]] = True
+    if not inside:
+        return solids[0].part, 0.0
+    worst = max(inside, key=lambda part: int(inside[part].sum()))
+    return worst, float(inside[worst].mean())
+
+
+def cfl(e: Evidence) -> Finding:
+    """No particle crosses more than a cell of its grid (two spacings) in a physics step (Courant et al. 1928)."""
+    if not e.soft or e.count < 2:
+        return nothing("cfl", "no deformable body" if not e.soft else "a single frame")
+    worst, curves = (-1.0, 0, 0), {}
+    for k, motion in e.soft.items():
+        body = e.parts[k].deformable
+        if body is None:
+            continue
+        number = np.zeros(e.count)
+        for t in range(1, e.count):
+            step = motion.positions[t].astype(np.float64) - motion.positions[t - 1]
+            speed = float(np.sqrt((step * step).sum(axis=1).max())) / e.frame_s
+            number[t] = speed * e.step_s / (2 * body.spacing_m)
+        curves[e.name(k)] = number
+        if number.max() > worst[0]:
+            worst = (float(number.max()), k, int(np.argmax(number)))
+    most, k, frame = worst
+    record = e.law(
+        "cfl", {"cells_per_step": most}, {"cells_per_step": limits.CFL}, part=e.name(k), time_s=e.time(frame),
+        note=f"particles cross {most:.3g} cells in a physics step of {e.step_s:.3g} s: take a smaller physics.step_s",
+    )  # fmt: skip
+    return Finding(record, (Curve("Cells that the fastest particle crosses in a physics step", "", curves),))
