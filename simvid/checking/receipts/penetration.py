@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider
+from simvid.assets.pieces import Collider
 from simvid.checking.receipts import limits
 from simvid.checking.receipts.evidence import Array, Curve, Evidence, Finding, Mask, nothing
 from simvid.checking.receipts.solids import bounding_sphere, depth_in, half_size, hull_faces, surface_points

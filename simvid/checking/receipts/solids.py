@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider
+from simvid.assets.pieces import Collider
 
 Array: TypeAlias = NDArray[np.float64]
 MOST_POINTS = 96
