@@ -37,7 +37,8 @@ def _generate(commands: Any, command: Command) -> None:
         commands, "generate", "make many clips of a scene that varies; what is there already is not made again",
         "  simvid generate table_top --count 1000 --out data/table_top --workers 2\n"
         "  simvid generate table_top --count 1000 --out data/table_top --shard $SLURM_ARRAY_TASK_ID/16\n"
-        "  simvid generate table_top --count 1000 --out /shared/table_top --ray auto",
+        "  simvid generate table_top --count 1000 --out /shared/table_top --ray auto\n"
+        "  simvid generate franka_push --count 1000 --out data/push --workers 2 --format lerobot",
     )  # fmt: skip
     parser.add_argument("scene", metavar="SCENE", help="a name on the shelf, or the path of a YAML file")
     parser.add_argument("--count", type=positive, required=True, metavar="N", help="clips in all: samples 0 to N - 1")
@@ -52,6 +53,17 @@ def _generate(commands: Any, command: Command) -> None:
     parser.add_argument("--labels", metavar="NAMES", help="labels to write, instead of the scene's")
     parser.add_argument("--refiner", metavar="NAME", help="entry of the refiners shelf, instead of the scene's")
     parser.add_argument("--look", metavar="NAME", help="how the refined videos should look, instead of the scene's")
+    parser.add_argument(
+        "--format", metavar="NAME",
+        help="encode clips for this format while others are made, and put them together as OUT/NAME: lerobot",
+    )  # fmt: skip
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", dest="options",
+        help="a setting of the format; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--refined", metavar="NAME", help="pictures of this refinement in OUT/NAME, not the rendered ones"
+    )
     _job_options(parser)
 
 

@@ -84,7 +84,7 @@ class _Background:
 
     def __init__(self, work: Any) -> None:
         self._work = work
-        self._items: queue.Queue[Frame | None] = queue.Queue(AHEAD)
+        self._items: queue.Queue[Any] = queue.Queue(AHEAD)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="simvid-writer", daemon=True)
         self._thread.start()
@@ -97,7 +97,8 @@ class _Background:
                 except BaseException as error:
                     self._error = error
 
-    def put(self, item: Frame) -> None:
+    def put(self, item: Any) -> None:
+        """Wait until there is room, and leave an item (not None)."""
         self._items.put(item)
         self._raise()
 
@@ -118,13 +119,22 @@ class _Background:
 
 
 @contextmanager
-def _written_beside(files: _FrameFiles) -> Iterator[_Background]:
-    background = _Background(files.add)
+def _beside(work: Callable[[Any], None]) -> Iterator[_Background]:
+    """Work that is done when the block ends; its error ends the block."""
+    background = _Background(work)
     try:
         yield background
         background.result()
     finally:
         background.finish()
+
+
+@contextmanager
+def _written_beside(files: _FrameFiles) -> Iterator[_Background]:
+    try:
+        with _beside(files.add) as background:
+            yield background
+    finally:
         files.close()
 
 
@@ -223,6 +233,8 @@ def write_refined(
 ) -> dict[str, FileRecord]:
     """Write ``rgb.npz`` and ``rgb.mp4`` of refined pictures; the records of both.
 
+    Compression runs in a thread of its own beside the refining of the next picture.
+
     Args:
         folder: where to.
         shape: number, height and width of the pictures expected.
@@ -236,16 +248,23 @@ def write_refined(
     wanted, height, width = shape
     arrays = ArrayWriter(folder / "rgb.npz")
     count = 0
+
+    def keep(picture: NDArray[np.uint8]) -> None:
+        arrays.append(picture)
+        video.write(picture)
+
     try:
-        with VideoWriter(folder / "rgb.mp4", width, height, fps) as video:
+        with (
+            VideoWriter(folder / "rgb.mp4", width, height, fps) as video,
+            _beside(keep) as background,
+        ):
             for picture in pictures:
                 if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
                     raise RenderError(
                         f"refined picture {count}: expected uint8 {(height, width, 3)}, "
                         f"got {picture.dtype} {picture.shape}"
                     )
-                arrays.append(picture)
-                video.write(picture)
+                background.put(picture)
                 count += 1
                 progress(count)
     finally:

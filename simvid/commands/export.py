@@ -6,10 +6,14 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from simvid.export.base import ExportError
+from simvid.export.encoded import Kept
 from simvid.export.job import Choice, export
+from simvid.generating.data_set import kept
+from simvid.generating.job_folder import JobFolder
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -24,7 +28,8 @@ def main(arguments: argparse.Namespace) -> int:
     written = export(
         arguments.sources, arguments.format, arguments.out,
         choice=Choice(tuple(arguments.camera), labels, arguments.refined),
-        options=dict(map(_option, arguments.options)), replace=arguments.force, tell=tell,
+        options=dict(map(option, arguments.options)), replace=arguments.force, tell=tell,
+        kept=_kept(arguments.sources),
     )  # fmt: skip
     if arguments.json:
         print(json.dumps(written))
@@ -37,6 +42,12 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _kept(sources: list[str]) -> Kept | None:
+    """What the job of a folder has encoded already, if that is the source."""
+    job = JobFolder(Path(sources[0]))
+    return kept(job) if len(sources) == 1 and kept(job).folder.is_dir() else None
+
+
 _HEAD = ("out", "format", "version")
 
 
@@ -46,7 +57,7 @@ def _said(value: Any) -> str:
     return str(value)
 
 
-def _option(text: str) -> tuple[str, Any]:
+def option(text: str) -> tuple[str, Any]:
     """``KEY=VALUE``; the value as JSON where it is such, as text otherwise."""
     key, sign, value = text.partition("=")
     if not sign or not key:

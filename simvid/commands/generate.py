@@ -6,11 +6,15 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from simvid.commands.export import option
 from simvid.commands.run import source_scene
 from simvid.errors import CheckError, JobError
+from simvid.export.base import ExportError
+from simvid.generating.data_set import DataSet
 from simvid.generating.generate import Options, generate
 from simvid.generating.job_folder import FailedRecord, JobFolder, MadeRecord, Shard
 from simvid.generating.running import Progress
@@ -24,11 +28,21 @@ def main(arguments: argparse.Namespace) -> int:
     """Make them; ``JobError``'s code if some were given up, ``CheckError``'s if labels of some failed a self-check."""
     scene = source_scene(arguments)
     lines = ProgressLines(arguments.quiet)
+    options = replace(options_of(arguments), data_set=data_set_of(arguments))
     end = generate(
-        scene, arguments.out, arguments.count, options_of(arguments), until=arguments.until, frames=arguments.frames,
-        told=lines,
-    )  # fmt: skip
-    return summed_up(arguments, JobFolder(Path(arguments.out)), end)
+        scene, arguments.out, arguments.count, options, until=arguments.until, frames=arguments.frames, told=lines
+    )
+    return summed_up(arguments, JobFolder(Path(arguments.out)), end, options.data_set)
+
+
+def data_set_of(arguments: argparse.Namespace) -> DataSet | None:
+    """What the clips are encoded for."""
+    if arguments.format is None:
+        for name, given in (("--option", arguments.options), ("--refined", arguments.refined)):
+            if given:
+                raise ExportError(f"{name}: is for a data set; say of which format with --format")
+        return None
+    return DataSet(arguments.format, dict(map(option, arguments.options)), arguments.refined).checked()
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
@@ -74,6 +88,7 @@ def line(progress: Progress, ended: MadeRecord | FailedRecord | None) -> str:
         parts.append(f"{ended.name} given up ({ended.why}): {ended.reason.splitlines()[0]}")
     else:
         parts.append(f"{progress.there} were there")
+    parts += [f"{progress.encoded} encoded"] if progress.encoded else []
     if progress.left_s is not None:
         parts += [f"{progress.per_hour:.0f} clips/h", f"{duration(progress.left_s)} left"]
     return "  ".join(parts)
@@ -86,9 +101,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def summed_up(arguments: argparse.Namespace, folder: JobFolder, end: Progress) -> int:
+def summed_up(arguments: argparse.Namespace, folder: JobFolder, end: Progress, data_set: DataSet | None = None) -> int:
     """Say how it ended; the exit code."""
     made, failed = folder.made(), folder.failed()
+    place = None if data_set is None else data_set.folder(folder)
     unsound = sorted(record.clip for record in made.values() if record.failed_checks)
     if arguments.json:
         told: dict[str, Any] = {
@@ -96,10 +112,13 @@ def summed_up(arguments: argparse.Namespace, folder: JobFolder, end: Progress) -
             "given_up": {name: record.reason for name, record in failed.items()}, "failed_checks": unsound,
             "clips_per_hour": round(end.per_hour, 1), "seconds": round(end.elapsed_s, 2),
         }  # fmt: skip
+        told |= {} if place is None else {"data_set": str(place) if place.is_dir() else None}
         print(json.dumps(told, indent=1))
     else:
         text = f"{folder.out}: {len(made)} clips, {end.made} of them made now in {duration(end.elapsed_s)}"
         print(text + (f" ({end.per_hour:.0f} clips/h)" if end.made else ""))
+        if place is not None:
+            print(f"{place}" if place.is_dir() else f"{place}: is put together by the run that makes the last clip")
     lines = [f"{name} was given up ({r.why}): {r.reason.splitlines()[0]}" for name, r in failed.items()]
     lines = [*lines[:LISTED], *([f"and {len(lines) - LISTED} more were given up"] if len(lines) > LISTED else [])]
     if unsound:

@@ -131,6 +131,10 @@ class Episode:
         return self.clip.record.description or self.clip.name.replace("_", " ")
 
 
+def _nowhere(episode: Episode) -> Path:
+    raise LookupError(f"{episode.stem}: this format encodes no clips by themselves")
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """What to write.
@@ -139,11 +143,13 @@ class Request:
         episodes: the clips, in order.
         labels: what is to be written besides the pictures.
         tell: told what was written.
+        encoded: for formats that encode clip by clip: where what is encoded of a clip lies.
     """
 
     episodes: tuple[Episode, ...]
     labels: frozenset[str]
     tell: Tell
+    encoded: Callable[[Episode], Path] = _nowhere
 
     @cached_property
     def views(self) -> tuple[View, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -15,14 +16,17 @@ from pydantic import BaseModel, ValidationError
 
 from simvid import __version__, registry
 from simvid.clip import Clip
-from simvid.clips.folders import new_folder, sweep
+from simvid.clips.folders import new_folder, remove, sweep
 from simvid.clips.records import CLIP_FILE
 from simvid.errors import ClipError, MissingExtraError
 from simvid.export.base import Episode, Exporter, ExportError, Request, Tell, View, has_label
+from simvid.export.encoded import Encoder, EpisodeWise, Kept
 from simvid.frames import LABELS
 
 NOTE_FILE = "simvid_export.json"
 """In the exported folder: what it was made from. Readers of the formats leave it alone."""
+SCRATCH = ".encoded"
+"""In a folder that is being written: clips that are encoded and not kept elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def export(
     options: Mapping[str, Any] | None = None,
     replace: bool = False,
     tell: Tell = lambda _: None,
+    kept: Kept | None = None,
 ) -> dict[str, Any]:
     """Write clips in a format.
 
@@ -111,6 +116,7 @@ def export(
         options: settings of the format.
         replace: put it in the place of an earlier export.
         tell: told of each clip that is done.
+        kept: where formats that encode clip by clip find what is encoded already, and leave what is not.
 
     Returns:
         What was written: ``out``, ``format``, ``clips``, and what the format says.
@@ -129,11 +135,24 @@ def export(
         )
     sweep(final.parent)
     with new_folder(final, replace=replace) as work:
+        scratch = work / SCRATCH
+        encoded = encoder_of(exporter, options or {}, request.labels, kept or scratch)
+        request = request if encoded is None else dataclasses.replace(request, encoded=encoded)
         written = dict(exporter.write(request, work))
+        remove(scratch)
         note = _note(exporter, request, choice, options or {}, written)
         (work / NOTE_FILE).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n")
     return {"out": str(final), **{k: note[k] for k in ("format", "version", "labels")},
             "clips": len(request.episodes), **written}  # fmt: skip
+
+
+def encoder_of(
+    exporter: Exporter, options: Mapping[str, Any], labels: frozenset[str], place: Kept | Path
+) -> Encoder | None:
+    """What encodes clips one by one, kept or in a folder that goes away again; None where the format does not."""
+    if not isinstance(exporter, EpisodeWise):
+        return None
+    return Encoder(exporter, _settings(type(exporter), options).model_dump(mode="json"), labels, place)
 
 
 def requested(exporter: Exporter, clips: Sequence[Clip], choice: Choice, tell: Tell = lambda _: None) -> Request:

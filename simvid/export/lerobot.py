@@ -5,6 +5,7 @@ Layout and codes are those of lerobot 0.6.1. One video file per episode and came
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,16 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from simvid.clips.folders import link_or_copy
 from simvid.export import lerobot_tables as tables
 from simvid.export import robots, statistics
 from simvid.export.base import Episode, ExportError, Request, View, common
+from simvid.export.encoded import in_order
 from simvid.export.files import write_json
 from simvid.export.log_depth import LogDepth
 from simvid.export.video import GRAY12, Codec, av1, h264, write_frames
 from simvid.scene.base import Model
 
-THREADS = 2
-"""Videos that are encoded at the same time; the encoders and the inflating run outside Python's lock."""
+SIDE_BY_SIDE = 2
+"""Clips that are encoded at the same time, and videos of each; the encoders run outside Python's lock."""
+VIDEOS_FILE = "videos.json"
+"""Beside the encoded videos of a clip: their statistics."""
 KEY_FRAMES = 2
 """Training reads frames at random, so every second one can be decoded alone."""
 CHUNK = 1000
@@ -66,20 +71,16 @@ class LeRobot:
         features = self._features(request)
         tasks = list(dict.fromkeys(self._task(e) for e in request.episodes))
         rows, numbers, first, beyond = [], [], 0, 0
-        with tables.DataFiles(folder) as data, ThreadPoolExecutor(THREADS) as threads:
-            for k, episode in enumerate(request.episodes):
+        with tables.DataFiles(folder) as data, ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+            ready = in_order(threads, request.encoded, request.episodes, SIDE_BY_SIDE)
+            for k, (episode, encoded) in enumerate(zip(request.episodes, ready, strict=True)):
                 columns = self._columns(episode, k, first, tasks.index(self._task(episode)), features)
                 stats = {name: statistics.of_rows(values) for name, values in columns.items()}
-                videos: dict[str, Any] = {}
-                jobs = {
-                    key: threads.submit(self._video, folder, key, view, k, depth=depth)
-                    for key, view, depth in self._videos(episode, request.labels)
-                }
-                for key, job in jobs.items():
-                    stats[key], far = job.result()
-                    beyond += far
-                    videos[key] = k
+                keys = [key for key, _, _ in self._videos(episode, request.labels)]
+                found, far = _take_videos(encoded, keys, folder, k)
+                stats, beyond = stats | found, beyond + far
                 place = data.add(columns, features)
+                videos = dict.fromkeys(keys, k)
                 rows.append(tables.episode_row(k, self._task(episode), episode, first, place, videos, stats))
                 numbers.append(stats)
                 first += episode.clip.frame_count
@@ -93,6 +94,18 @@ class LeRobot:
         write_json(folder / "meta" / "info.json", self._info(request, features, len(tasks), first), 4)
         done = {"episodes": len(rows), "frames": first, "tasks": len(tasks)}
         return {**done, "depths_beyond_max": beyond} if "depth" in request.labels else done
+
+    def encode(self, episode: Episode, labels: frozenset[str], folder: Path) -> None:
+        """``KEY.mp4`` for each video of a clip, side by side, and what is known of them in ``videos.json``."""
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+            jobs = {
+                key: threads.submit(self._video, folder / f"{key}.mp4", view, depth=depth)
+                for key, view, depth in self._videos(episode, labels)
+            }
+            known = {key: job.result() for key, job in jobs.items()}
+        tree = {k: {"stats": {n: v.tolist() for n, v in stats.items()}, "beyond": far}
+                for k, (stats, far) in known.items()}  # fmt: skip
+        write_json(folder / VIDEOS_FILE, tree)
 
     def _task(self, episode: Episode) -> str:
         return self._settings.task or episode.caption
@@ -174,7 +187,7 @@ class LeRobot:
         names = ["height", "width", "channels"]
         return {"dtype": "video", "shape": [view.height, view.width, channels], "names": names, "info": info}
 
-    def _video(self, folder: Path, key: str, view: View, number: int, *, depth: bool) -> tuple[statistics.Stats, int]:
+    def _video(self, path: Path, view: View, *, depth: bool) -> tuple[statistics.Stats, int]:
         """Encode one; its statistics, and how many depths lay beyond the last code."""
         wanted, samples, far = statistics.sampled(view.frame_count), [], [0]
         top = self._code.far_m
@@ -192,7 +205,6 @@ class LeRobot:
                     samples.append(statistics.thinned(rgb))
                 yield rgb
 
-        path = folder / "videos" / key / f"chunk-{number // CHUNK:03d}" / f"file-{number % CHUNK:03d}.mp4"
         write_frames(path, depths() if depth else colours(), view.fps, GRAY12 if depth else self._codec(view))
         numbers = statistics.of_pictures if depth else statistics.of_bytes
         return numbers(samples, view.frame_count), far[0]
@@ -209,6 +221,18 @@ class LeRobot:
             "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
             "features": features,
         }  # fmt: skip
+
+
+def _take_videos(
+    encoded: Path, keys: Sequence[str], folder: Path, number: int
+) -> tuple[dict[str, statistics.Stats], int]:
+    """Link the videos of an encoded clip into their places; their statistics, and how many depths lay beyond."""
+    known = json.loads((encoded / VIDEOS_FILE).read_bytes())
+    for key in keys:
+        path = folder / "videos" / key / f"chunk-{number // CHUNK:03d}" / f"file-{number % CHUNK:03d}.mp4"
+        link_or_copy(encoded / f"{key}.mp4", path)
+    stats = {key: {name: np.array(values) for name, values in known[key]["stats"].items()} for key in keys}
+    return stats, sum(known[key]["beyond"] for key in keys)
 
 
 def _vector(names: Sequence[str]) -> dict[str, Any]:

@@ -25,10 +25,14 @@ class LogDepth:
 
     def encode(self, depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
         """Codes, uint16; no depth (infinite or NaN) is held at the far end."""
-        d = np.nan_to_num(depth_m.astype(np.float64), nan=self.far_m, posinf=self.far_m, neginf=self.near_m)
         low, high = np.log(self.near_m + self.shift_m), np.log(self.far_m + self.shift_m)
-        codes = (np.log(np.clip(d, self.near_m, self.far_m) + self.shift_m) - low) / (high - low) * TOP
-        return np.asarray(np.clip(np.rint(codes), 0, TOP), np.uint16)
+        codes = np.fmin(depth_m, self.far_m, dtype=np.float64)  # of NaN and a number it takes the number
+        np.maximum(codes, self.near_m, out=codes)
+        codes += self.shift_m
+        np.log(codes, out=codes)
+        codes -= low
+        codes *= TOP / (high - low)
+        return np.asarray(np.rint(codes, out=codes), np.uint16)
 
     def decode(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
         """Depths [m]."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from simvid.errors import SceneError
 from simvid.generating.clip_task import shared_by_all
+from simvid.generating.data_set import DataSet, put_together
 from simvid.generating.job_folder import JobFolder, Shard, manifest_of, number
 from simvid.generating.pool import Pool, PoolSettings, Task
-from simvid.generating.running import Executor, Progress, Run, Told
+from simvid.generating.running import Encoding, Executor, Progress, Run, Told
 from simvid.generating.worker import Plain
 from simvid.jobs.preflight import prepared
 from simvid.jobs.stage_inputs import code_version
@@ -37,6 +38,7 @@ class Options:
         retry_failed: try those again that were given up for an error.
         mix_versions: go on with a job of another simvid.
         ray: address of a Ray cluster, ``auto`` or ``local``; None uses processes of this machine.
+        data_set: what the clips are encoded for while others are made; it is put together when all are there.
     """
 
     workers: int | None = None
@@ -47,6 +49,13 @@ class Options:
     retry_failed: bool = False
     mix_versions: bool = False
     ray: str | None = None
+    data_set: DataSet | None = None
+
+    @property
+    def settings(self) -> PoolSettings:
+        """Of the processes; 0 of them are all cores of a cluster."""
+        workers = self.workers if self.workers is not None else 0 if self.ray else 1
+        return PoolSettings(workers, self.timeout_s, beside=0 if self.data_set is None else 1)
 
 
 DEFAULT = Options()
@@ -82,6 +91,8 @@ def generate(
             f"{scene._file}: randomizes nothing, so all {count} clips would be alike; add  randomize:  to it"
         )
     prepared(first_frames(as_written(scene), frames))  # all that is wrong with it, before any folder is made
+    if options.data_set is not None:
+        options.data_set.checked()
     folder = JobFolder(Path(out))
     tasks = [Task(name, {"name": name, "sample": k}) for k in range(count) for name in [number(k)]]
     with folder.locked(options.shard) as lock:
@@ -96,24 +107,28 @@ def run_tasks(
     """Run the tasks of a shard on whatever the options name."""
     lock, options, told = how
     mine = [task for k, task in enumerate(tasks) if options.shard.holds(k)]
-    run = Run(folder, mine, int(options.min_free_gb * 1e9), options.patience_s, options.retry_failed, told)
+    encoding = None if options.data_set is None else Encoding(options.settings.workers)
+    run = Run(folder, mine, int(options.min_free_gb * 1e9), options.patience_s, options.retry_failed, told, encoding)
     shared = {"job": job, "out": str(folder.out.resolve())}
+    if options.data_set is not None:
+        shared["data_set"] = options.data_set.plain()
     with executor(kind, shared, options, lock) as workers:
-        return run(workers)
+        end = run(workers)
+    if options.data_set is not None:
+        put_together(folder, options.data_set)
+    return end
 
 
 @contextmanager
 def executor(kind: str, shared: Plain, options: Options, lock: int | None = None) -> Iterator[Executor]:
     """Processes of this machine, or a Ray cluster."""
-    workers = options.workers if options.workers is not None else 0 if options.ray else 1
-    settings = PoolSettings(workers, options.timeout_s)
     if options.ray is not None:
         from simvid.generating.ray_cluster import Cluster
 
-        with Cluster(options.ray, kind, shared, settings) as cluster:
+        with Cluster(options.ray, kind, shared, options.settings) as cluster:
             yield cluster
         return
-    with Pool(kind, shared, settings, () if lock is None else (lock,)) as pool:
+    with Pool(kind, shared, options.settings, () if lock is None else (lock,)) as pool:
         yield pool
 
 

@@ -61,6 +61,7 @@ class PoolSettings:
 
     Attributes:
         workers: how many.
+        beside: how many more, for tasks that come beside the others; they share the cores of the first ones.
         timeout_s: a worker that takes longer for a task is killed; None lets it take as long as it likes.
         tasks_each: after so many tasks a fresh process takes over.
         memory_mb: and when one holds more than this.
@@ -70,6 +71,7 @@ class PoolSettings:
     timeout_s: float | None = None
     tasks_each: int = 200
     memory_mb: float = 4000.0
+    beside: int = 0
 
 
 @dataclass(eq=False)
@@ -127,7 +129,7 @@ class Pool:
 
         Tasks are read from an iterator that may grow while this runs: it is asked again after each result.
         """
-        free = deque(range(self._settings.workers))
+        free = deque(range(self._settings.workers + self._settings.beside))
         while True:
             while free and (task := next(tasks, None)) is not None:
                 share = free.popleft()
@@ -161,7 +163,7 @@ class Pool:
         assert popen.stdout is not None
         os.set_blocking(popen.stdout.fileno(), False)
         self._selector.register(popen.stdout, selectors.EVENT_READ, process)
-        self._tell(process, {**self._first, "share": share})
+        self._tell(process, {**self._first, "share": share % self._settings.workers})
         return process
 
     def _tell(self, process: _Process, values: Plain) -> None:

@@ -73,7 +73,8 @@ class Cluster:
 
     def cores(self) -> int:
         """How many tasks may be under way now."""
-        return self._settings.workers or int(self._ray.cluster_resources().get("CPU", 0))
+        workers = self._settings.workers and self._settings.workers + self._settings.beside
+        return workers or int(self._ray.cluster_resources().get("CPU", 0))
 
     def run(self, tasks: Iterator[Task]) -> Iterator[Ended]:
         """Do tasks on all cores of the cluster, as ``Pool.run`` does; cores that join later are used too."""

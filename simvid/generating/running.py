@@ -19,6 +19,8 @@ HOPELESS = 6
 """A run whose first workers die so often, and do nothing else, stops instead of giving up clip after clip."""
 SPACE_WAIT_S = 5.0
 """How often a job that waits for room on the disk looks again [s]."""
+ENCODED = " encoded"
+"""What the names of tasks end in that encode a clip."""
 Why: TypeAlias = Literal["error", "timeout", "died"]
 
 
@@ -42,6 +44,7 @@ class Progress:
         free_bytes: room on the disk.
         waiting: it waits for room.
         spent_s: time of workers on clips [s].
+        encoded: clips that are encoded for the job's data set.
     """
 
     wanted: int
@@ -52,6 +55,7 @@ class Progress:
     free_bytes: int
     waiting: bool = False
     spent_s: float = 0.0
+    encoded: int = 0
 
     @property
     def left(self) -> int:
@@ -74,6 +78,37 @@ Told: TypeAlias = Callable[[Progress, MadeRecord | FailedRecord | None], None]
 
 
 @dataclass(eq=False)
+class Encoding:
+    """Clips on their way into the data set of a job: each is encoded as soon as it is made, beside the others.
+
+    They go before clips that are not begun, so no more of them wait than clips are made at a time.
+
+    Attributes:
+        making: how many clips may be made at a time, so that a worker is left for these; 0 leaves it to the executor.
+        done: how many are encoded.
+    """
+
+    making: int
+    done: int = 0
+    _todo: deque[Task] = field(default_factory=deque)
+
+    def add(self, record: MadeRecord) -> None:
+        """Take a clip that is made."""
+        self._todo.append(Task(f"{record.name}{ENCODED}", {"encode": record.clip}))
+
+    def again(self, task: Task) -> None:
+        """Take one whose worker died."""
+        self._todo.append(task)
+
+    def next(self) -> Task | None:
+        """The next one to be encoded, if there is one."""
+        return self._todo.popleft() if self._todo else None
+
+    def __len__(self) -> int:
+        return len(self._todo)
+
+
+@dataclass(eq=False)
 class Run:
     """One run of a job, on its own or as a shard.
 
@@ -84,6 +119,7 @@ class Run:
         patience_s: a run that has waited for room so long gives up.
         retry_failed: try those again that were given up for an error.
         told: how it goes on: after each clip, and while it waits.
+        encoding: where clips go that are made; None leaves them.
     """
 
     folder: JobFolder
@@ -92,10 +128,12 @@ class Run:
     patience_s: float = 600.0
     retry_failed: bool = False
     told: Told = lambda *_: None
+    encoding: Encoding | None = None
     made: list[MadeRecord] = field(default_factory=list)
     failed: list[FailedRecord] = field(default_factory=list)
     _attempts: dict[str, int] = field(default_factory=dict)
     _todo: deque[Task] = field(default_factory=deque)
+    _under_way: int = 0
     _there: int = 0
     _deaths: int = 0
     _started: float = 0.0
@@ -113,8 +151,13 @@ class Run:
         self._todo = deque(task for task in self.tasks if task.name not in known)
         self._there = len(self.tasks) - len(self._todo)
         self._started = time.monotonic()
+        if self.encoding is not None:
+            names = {task.name for task in self.tasks}
+            for record in self.folder.made().values():
+                if record.name in names:
+                    self.encoding.add(record)
         self.told(self.progress(), None)
-        while self._todo:
+        while self._todo or self.encoding:
             self._wait_for_room()
             for ended in executor.run(_Asking(self._next)):
                 self._keep(ended)
@@ -127,13 +170,20 @@ class Run:
         spent = sum(r.wall_s for r in self.made) + sum(r.wall_s for r in self.failed)
         return Progress(
             len(self.tasks), self._there, len(self.made), len(self.failed), time.monotonic() - self._started,
-            self.folder.free_bytes(), waiting, spent,
+            self.folder.free_bytes(), waiting, spent, 0 if self.encoding is None else self.encoding.done,
         )  # fmt: skip
 
     def _next(self) -> Task | None:
         """The next task, unless there is none, too little room, or no sense in going on."""
-        if not self._todo or self._stopped or self.folder.free_bytes() < self.min_free_bytes:
+        if self._stopped or self.folder.free_bytes() < self.min_free_bytes:
             return None
+        if self.encoding is not None:
+            task = self.encoding.next()
+            if task is not None or 0 < self.encoding.making <= self._under_way:
+                return task
+        if not self._todo:
+            return None
+        self._under_way += 1
         return self._todo.popleft()
 
     def _wait_for_room(self) -> None:
@@ -149,6 +199,10 @@ class Run:
 
     def _keep(self, ended: Ended) -> None:
         name = ended.task.name
+        if self.encoding is not None and "encode" in ended.task.values:
+            self._keep_encoded(ended, self.encoding)
+            return
+        self._under_way -= 1
         attempts = self._attempts[name] = self._attempts.get(name, 0) + 1
         outcome = ended.outcome
         if outcome is None:
@@ -174,7 +228,24 @@ class Run:
             )  # fmt: skip
             self.folder.record(record)
             self.made.append(record)
+            if self.encoding is not None:
+                self.encoding.add(record)
             self.told(self.progress(), record)
+
+    def _keep_encoded(self, ended: Ended, encoding: Encoding) -> None:
+        """The clip is whole whatever came of it, so what cannot be encoded ends the run, with the reason."""
+        name = ended.task.name
+        attempts = self._attempts[name] = self._attempts.get(name, 0) + 1
+        if ended.outcome is None:
+            if attempts < ATTEMPTS["timeout" if ended.timed_out else "died"]:
+                encoding.again(ended.task)
+            else:
+                self._stopped = f"{ended.task.values['encode']} could not be encoded: {ended.reason}"
+        elif ended.outcome["state"] == "encoded":
+            encoding.done += 1
+        else:
+            self._stopped = ended.outcome["reason"]
+            encoding.again(ended.task)
 
     def _give_up(self, ended: Ended, why: Why, reason: str, attempts: int, outcome: Plain) -> None:
         values = ended.task.values

@@ -15,7 +15,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
@@ -28,6 +27,8 @@ KINDS = {
     "pair": "simvid.generating.pair_job",
 }
 """Kind of task -> module with ``maker(kind, shared)``, which returns what makes one task of it."""
+ENCODING = "simvid.generating.encode_task"
+"""The same for tasks with ``encode`` in them, where the job has a data set: they come between its other tasks."""
 
 
 class Make(Protocol):
@@ -45,8 +46,11 @@ def maker_of(kind: str, shared: Plain) -> Make:
         kind: a key of ``KINDS``.
         shared: what all tasks of the job have in common.
     """
-    make: Callable[[str, Plain], Make] = import_module(KINDS[kind]).maker
-    return make(kind, shared)
+    make: Make = import_module(KINDS[kind]).maker(kind, shared)
+    if shared.get("data_set") is None:
+        return make
+    encode: Make = import_module(ENCODING).maker(kind, shared)
+    return lambda task: encode(task) if "encode" in task else make(task)
 
 
 def keep_to(share: int, shares: int) -> None:

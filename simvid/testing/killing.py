@@ -28,12 +28,14 @@ class Killings:
 
     Attributes:
         parents, workers: how many of either were killed.
+        at_work: how many of all hit a run that had made a clip since it was started or last hit.
         rounds: jobs that it took.
         half_written: clip folders that were there and not whole right after a kill.
     """
 
     parents: int = 0
     workers: int = 0
+    at_work: int = 0
     rounds: int = 0
     half_written: list[str] = field(default_factory=list)
 
@@ -75,7 +77,8 @@ def kill_at_random(
         out: folder for the jobs: ``out/0``, ``out/1`` …, each begun when the one before was done before enough kills.
         kills: how many.
         seed: of times and victims.
-        longest_s: between two kills.
+        longest_s: between two kills. Every other gap begins only when the run has made a clip since the last one: on a
+            busy machine all would fall into its start otherwise, and the job would get nowhere.
         share: of the kills that hit the process that was started; the others hit its workers.
     """
     chance, done = random.Random(seed), Killings()
@@ -106,11 +109,15 @@ def _kill_some(
     """Kill workers until the job's own process is hit; False if the job was done before."""
     longest_s, share, kills = how
     while done.total < kills:
+        before = _records(folder)
+        if chance.random() < 0.5 and not _goes_on(process, folder, before):
+            return False
         try:
             process.wait(chance.uniform(0, longest_s))
             return False
         except subprocess.TimeoutExpired:
             pass
+        done.at_work += _records(folder) > before
         workers = _children(process.pid)
         if not workers or chance.random() < share:
             process.send_signal(signal.SIGKILL)
@@ -124,6 +131,20 @@ def _kill_some(
     process.send_signal(signal.SIGKILL)
     process.wait()
     return True
+
+
+def _records(folder: Path) -> int:
+    """How many clips a job has recorded so far."""
+    return sum(1 for _ in JobFolder(folder).made_folder.glob("[!.]*.json"))
+
+
+def _goes_on(process: subprocess.Popen[bytes], folder: Path, before: int) -> bool:
+    """Wait until a run has made another clip; False if it ended."""
+    while process.poll() is None:
+        if _records(folder) > before:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _children(pid: int) -> list[int]:
