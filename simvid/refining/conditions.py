@@ -10,7 +10,7 @@ numbers as a clip:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -80,6 +80,18 @@ class Conditions:
         return Conditions(
             self.channels[start:stop], self.flow[start:stop], self.visible[start:stop], self.present
         )  # fmt: skip
+
+    def without(self, hidden: Sequence[str]) -> Conditions:
+        """As it would be had some of ``OPTIONAL`` not been there."""
+        channels, visible, present = self.channels.copy(), self.visible, self.present.copy()
+        for name in hidden:
+            present[OPTIONAL.index(name)] = 0
+            if name == "motion":
+                visible = np.zeros_like(visible)
+            for group in ("disparity", "surface") if name == "depth" else (name,) if name in GROUPS else ():
+                channels[:, channel_slice(group)] = 0
+        flow = np.zeros_like(self.flow) if "motion" in hidden else self.flow
+        return Conditions(channels, flow, visible, present)
 
 
 def channel_slice(group: str) -> slice:

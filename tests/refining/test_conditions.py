@@ -104,3 +104,18 @@ def test_frames_must_be_alike() -> None:
         stack([one, other])
     with pytest.raises(SimvidError, match="got none"):
         stack([])
+
+
+@pytest.mark.parametrize("hidden", [("depth",), ("motion", "albedo"), tuple(OPTIONAL)])
+def test_hiding_is_as_if_it_had_not_been_there(hidden: tuple[str, ...]) -> None:
+    shape = (32, 48, 3)
+    light = np.full(shape, 0.5, np.float16)
+    whole = labels(albedo=light, light_diffuse=light, light_specular=light, roughness=light[..., 0],
+                   metallic=light[..., 0], ambient_occlusion=light[..., 0])  # fmt: skip
+    gone = {"motion": ("flow_backward", "occluded_backward")}
+    away = {label for name in hidden for label in gone.get(name, (name,))}
+    found, wanted = encode_frame(whole, 2.0).without(hidden), encode_frame(
+        {name: value for name, value in whole.items() if name not in away}, 2.0
+    )  # fmt: skip
+    for name in ("channels", "flow", "visible", "present"):
+        assert np.array_equal(getattr(found, name), getattr(wanted, name)), name

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from simvid.errors import ClipError, SimvidError
 from simvid.perception.squeezenet import SqueezeNetFeatures
+from simvid.refining.conditions import OPTIONAL, channel_slice
 from simvid.refining.pairs import open_pairs, write_pair
 from simvid.refining.pipeline import VideoRefinerPipeline
 from simvid.refining.training import checkpoint
@@ -175,6 +176,18 @@ def test_batches_depend_on_seed_and_step_alone(data: Path) -> None:
     assert 0 < told.sum() < 16
     assert one.history[:, 0].abs().sum() == 0
     assert make_batch(clips, settings, (), 3, "rollout").times.min() == 1
+
+
+def test_conditions_are_hidden_now_and_then(data: Path) -> None:
+    clips = open_pairs(data, "train")
+    settings = [TrainSettings(**{**TINY, "batch": 16, "hide": hide}) for hide in (0.0, 0.3)]
+    whole, some = (make_batch(clips, s, (), 3, "regression") for s in settings)
+    away = (whole.present - some.present).bool()
+    assert not (whole.present - some.present < 0).any()
+    assert 0.15 < away.sum() / whole.present.sum() < 0.45
+    albedo = some.channels[:, :, channel_slice("albedo")].abs().sum(dim=(1, 2, 3, 4))
+    assert torch.equal(albedo == 0, some.present[:, OPTIONAL.index("albedo")] == 0)
+    assert torch.equal(whole.coarse, some.coarse), "the picture itself is never hidden"
 
 
 def test_losses_by_hand() -> None:

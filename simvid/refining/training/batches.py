@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.refining.conditions import OPTIONAL
 from simvid.refining.deep import Tensor, torch
 from simvid.refining.model import HISTORY
 from simvid.refining.pairs import Crop, PairClip, draw_crop
@@ -46,7 +47,7 @@ def make_batch(
 
     Times: one for half of the clips (as sampling begins), independent and uniform for each frame of the others
     (Diffusion Forcing, Chen et al. 2024). History, for half of the clips: the true frame before with up to 0.15 of
-    noise. Rollouts begin at time one and make their own history. Some conditions are hidden now and then.
+    noise. Rollouts begin at time one and make their own history. Conditions are hidden as ``settings.hide`` says.
 
     Args:
         clips, settings, looks, step, phase: what it depends on.
@@ -64,7 +65,7 @@ def make_batch(
     if phase != "rollout":
         spread = rng.random(len(chosen)) < 0.5
         times[spread] = rng.uniform(0.02, 1, (int(spread.sum()), shape[1]))
-    channels, flow, visible, present = _known(crops, (rng.random(len(chosen)) < 0.05)[mine])
+    channels, flow, visible, present = _known(crops, (rng.random((len(chosen), len(OPTIONAL))) < settings.hide)[mine])
     batch = Batch(
         target=target, channels=channels, flow=flow, visible=visible, present=present,
         look=torch.tensor([1 + looks.index(c.record.look) if c.record.look in looks else 0 for c in crops]),
@@ -78,12 +79,13 @@ def make_batch(
     return batch
 
 
-def _known(crops: Sequence[Crop], still: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Conditions, without motion where ``still`` says so."""
-    parts = [crop.conditions for crop in crops]
-    arrays = [np.stack([getattr(p, name) for p in parts]) for name in ("channels", "flow", "visible", "present")]
-    arrays[2][still] = 0
-    arrays[3][still, 1] = 0
+def _known(crops: Sequence[Crop], hidden: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Conditions without what ``hidden`` [B, len(OPTIONAL)] says."""
+    parts = [
+        crop.conditions.without([name for name, away in zip(OPTIONAL, row, strict=True) if away])
+        for crop, row in zip(crops, hidden, strict=True)
+    ]
+    arrays = (np.stack([getattr(p, name) for p in parts]) for name in ("channels", "flow", "visible", "present"))
     channels, flow, visible, present = (torch.from_numpy(array) for array in arrays)
     return channels, flow, visible, present
 

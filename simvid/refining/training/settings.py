@@ -44,6 +44,9 @@ class TrainSettings(Model):
     bfloat16: bool = True
     noise: float = Field(default=0.3, ge=0)
     """s of the bridge."""
+    hide: float = Field(default=0.05, ge=0, lt=1)
+    """How often each condition beside the coarse picture is hidden from a clip of the batch, so that the network
+    serves clips which have fewer labels, such as captures, whose light and materials nobody knows."""
     learn_looks: bool = False
     """Tell the network each clip's look by name. Needed only where the coarse pictures are not lit by it."""
     weights: Weights = Weights()
