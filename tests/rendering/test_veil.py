@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
 from simvid.frames import Frame
 from simvid.mesh import Mesh
