@@ -212,6 +212,28 @@ def _within(indices: NDArray[np.int32], count: int) -> bool:
     return not len(indices) or bool(indices.min() >= 0 and indices.max() < count)
 
 
+@dataclass(frozen=True)
+class TieEvent:
+    """Something that changed in what holds bodies together."""
+
+    kind: Literal["tie", "release", "break"]
+    name: str
+    """Of the attachment; of a joint BODY.joint; of a hold the field of the scene."""
+    things: tuple[str, ...]
+    """Names of the parts: one where the world holds it."""
+    time_s: float
+    """End of the step that did it."""
+    force_n: float = 0.0
+    """What a broken tie would have had to bear in that step [N]; 0 otherwise."""
+    torque_n_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("tie", "release", "break"):
+            raise ValueError(f"TieEvent.kind: expected tie, release or break, got {self.kind!r}")
+        if not np.isfinite([self.time_s, self.force_n, self.torque_n_m]).all():
+            raise ValueError(f"TieEvent: NaN or infinite numbers ({self.name})")
+
+
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """T frames at exactly i / fps seconds, B parts.
@@ -227,6 +249,7 @@ class Trajectory:
         engine, engine_version: which physics made it.
         step_s: physics step.
         masses_kg: [B], infinite for fixed parts.
+        ties: what was tied, released and broken, by time.
         wall_s: seconds the simulation took (not part of any hash).
     """
 
@@ -242,6 +265,7 @@ class Trajectory:
     step_s: float = 0.0
     masses_kg: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     wall_s: float = 0.0
+    ties: tuple[TieEvent, ...] = ()
 
     def __post_init__(self) -> None:
         b = len(self.parts)

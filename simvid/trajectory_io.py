@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simvid.clips.arrays import named_digest, read_named, write_named
 from simvid.errors import ClipError
-from simvid.trajectory import Contacts, Part, ParticleMotion, RobotMotion, ToolMotion, Trajectory
+from simvid.trajectory import Contacts, Part, ParticleMotion, RobotMotion, TieEvent, ToolMotion, Trajectory
 
 Array: TypeAlias = NDArray[Any]
 SCHEMA = 1
@@ -78,6 +78,8 @@ def _arrays(trajectory: Trajectory) -> dict[str, Array]:
             for p in trajectory.particles
         ],
     }  # fmt: skip
+    if trajectory.ties:
+        about["ties"] = [asdict(event) for event in trajectory.ties]
     text = json.dumps(about, sort_keys=True, allow_nan=False).encode()
     arrays: dict[str, Array] = {"about": np.frombuffer(text, np.uint8)}
     arrays |= {name: getattr(trajectory, name) for name in ("poses", "twists", "masses_kg")}
@@ -147,4 +149,5 @@ def _trajectory(about: dict[str, Any], arrays: dict[str, Array]) -> Trajectory:
         step_s=about["step_s"],
         masses_kg=arrays["masses_kg"],
         wall_s=float(arrays["wall_s"][0]),
+        ties=tuple(TieEvent(**{**event, "things": tuple(event["things"])}) for event in about.get("ties", ())),
     )

@@ -9,6 +9,7 @@ Instances are bodies and whole robots. Frames are whole; an interval names its f
 | fall | frames in which a body falls | it touches nothing and sinks faster than 0.05 m/s, by 2 cm or more in all |
 | grasp | frames in which a robot holds a body | two links touch it from opposite sides (normals 120 degrees apart) |
 | lift | frames of a grasp in which a body is in the air | it touches nothing but robots, and rises by 1 cm or more |
+| break | one frame | the first after a joint or tie gave way under its load; measured: the load |
 | topple | one frame | the first in which the direction that was up at the start is more than 60 degrees from up |
 """
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from simvid.trajectory import EVENTS, Trajectory, pose_matrices
 
-EventKind: TypeAlias = Literal["contact", "move", "fall", "grasp", "lift", "topple"]
+EventKind: TypeAlias = Literal["contact", "move", "fall", "grasp", "lift", "topple", "break"]
 Pair: TypeAlias = tuple[str, str]
 MOVE_M_S, MOVE_M = 0.02, 0.01
 FALL_M_S, FALL_M = 0.05, 0.02
@@ -73,7 +74,7 @@ def events(
     Args:
         trajectory: what moved where.
         round_things: instances that cannot topple, such as balls.
-        jointed: instances that hang on a joint: they neither fall nor topple.
+        jointed: instances that hang on a joint that holds: they neither fall nor topple.
     """
     found = [
         *contacts(trajectory),
@@ -82,6 +83,7 @@ def events(
         *(held := grasps(trajectory)),
         *lifts(trajectory, held),
         *topples(trajectory, {*round_things, *jointed}),
+        *breaks(trajectory),
     ]
     return tuple(sorted(found, key=lambda e: (e.start_s, e.first, e.kind, e.things)))
 
@@ -155,10 +157,11 @@ def moves(trajectory: Trajectory) -> list[Event]:
 def falls(trajectory: Trajectory, jointed: Collection[str] = ()) -> list[Event]:
     """Every free fall, with its depth [m]."""
     found, touched = [], _touched(trajectory)
+    torn = {e.things[0]: e.first for e in breaks(trajectory)}
     for k in bodies(trajectory):
         name = trajectory.parts[k].instance
         sinking = np.flatnonzero(trajectory.twists[:, k, 2] < -FALL_M_S)
-        free = [int(t) for t in sinking if not touched[name].get(int(t))]
+        free = [int(t) for t in sinking if not touched[name].get(int(t)) and t >= torn.get(name, 0)]
         for first, last in intervals(free):
             drop = float(trajectory.poses[first, k, 2] - trajectory.poses[last, k, 2])
             if last - first + 1 >= LEAST_FRAMES and drop >= FALL_M and name not in jointed:
@@ -226,6 +229,19 @@ def topples(trajectory: Trajectory, round_things: Collection[str]) -> list[Event
             t = int(over[0])
             tilt = float(np.arccos(np.clip(cosines.min(), -1, 1)))
             found.append(_event(trajectory, "topple", (name,), t, t, {"tilt_rad": tilt}))
+    return found
+
+
+def breaks(trajectory: Trajectory) -> list[Event]:
+    """Every joint or tie that gave way: what came off, what it came off (unless that is the world), the load."""
+    instances = {p.name: p.instance for p in trajectory.parts}
+    found = []
+    for tie in trajectory.ties:
+        if tie.kind == "break":
+            things = tuple(dict.fromkeys(instances[name] for name in tie.things))
+            frame = min(int(np.ceil(tie.time_s * trajectory.fps - 1e-9)), trajectory.frame_count - 1)
+            measured = {"force_n": tie.force_n, "torque_n_m": tie.torque_n_m}
+            found.append(Event("break", things, frame, frame, tie.time_s, tie.time_s, True, measured))
     return found
 
 

@@ -21,6 +21,8 @@ SAID = {
     "grasp": ("{a} grasps {b}", "{a} takes hold of {b}", "{a} grips {b}"),
     "lift": ("{a} lifts {b}", "{a} raises {b}", "{a} picks {b} up"),
     "topple": ("{a} topples over", "{a} tips over", "{a} falls over"),
+    "break": ("{a} breaks off {b}", "{a} tears off {b}", "the joint between {a} and {b} breaks"),
+    "break_alone": ("{a} breaks off", "{a} tears loose", "the joint of {a} breaks"),
     "move": ("{a} moves", "{a} is under way", "{a} changes its place"),
 }
 OPENINGS = ("There are {list}.", "The scene shows {list}.", "One sees {list}.", "In view: {list}.")
@@ -29,7 +31,7 @@ TIMES = ("at {t:.2f} s", "after {t:.2f} seconds")
 RELATION = {"left_of": "to the left of", "right_of": "to the right of", "in_front_of": "in front of",
             "behind": "behind", "on": "on"}  # fmt: skip
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-WEIGHT = {"lift": 5, "grasp": 4, "topple": 3, "fall": 2, "contact": 1, "move": 0}
+WEIGHT = {"break": 6, "lift": 5, "grasp": 4, "topple": 3, "fall": 2, "contact": 1, "move": 0}
 MOST_RELATIONS, MOST_LISTED, MOST_EVENTS = 3, 8, 24
 
 
@@ -62,8 +64,9 @@ def story(clip: Clip, camera: str | None = None) -> Story:
 
 
 def jointed(clip: Clip) -> frozenset[str]:
-    """Bodies that hang on a joint."""
-    return frozenset(body.name for body in clip.scene.bodies if body.joint is not None)
+    """Bodies that hang on a joint which holds to the end."""
+    torn = {tie.things[0] for tie in clip.trajectory.ties if tie.kind == "break"}
+    return frozenset(body.name for body in clip.scene.bodies if body.joint is not None and body.name not in torn)
 
 
 def captions(clip: Clip, seed: int = 0, camera: str | None = None) -> dict[str, Any]:
@@ -127,7 +130,8 @@ def said(event: Event, named: Sequence[Thing], rng: np.random.Generator) -> str:
     if event.kind == "contact" and measured.get("second_speed_m_s", 0) > measured.get("first_speed_m_s", 0):
         words.reverse()  # who comes is named first
     a, b = words[0], words[-1]
-    return str(rng.choice(SAID[event.kind])).format(a=a, b=b)
+    kind = "break_alone" if event.kind == "break" and len(words) == 1 else event.kind
+    return str(rng.choice(SAID[kind])).format(a=a, b=b)
 
 
 def _phrases(named: Sequence[Thing]) -> dict[str, str]:

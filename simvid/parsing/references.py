@@ -5,19 +5,22 @@ reported together with the faults of single fields; what is not of the right typ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 from simvid.errors import Fault
 from simvid.field_paths import Loc
+from simvid.parsing.force_references import attachments, forces, joint_drives
 from simvid.parsing.names import did_you_mean
+from simvid.parsing.scene_tree import Broken as _Broken
+from simvid.parsing.scene_tree import SceneTree as _Tree
+from simvid.parsing.scene_tree import Tree
+from simvid.parsing.scene_tree import as_count as _count
+from simvid.parsing.scene_tree import as_number as _number
 from simvid.parsing.wording import fault
 from simvid.scene import GripperTo
 from simvid.scene.library import LIBRARY
 from simvid.yaml_reading import Document
 
-Tree: TypeAlias = Mapping[str, Any]
 RESERVED = "ground"
 MAX_BODIES = 10_000
 """Bodies in one scene, copies counted."""
@@ -27,77 +30,10 @@ _GRIPPER_S = float(GripperTo.model_fields["over_s"].default)
 def reference_faults(document: Document) -> list[Fault]:
     """Every fault between the parts of a scene."""
     scene = _Tree(document.tree if isinstance(document.tree, dict) else {})
-    checks: tuple[Callable[[_Tree], Iterator[_Broken]], ...] = (_materials, _names, _parents, _views, _times, _scripts)
+    checks: tuple[Callable[[_Tree], Iterator[_Broken]], ...] = (
+        _materials, _names, _parents, _views, _times, _scripts, forces, attachments, joint_drives,
+    )  # fmt: skip
     return [fault(document, b.loc, f"expected {b.expected}, got {b.got}", b.hint) for c in checks for b in c(scene)]
-
-
-@dataclass(frozen=True)
-class _Broken:
-    loc: Loc
-    expected: str
-    got: str
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """A scene as written, read with tolerance."""
-
-    tree: Tree
-
-    def items(self, key: str) -> list[tuple[Loc, Tree]]:
-        """The mappings in a list at the top, with their places."""
-        found = self.tree.get(key)
-        items = found if isinstance(found, list | tuple) else []
-        return [((key, k), item) for k, item in enumerate(items) if isinstance(item, Mapping)]
-
-    def number(self, key: str) -> float | None:
-        """A number at the top."""
-        return _number(self.tree.get(key))
-
-    @cached_property
-    def copies(self) -> dict[str, int]:
-        """Body name to count, first come."""
-        found: dict[str, int] = {}
-        for _, body in self.items("bodies"):
-            if isinstance(body.get("name"), str):
-                found.setdefault(body["name"], _count(body))
-        return found
-
-    @cached_property
-    def robots(self) -> tuple[str, ...]:
-        return tuple(robot["name"] for _, robot in self.items("robots") if isinstance(robot.get("name"), str))
-
-    def part(self, name: str) -> str | None:
-        """The body entry that a part's name belongs to: ``block`` for ``block_3`` with a count of six."""
-        if self.copies.get(name) == 1:
-            return name
-        return self.copied(name)
-
-    def copied(self, name: str) -> str | None:
-        """The body entry that has a copy of this name."""
-        base, _, number = name.rpartition("_")
-        plain = number.isascii() and number.isdigit() and len(number) <= 6 and str(int(number)) == number
-        count = self.copies.get(base, 1)
-        return base if plain and count > 1 and int(number) < count else None
-
-    def unknown_part(self, name: str) -> str:
-        """A hint for a name that is no part's."""
-        count = self.copies.get(name, 0)
-        if count > 1:
-            return f"{name!r} has {count} copies; name one of {name}_0 to {name}_{count - 1}"
-        return did_you_mean(name, self.copies)
-
-
-def _number(value: object) -> float | None:
-    return (
-        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 else None
-    )
-
-
-def _count(body: Tree) -> int:
-    count = body.get("count", 1)
-    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
 
 
 def _materials(scene: _Tree) -> Iterator[_Broken]:

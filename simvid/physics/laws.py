@@ -94,3 +94,13 @@ def free_top_rate(side_inertia: float, spin_inertia: float, spin_rad_s: float, t
         tilt_rad: angle between axis and angular momentum; L = I3 w3 / cos(tilt).
     """
     return float(spin_inertia * spin_rad_s / np.cos(tilt_rad) / side_inertia)
+
+
+def terminal_speed(mass_kg: float, air_density_kg_m3: float, drag_coefficient: float, area_m2: float) -> float:
+    """At which 1/2 rho c A v^2 = m g [m/s]; [LL] Fluid Mechanics, 2nd ed. 1987, sec. 45."""
+    return float(np.sqrt(2 * mass_kg * 9.81 / (air_density_kg_m3 * drag_coefficient * area_m2)))
+
+
+def fall_in_air(terminal_m_s: float, t_s: Array) -> Array:
+    """Speed of a fall from rest with drag as the square of the speed: v tanh(g t / v) [m/s]; [G] ch. 1."""
+    return np.asarray(terminal_m_s * np.tanh(9.81 * t_s / terminal_m_s))

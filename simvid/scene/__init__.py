@@ -71,6 +71,21 @@ from simvid.scene.deformables import (
     Solid,
 )
 from simvid.scene.distributions import Jitter, LogUniform, Normal, Place, Random, Uniform
+from simvid.scene.forces import (
+    Acceleration,
+    Attachment,
+    Attract,
+    Breaks,
+    Conveyor,
+    Force,
+    HingeMotor,
+    Hold,
+    Region,
+    SharedImpulse,
+    SliderMotor,
+    Vortex,
+    Wind,
+)
 from simvid.scene.lenses import Fisheye, Lens, Orthographic, Pinhole
 from simvid.scene.materials import Look, Material
 from simvid.scene.predicates import Predicate
@@ -93,14 +108,16 @@ from simvid.scene.shapes import (
 )
 
 __all__ = [
-    "Action", "Arrange", "Ball", "Body", "Bowl", "Box", "Camera", "CameraKeyframe", "CameraPose", "Capsule",
-    "Cloth", "Compound", "CompoundPart", "Cone", "Control", "Cylinder", "Deformable", "DeformableKind",
-    "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Gait", "Granular", "Grasp", "Grid", "GripperTo",
-    "Ground", "Handover", "Hinge", "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Lift",
-    "Light", "Line", "Liquid", "LogUniform", "Look", "LookName", "Material", "MeshShape", "Model", "Motion",
-    "Mount", "MoveBase", "Noise", "Normal", "OneOf", "Open", "Orbit", "Orthographic", "Physics", "Pinhole",
-    "Place", "Places", "Plastic", "PointLight", "Pose", "Pour", "Predicate", "Push", "Random", "Reach",
-    "Refine", "Rig", "Ring", "Robot", "Rolling", "Rope", "Scatter", "Scene", "ScriptNoise", "Sensor", "SetDown",
-    "Shape", "Shutter", "Sky", "Slider", "Snow", "Solid", "Sphere", "SplatShape", "Stack", "Stereo", "Sun",
-    "Target", "Tool", "Triangle", "Uniform", "Velocity", "Wait", "WaitUntil", "Weld", "WhiteBalance", "Wipe",
+    "Acceleration", "Action", "Arrange", "Attachment", "Attract", "Ball", "Body", "Bowl", "Box", "Breaks", "Camera",
+    "CameraKeyframe", "CameraPose", "Capsule", "Cloth", "Compound", "CompoundPart", "Cone", "Control", "Conveyor",
+    "Cylinder", "Deformable", "DeformableKind", "DepthSensor", "Elastic", "Ellipsoid", "Fisheye", "Focus", "Force",
+    "Gait", "Granular", "Grasp", "Grid", "GripperTo", "Ground", "Handover", "Hinge", "HingeMotor", "Hold",
+    "Impulse", "Jitter", "Joint", "Joints", "Keyframe", "Label", "Lens", "Lift", "Light", "Line", "Liquid",
+    "LogUniform", "Look", "LookName", "Material", "MeshShape", "Model", "Motion", "Mount", "MoveBase", "Noise",
+    "Normal", "OneOf", "Open", "Orbit", "Orthographic", "Physics", "Pinhole", "Place", "Places", "Plastic",
+    "PointLight", "Pose", "Pour", "Predicate", "Push", "Random", "Reach", "Refine", "Region", "Rig", "Ring",
+    "Robot", "Rolling", "Rope", "Scatter", "Scene", "ScriptNoise", "Sensor", "SetDown", "Shape", "SharedImpulse",
+    "Shutter", "Sky", "Slider", "SliderMotor", "Snow", "Solid", "Sphere", "SplatShape", "Stack", "Stereo", "Sun",
+    "Target", "Tool", "Triangle", "Uniform", "Velocity", "Vortex", "Wait", "WaitUntil", "Weld", "WhiteBalance",
+    "Wind", "Wipe",
 ]  # fmt: skip

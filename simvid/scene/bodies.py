@@ -14,9 +14,11 @@ from simvid.scene.base import (
     Pose,
     Positive,
     Size3,
+    Vec2,
     Vec3,
     as_tuple,
 )
+from simvid.scene.forces import Breaks, HingeMotor, SliderMotor, firm_rule, limits_rule
 from simvid.scene.materials import LookRef, Material, MaterialRef
 from simvid.scene.rules import RISING_KEYFRAMES, Problem, Rule, nonzero
 from simvid.scene.shapes import Shape
@@ -135,8 +137,18 @@ class Hinge(Model):
     parent: Name | None = None
     """Another body; None is the world."""
     damping_n_m_s: NonNegative = 0.0
+    stiffness_n_m_rad: NonNegative = 0.0
+    """Of a spring that rests at the start [N m / rad]."""
+    limits_deg: Vec2 | None = None
+    """Least and most turn from the start [deg]."""
+    motors: Annotated[tuple[HingeMotor, ...], BeforeValidator(as_tuple)] = ()
+    breaks: Breaks | None = None
 
-    RULES: ClassVar[tuple[Rule, ...]] = (nonzero("axis", "[0, 1, 0]"),)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        nonzero("axis", "[0, 1, 0]"),
+        limits_rule("limits_deg"),
+        firm_rule("damping_n_m_s", "stiffness_n_m_rad", "limits_deg", "motors"),
+    )
 
 
 class Slider(Model):
@@ -145,8 +157,13 @@ class Slider(Model):
     axis: Vec3
     parent: Name | None = None
     damping_n_s_m: NonNegative = 0.0
+    stiffness_n_m: NonNegative = 0.0
+    """Of a spring that rests at the start [N / m]."""
+    limits_m: Vec2 | None = None
+    """Least and most way from the start [m]."""
+    motors: Annotated[tuple[SliderMotor, ...], BeforeValidator(as_tuple)] = ()
 
-    RULES: ClassVar[tuple[Rule, ...]] = (nonzero("axis", "[0, 0, 1]"),)
+    RULES: ClassVar[tuple[Rule, ...]] = (nonzero("axis", "[0, 0, 1]"), limits_rule("limits_m"))
 
 
 class Ball(Model):
@@ -154,12 +171,17 @@ class Ball(Model):
 
     anchor_m: Vec3
     parent: Name | None = None
+    damping_n_m_s: NonNegative = 0.0
+    breaks: Breaks | None = None
+
+    RULES: ClassVar[tuple[Rule, ...]] = (firm_rule("damping_n_m_s"),)
 
 
 class Weld(Model):
     """Held rigidly to another body."""
 
     parent: Name
+    breaks: Breaks | None = None
 
 
 class Joint(OneOf):
@@ -169,6 +191,11 @@ class Joint(OneOf):
     slider: Slider | None = None
     ball: Ball | None = None
     weld: Weld | None = None
+
+
+def may_break(joint: Joint | None) -> Breaks | None:
+    """The load at which a joint gives way; None where it never does."""
+    return None if joint is None else getattr(joint.value, "breaks", None)
 
 
 def _copies_placed(body: "Body") -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from simvid.scene.base import Model, Name, Number, Positive, Vec3, as_tuple
 from simvid.scene.bodies import Body
 from simvid.scene.cameras import Camera, Light, Rig, Sky, Sun
 from simvid.scene.distributions import Random
+from simvid.scene.forces import Attachment, Force
 from simvid.scene.library import LIBRARY
 from simvid.scene.materials import LookRef, Material, MaterialRef
 from simvid.scene.predicates import Predicate
@@ -135,6 +136,10 @@ class Scene(Model):
     materials: dict[Name, Material] = Field(default_factory=dict)
     bodies: Annotated[tuple[Body, ...], BeforeValidator(as_tuple)] = ()
     robots: Annotated[tuple[Robot, ...], BeforeValidator(as_tuple)] = ()
+    forces: Annotated[tuple[Force, ...], BeforeValidator(as_tuple)] = ()
+    """What acts on the scene from outside."""
+    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(as_tuple)] = ()
+    """Ties between bodies, for a time."""
     cameras: Annotated[tuple[Camera, ...], BeforeValidator(as_tuple), Field(min_length=1)]
     rigs: Annotated[tuple[Rig, ...], BeforeValidator(as_tuple)] = ()
     """What carries several cameras."""
@@ -241,7 +246,7 @@ class Scene(Model):
             probe = probe[: max(probe.rfind("."), probe.rfind("["), 0)]
         line = self._lines.get(probe)
         place = self._file if line is None else f"{self._file}:{line or '--set'}"
-        item = re.match(r"(bodies|robots|cameras|rigs)\[(\d+)\]", path)
+        item = re.match(r"(bodies|robots|attachments|cameras|rigs)\[(\d+)\]", path)
         items = getattr(self, item[1]) if item else ()
         name = items[int(item[2])].name if item and int(item[2]) < len(items) else None
         return f"{place}: {path} ({name})" if name else f"{place}: {path}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from simvid.captions.events import Event, events, intervals
+from simvid.captions.narration import said
 from simvid.rotations import pose_vector
-from simvid.trajectory import EVENTS, Contacts, Part, Trajectory
+from simvid.trajectory import EVENTS, Contacts, Part, TieEvent, Trajectory
 
 FPS = 10.0
 PARTS = (
@@ -211,3 +214,16 @@ def test_a_pose_is_what_it_says() -> None:
     matrix = np.eye(4)
     matrix[:3, :3] = turned
     assert np.allclose(t.poses[0, 3], pose_vector(matrix))
+
+
+def test_a_break_is_told_and_what_fell_before_it_hung() -> None:
+    sinking = {2: [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]}
+    torn = TieEvent("break", "ball.joint", ("ball", "post"), 0.21, 12.5, 0.3)
+    trajectory = replace(made(6, [], sinking), ties=(torn, TieEvent("release", "x", ("box",), 0.3)))
+    found = [e for e in events(trajectory) if e.kind != "move"]
+    assert brief(tuple(found)) == {("break", ("ball", "post"), 3, 3), ("fall", ("ball",), 3, 5)}
+    assert found[0].start_s == 0.21
+    assert dict(found[0].measured) == {"force_n": 12.5, "torque_n_m": 0.3}
+    rng = np.random.default_rng(1)
+    assert re.search("the post", said(found[0], (), rng))
+    assert said(replace(found[0], things=("ball",)), (), rng).count("the ball") == 1

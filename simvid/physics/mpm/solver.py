@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import PhysicsError
+from simvid.physics.influences import Place
 from simvid.physics.mpm.colliders import MOST_PIECES, Obstacle
 from simvid.physics.mpm.domain import Domain, stable_step
 from simvid.physics.mpm.fields import Field
+from simvid.physics.mpm.outside import Outside
 from simvid.physics.mpm.particles import Particles
 from simvid.physics.mpm.touches import Touches
 
@@ -35,6 +37,7 @@ class Solver:
         obstacles: Sequence[Obstacle] = (),
         gravity_m_s2: Sequence[float] = (0.0, 0.0, -9.81),
         fields: Sequence[Field] = (),
+        outside: Outside | None = None,
         step_s: float | None = None,
         device: str = "cpu",
     ) -> None:
@@ -46,6 +49,7 @@ class Solver:
             obstacles: rigid things they meet.
             gravity_m_s2: on all particles.
             fields: further forces.
+            outside: winds, fields of any form, and grips.
             step_s: of the substeps; None takes the largest stable one, anew in every call of ``advance``.
             device: "cpu" or "cuda:0".
 
@@ -64,6 +68,7 @@ class Solver:
         self.device, self.step_s = device, step_s
         self._gravity = float(np.linalg.norm(gravity_m_s2))
         self._acceleration = self._gravity + sum(float(np.linalg.norm(f.vector)) for f in fields)
+        self.outside = outside if outside is not None and outside.some else None
         self._check_step(step_s, float(np.linalg.norm(particles.velocities, axis=1).max()))
         self._set_up(gravity_m_s2, fields)
         self.time_s, self.substeps = 0.0, 0
@@ -106,6 +111,8 @@ class Solver:
         self._fields = arrays.make_fields(gravity, fields, origin, device)
         self._pieces = arrays.make_pieces(self.obstacles, device)
         self._rigid = arrays.make_obstacles(self.obstacles, origin, device)
+        if self.outside is not None:
+            self.outside.set_up(len(self.particles), origin, len(self._grid.active), device)
         m = max(len(self.obstacles), 1)
         self._free = arrays.make_free(m, device)
         self._sums = wp.zeros((m, bodies, int(SUMS)), dtype=wp.float32, device=device)
@@ -182,6 +189,20 @@ class Solver:
             all_values[which] = values
             array.assign(all_values)
 
+    def set_belt(self, k: int, velocity_m_s: Sequence[float] | Floats, place: Place) -> None:
+        """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""
+        rigid, origin = self._rigid, self._origin
+        for array, value in (
+            (rigid.belt, velocity_m_s),
+            (rigid.belt_low, np.maximum(place.low_m, -1e9) - origin),
+            (rigid.belt_high, np.minimum(place.high_m, 1e9) - origin),
+            (rigid.belt_middle, np.array(place.center_m) - origin),
+            (rigid.belt_reach, min(place.radius_m, 1e9)),
+        ):
+            rows = array.numpy()
+            rows[k] = value
+            array.assign(rows)
+
     def obstacle(self, k: int) -> tuple[Floats, Floats, Floats]:
         """Pose (x, y, z, qw, qx, qy, qz), velocity and spin of obstacle k now, world."""
         p = self._rigid.pose.numpy()[k].astype(np.float64)
@@ -198,6 +219,8 @@ class Solver:
             PhysicsError: particles left the domain, are no numbers any more or run away.
         """
         speed = self._speed() + self._acceleration * duration_s
+        if self.outside is not None:
+            speed = max(speed + self.outside.acceleration_m_s2() * duration_s, self.outside.wind_m_s())
         self._watch(speed)
         self._check_step(self.step_s, speed)
         limit = self.step_s if self.step_s is not None else stable_step(self.particles, self.domain.spacing_m, speed)
@@ -246,6 +269,8 @@ class Solver:
             grid.slot.fill_(-1)
             grid.count.zero_()
             self._arrays.resize(grid, 2 * count, len(self.particles.materials), device)
+            if self.outside is not None:
+                self.outside.resize(len(grid.active))
             self._graph = None
             self._make_blocks()
             return
@@ -275,19 +300,28 @@ class Solver:
         """The kernels of one substep."""
         wp, k, c, device = self._wp, self._k, self._contact, self.device
         n, nodes, bodies = len(self.particles), len(self._grid.node), len(self.particles.materials)
-        if not self.obstacles:
+        outside = self.outside
+        if not self.obstacles and outside is None:
             bodies = 1  # nobody asks whose mass it is
         state, matter, grid, rigid, free = self._state, self._matter, self._grid, self._rigid, self._free
         margin = CONTACT * self.domain.spacing_m
         wp.launch(k.clear, nodes, [grid, bodies], device=device)
+        if outside is not None:
+            outside.before_give(state, matter, grid, self._dt, n, nodes)
         wp.launch(k.give, n, [state, matter, grid, self._dt, bodies], device=device)
         wp.launch(k.move, nodes, [grid, self._fields, self._dt], device=device)
+        if outside is not None:
+            outside.on_nodes(grid, self._dt, nodes, bodies)
         if self.obstacles:
             if any(o.free for o in self.obstacles):
                 wp.launch(c.weigh, nodes, [grid, self._pieces, rigid, free, margin], device=device)
             wp.launch(c.meet, len(self.obstacles), [rigid, free], device=device)
             wp.launch(c.touch, nodes, [grid, self._pieces, rigid, free, self._sums, margin, bodies], device=device)
+        if outside is not None:
+            outside.hold_nodes(grid, self._fields, self._dt, nodes)
         wp.launch(k.take, n, [state, matter, grid, self._dt, int(self._stretches)], device=device)
+        if outside is not None:
+            outside.after_take(state, matter, self._dt, n)
         if self.obstacles:
             wp.launch(
                 c.advance, len(self.obstacles), [rigid, self._fields, self._sums, self._before, self._dt], device=device
@@ -316,6 +350,12 @@ class Solver:
                 f"particles moved more than a cell ({self.domain.spacing_m:g} m) within few substeps at "
                 f"t = {self.time_s:.4g} s: the simulation diverged; take a smaller step"
             )
+
+    def kick(self, which: NDArray[np.intp], change_m_s: Floats) -> None:
+        """Give particles another velocity at once: indices [H], what is added [3]."""
+        v = self._state.v.numpy()
+        v[which] += change_m_s
+        self._state.v.assign(v)
 
     def touches(self) -> Touches:
         """What happened since this was last called."""

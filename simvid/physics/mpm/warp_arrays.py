@@ -126,6 +126,10 @@ def make_obstacles(obstacles: Sequence[Obstacle], origin: Array, device: str) ->
     s.spin = device_array([o.spin_rad_s for o in obstacles], wp.vec3, device)
     s.mass = device_array([o.mass_kg if o.free else 0.0 for o in obstacles], wp.float32, device)
     s.inertia = device_array([o.inertia_kg_m2 for o in obstacles], wp.mat33, device)
+    m = max(len(obstacles), 1)
+    s.belt, s.belt_middle = (wp.zeros(m, dtype=wp.vec3, device=device) for _ in range(2))
+    s.belt_low, s.belt_high = (device_array(np.full((m, 3), e), wp.vec3, device) for e in (-1e9, 1e9))
+    s.belt_reach = device_array(np.full(m, 1e9), wp.float32, device)
     return s
 
 

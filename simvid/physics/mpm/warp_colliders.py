@@ -50,6 +50,12 @@ class Obstacles:
     mass: wp.array(dtype=wp.float32)
     """0 where nothing moves it."""
     inertia: wp.array(dtype=wp.mat33)
+    belt: wp.array(dtype=wp.vec3)
+    """Speed of its surface against itself, in its axes, in the place that the others give."""
+    belt_low: wp.array(dtype=wp.vec3)
+    belt_high: wp.array(dtype=wp.vec3)
+    belt_middle: wp.array(dtype=wp.vec3)
+    belt_reach: wp.array(dtype=wp.float32)
 
 
 @wp.struct
@@ -172,6 +178,21 @@ def distance(pieces: Pieces, k: wp.int32, pose: wp.transform, x: wp.vec3) -> Dis
         d = volume_distance(pieces, k, local)
     d.normal = wp.transform_vector(pose, d.normal)
     return d
+
+
+@wp.func
+def belt_speed(obstacles: Obstacles, o: wp.int32, x: wp.vec3, normal: wp.vec3) -> wp.vec3:
+    """What a running surface adds to the velocity of the wall at a place, along the surface."""
+    u = obstacles.belt[o]
+    if wp.length_sq(u) == 0.0:
+        return u
+    a, b = obstacles.belt_low[o], obstacles.belt_high[o]
+    if x[0] < a[0] or x[1] < a[1] or x[2] < a[2] or x[0] > b[0] or x[1] > b[1] or x[2] > b[2]:
+        return wp.vec3()
+    if wp.length(x - obstacles.belt_middle[o]) > obstacles.belt_reach[o]:
+        return wp.vec3()
+    u = wp.transform_vector(obstacles.pose[o], u)
+    return u - wp.dot(u, normal) * normal
 
 
 @wp.func

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warp as wp  # noqa: TID253  part of the MPM solver, which is loaded only when it is asked for
 
-from simvid.physics.mpm.warp_colliders import Obstacles, Pieces, after_contact, distance
+from simvid.physics.mpm.warp_colliders import Obstacles, Pieces, after_contact, belt_speed, distance
 from simvid.physics.mpm.warp_grid import EDGE, NODES, Grid, inside, place
 from simvid.physics.mpm.warp_splines import corner
 from simvid.physics.mpm.warp_stress import IDENTITY
@@ -74,6 +74,25 @@ def weigh(grid: Grid, pieces: Pieces, obstacles: Obstacles, free: Free, margin: 
         wp.atomic_add(free.b, o, Wrench(lin[0], lin[1], lin[2], ang[0], ang[1], ang[2]))
 
 
+@wp.func
+def solved(A: Six, b: Wrench) -> Wrench:
+    """u of A u = b, by elimination; A is positive definite."""
+    for c in range(6):
+        for r in range(c + 1, 6):
+            ratio = A[r, c] / A[c, c]
+            for e in range(c, 6):
+                A[r, e] -= ratio * A[c, e]
+            b[r] -= ratio * b[c]
+    u = Wrench()
+    for back in range(6):
+        c = 5 - back
+        rest = b[c]
+        for e in range(c + 1, 6):
+            rest -= A[c, e] * u[e]
+        u[c] = rest / A[c, c]
+    return u
+
+
 @wp.kernel
 def meet(obstacles: Obstacles, free: Free) -> None:
     """Velocity after the impact that ``weigh`` summed up: (M + A) u = M u0 + b, by elimination; then empty the sums."""
@@ -92,19 +111,7 @@ def meet(obstacles: Obstacles, free: Free) -> None:
         A[i, i] += m
         for j in range(3):
             A[i + 3, j + 3] += inertia[i, j]
-    for c in range(6):
-        for r in range(c + 1, 6):
-            ratio = A[r, c] / A[c, c]
-            for e in range(c, 6):
-                A[r, e] -= ratio * A[c, e]
-            b[r] -= ratio * b[c]
-    u = Wrench()
-    for back in range(6):
-        c = 5 - back
-        rest = b[c]
-        for e in range(c + 1, 6):
-            rest -= A[c, e] * u[e]
-        u[c] = rest / A[c, c]
+    u = solved(A, b)
     free.velocity[o] = wp.vec3(u[0], u[1], u[2])
     free.spin[o] = wp.vec3(u[3], u[4], u[5])
     free.A[o] = Six()
@@ -164,7 +171,7 @@ def touch(
         if d.depth > margin:
             continue
         r = x - wp.transform_get_translation(obstacles.pose[o])
-        wall = free.velocity[o] + wp.cross(free.spin[o], r)
+        wall = free.velocity[o] + wp.cross(free.spin[o], r) + belt_speed(obstacles, o, x, d.normal)
         after = after_contact(v, wall, d.normal, pieces.friction[k], pieces.sticky[k])
         push = m * (v - after)
         v = after
@@ -241,7 +248,7 @@ def approach(
             sums[o, b, 11] = 1.0
             v = state.v[p]
             r = x - wp.transform_get_translation(obstacles.pose[o])
-            wall = free.velocity[o] + wp.cross(free.spin[o], r)
+            wall = free.velocity[o] + wp.cross(free.spin[o], r) + belt_speed(obstacles, o, x, d.normal)
             after = after_contact(v, wall, d.normal, pieces.friction[k], pieces.sticky[k])
             reckon(sums, o, b, matter.mass[p] * (v - after), r, x, d.normal)
             x = x - d.depth * d.normal
@@ -251,6 +258,7 @@ def approach(
             pressed = spring * (0.5 * size - d.depth)
             r = x - wp.transform_get_translation(obstacles.pose[o])
             relative = state.v[p] - free.velocity[o] - wp.cross(free.spin[o], r)
+            relative = relative - belt_speed(obstacles, o, x, d.normal)
             slip = relative - wp.dot(relative, d.normal) * d.normal
             held = wp.min(1.0, pieces.friction[k] * pressed / wp.max(wp.length(slip), 1.0e-9))
             off = pressed * d.normal - held * slip

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import mujoco  # noqa: TID253  this module is the backend, loaded when the engine is asked for
 import numpy as np
@@ -19,11 +19,16 @@ from numpy.typing import NDArray
 from simvid import registry
 from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
+from simvid.physics import features
 from simvid.physics.base import PhysicsEngine, Progress
 from simvid.physics.contact_table import ContactTable
+from simvid.physics.features import check_features
+from simvid.physics.force_checks import check_forces
+from simvid.physics.newton.belts import Belts
 from simvid.physics.newton.contacts import ContactRecorder
 from simvid.physics.newton.drives import Drives
 from simvid.physics.newton.kernels import Rows
+from simvid.physics.newton.outside import Outside
 from simvid.physics.newton.situation import NewtonSituation, read_state
 from simvid.physics.newton.soft import SoftBodies, has_soft, merged, rigid_view, twists_between
 from simvid.physics.newton.spin import Spinner
@@ -38,7 +43,7 @@ from simvid.physics.tasks.runner import Runner
 from simvid.physics.watch import Overlap, Watch, check_overlaps
 from simvid.rotations import pose_vector
 from simvid.scene import Scene
-from simvid.trajectory import ParticleMotion, RobotMotion, Trajectory
+from simvid.trajectory import ParticleMotion, RobotMotion, TieEvent, Trajectory
 
 Array = NDArray[np.float64]
 MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
@@ -52,6 +57,7 @@ class NewtonPhysics:
     """
 
     name = "newton"
+    features: ClassVar[frozenset[str]] = features.ALL
 
     def version(self) -> str:
         """Newton's and MuJoCo's versions."""
@@ -92,6 +98,7 @@ class Run:
     contacts: ContactTable
     robots: tuple[RobotMotion, ...] = ()
     particles: tuple[ParticleMotion, ...] = ()
+    ties: tuple[TieEvent, ...] = ()
 
     @staticmethod
     def still(assets: SceneAssets, frames: int) -> Run:
@@ -118,10 +125,13 @@ class Run:
             step_s=scene.step_s,
             masses_kg=self.masses,
             wall_s=wall_s,
+            ties=self.ties,
         )
 
 
 def _check_supported(assets: SceneAssets) -> None:
+    check_features(assets.scene, NewtonPhysics.name, NewtonPhysics.features)
+    check_forces(assets)
     for k, body in enumerate(assets.scene.bodies):
         kind = assets.scene.material(body.material).kind
         if kind is not None and kind not in SUPPORTED + THIN:
@@ -176,7 +186,7 @@ def simulate_world(
     for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True)):
         motion = robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
         motions.append(recorded(motion, robot.model, scene.robots[k], scene.fps, loop.runner))
-    run = Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions))
+    run = Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions), ties=loop.ties())
     if soft is not None:
         run = _with_particles(run, soft, soft.motions(assets))
     return run if thin is None else _with_particles(run, thin, thin.motions())
@@ -230,15 +240,15 @@ class Core(Protocol):
         ...
 
     def step(self) -> None:
-        """Advance by one step."""
+        """Advance by one step; again, where a tie has broken, from the state that has been put back."""
         ...
 
 
 class _SpinningStepper(Stepper):
     """MuJoCo's step, with the spin of free bodies put right."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world.m, world.d, world.restitution)
+    def __init__(self, world: World, belts: Belts) -> None:
+        super().__init__(world.m, world.d, world.restitution, belts)
         self._spinner = Spinner(world.m, world.d, world.assets, world.bodies)
 
     def step(self) -> None:
@@ -272,19 +282,22 @@ class Loop:
         self.table = ContactTable()
         self._fixed = np.stack([pose_vector(p.pose) for p in world.assets.parts])
         self._joints = [np.zeros((3, frames, len(r.model.joints))) for r in world.robots]
+        self._outside = Outside(world, soft)
         self._core = self.make_core()
         self.runner = None if looking is None else Runner(self.make_situation(), looking)
         self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
         driven = bool(world.robots) or bool(drives.paths) or soft is not None or thin is not None
+        driven = driven or self._outside.drives
         self._watch = Watch(world.assets, world.moving, driven)
         self._warnings = warnings
         self._plan(0)
+        self._outside.begin(0)
         drives.apply(0)
         mujoco.mj_forward(world.m, world.d)  # speeds and efforts of frame 0
 
     def make_core(self) -> Core:
         """What takes a step of ``world.d``."""
-        return _SpinningStepper(self.world)
+        return _SpinningStepper(self.world, self._outside.belts)
 
     def make_situation(self) -> NewtonSituation:
         """What scripts look at."""
@@ -294,15 +307,20 @@ class Loop:
         """Steps ``first`` to ``first + count``."""
         h = float(self.world.m.opt.timestep)
         core, recorder, drives = self._core, self._recorder, self.drives
-        soft = self._soft
+        soft, outside = self._soft, self._outside
         for step in range(first, first + count):
             self._plan(step)
             drives.apply(step)
+            outside.begin(step)
             if soft is not None:
                 soft.step((step + 1) * h)
             if self._thin is not None:
                 self._thin.step((step + 1) * h)
+            outside.push(step)
+            outside.save()
             core.step()
+            while outside.broke(step):
+                core.step()
             if core.rows is not None:
                 recorder.add(core.contact, core.rows, core.forces, (step + 1) * h)
             if self._warnings:
@@ -348,6 +366,10 @@ class Loop:
             self.table.add(contacts, float(now[0]))
         for record, robot in zip(self._joints, self.world.robots, strict=True):
             record[:, frame] = d.qpos[robot.position_at], d.qvel[robot.velocity_at], robot.efforts(m, d)
+
+    def ties(self) -> tuple[TieEvent, ...]:
+        """What was tied, released and broken."""
+        return self._outside.events()
 
     def joints(self, robot: int) -> tuple[Array, Array, Array]:
         """Positions, velocities and efforts of a robot, [T, J] each."""

@@ -16,6 +16,7 @@ from simvid.physics.exact_mesh import exact_pieces
 from simvid.physics.kinematic import start_pose
 from simvid.physics.newton.links import add_urdf_robots, body_name
 from simvid.rotations import quat_from_matrix
+from simvid.scene.bodies import may_break
 
 Array = NDArray[np.float64]
 WORLD = -1
@@ -38,6 +39,7 @@ class SceneBuilder:
         anchored: whether the world holds a part for good: fixed, or welded to such a part, [B].
         exact: (part, collider, points of a convex piece in the part's frame) of non-convex meshes, which MuJoCo would
             fill up.
+        tied: parts that ties may hold on to; they get bodies of their own even where the world holds them.
     """
 
     assets: SceneAssets
@@ -45,6 +47,7 @@ class SceneBuilder:
     parents: tuple[int, ...]
     anchored: tuple[bool, ...]
     exact: list[tuple[int, int, Array]] = field(default_factory=list)
+    tied: frozenset[int] = frozenset()
     _links: dict[int, int] = field(default_factory=dict)
     _meshes: dict[int, Any] = field(default_factory=dict)
 
@@ -55,7 +58,7 @@ class SceneBuilder:
     def _body(self, k: int) -> int | None:
         """Add the link, joint and shapes of a body; the index of its joint."""
         part = self.assets.parts[k]
-        if self.anchored[k] and k not in self.parents:
+        if self.anchored[k] and k not in self.parents and k not in self.tied:
             self._shapes(k, WORLD, part.pose)
             return None
         mass = part.mass
@@ -78,7 +81,7 @@ class SceneBuilder:
         if self.anchored[k]:
             return int(self.builder.add_joint_fixed(WORLD, link, parent_xform=transform(part.pose)))
         joint = part.body.joint if part.body is not None else None
-        if joint is None:
+        if joint is None or may_break(joint) is not None:  # what can break is tied later
             return int(self.builder.add_joint_free(link))
         value = joint.value
         anchor = np.eye(4)
@@ -173,7 +176,7 @@ def build_model(assets: SceneAssets) -> SceneBuilder:
     builder.rigid_gap = 0.0
     newton.solvers.SolverMuJoCo.register_custom_attributes(builder)
     parents = _parents(assets)
-    scene = SceneBuilder(assets, builder, parents, _anchored(assets, parents))
+    scene = SceneBuilder(assets, builder, parents, _anchored(assets, parents), tied=_tied(assets))
     bodies = [k for k, part in enumerate(assets.parts) if part.part.kind != "link"]
     for k in bodies:
         if scene.anchored[k] and (joint := scene._body(k)) is not None:
@@ -197,7 +200,7 @@ def _parents(assets: SceneAssets) -> tuple[int, ...]:
         if name is not None and name not in index:
             known = ", ".join(sorted(index))
             raise SceneError(f"body {part.part.name!r}: unknown joint parent {name!r}; bodies are {known}")
-        parents.append(-1 if name is None else index[name])
+        parents.append(-1 if name is None or may_break(joint) is not None else index[name])
     for k, part in enumerate(assets.parts):
         at, steps = k, 0
         while at >= 0:
@@ -211,11 +214,21 @@ def _anchored(assets: SceneAssets, parents: tuple[int, ...]) -> tuple[bool, ...]
     def held(k: int) -> bool:
         part = assets.parts[k]
         body = part.body
-        if body is not None and body.joint is not None and body.joint.weld is not None:
+        if body is not None and body.joint is not None and body.joint.weld is not None and parents[k] >= 0:
             return held(parents[k])
         return part.part.fixed and (body is None or body.motion is None)
 
     return tuple(held(k) for k in range(len(assets.parts)))
+
+
+def _tied(assets: SceneAssets) -> frozenset[int]:
+    """Parts on the far side of attachments and of joints that break."""
+    names = {tie.b for tie in assets.scene.attachments}
+    for part in assets.parts:
+        joint = part.body.joint if part.body is not None else None
+        if joint is not None and may_break(joint) is not None:
+            names.add(joint.value.parent)
+    return frozenset(k for k, part in enumerate(assets.parts) if part.part.kind == "body" and part.part.name in names)
 
 
 def _below(root: int, parents: tuple[int, ...]) -> list[int]:

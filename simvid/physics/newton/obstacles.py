@@ -65,7 +65,7 @@ def obstacles_of(world: World, spacing_m: float) -> Hindrances:
         if not colliders:
             continue
         body = int(world.bodies[k])
-        free = body > 0 and _floats(m, body) and part.mass is not None
+        free = body > 0 and floats(m, body) and part.mass is not None
         shift, pose = np.zeros(3), part.pose
         if body > 0:
             shift = np.asarray(m.body_ipos[body], np.float64)
@@ -86,7 +86,7 @@ def obstacles_of(world: World, spacing_m: float) -> Hindrances:
     return Hindrances(tuple(made), np.array(parts, np.intp), all_bodies, np.array(moving, np.intp))
 
 
-def _floats(m: Any, body: int) -> bool:
+def floats(m: Any, body: int) -> bool:
     """Whether a body has six degrees of freedom of its own and carries nothing."""
     return int(m.body_dofnum[body]) == 6 and float(m.dof_armature[m.body_dofadr[body]]) == 0
 

@@ -22,6 +22,7 @@ from simvid.physics.mpm.particles import Particles, joined
 from simvid.physics.mpm.solver import Solver
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
+from simvid.physics.newton.soft_forces import SoftForces
 from simvid.physics.newton.world import World
 from simvid.physics.soft_materials import SUPPORTED, mpm_material
 from simvid.rotations import quat_multiply
@@ -85,9 +86,12 @@ class SoftBodies:
         spacing = CELL * min(s.body.spacing_m for s in self._soft)
         domain = _domain(assets, particles, spacing)
         self._things: Hindrances = obstacles_of(world, domain.spacing_m)
+        self.forces = SoftForces(assets, world, tuple(s.part for s in self._soft), tuple(s.rows for s in self._soft))
         self.solver = Solver(
-            particles, domain, obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2
-        )
+            particles, domain, obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2,
+            outside=self.forces.outside,
+        )  # fmt: skip
+        self.forces.bind(self.solver, self._things)
         self._pairs = Pairs(self._things.parts, np.array([s.part for s in self._soft]))
         frames = scene.frame_count
         self._x = np.zeros((frames, len(particles), 3), np.float32)
@@ -97,11 +101,13 @@ class SoftBodies:
         """Take one physics step that ends at ``time_s``; leaves the forces on MuJoCo's bodies in ``xfrc_applied``."""
         m, d = self._world.m, self._world.d
         things = self._things
-        if len(things.moving):
+        if len(things.moving) or self.forces.needs_state:
             mujoco.mj_kinematics(m, d)
             mujoco.mj_comPos(m, d)
             mujoco.mj_comVel(m, d)
+        if len(things.moving):
             self.solver.set_obstacles(things.moving, *things.state(m, d))
+        self.forces.before(round(time_s / self._step_s) - 1)
         self.solver.advance(self._step_s)
         found = self.solver.touches()
         self._pairs.add(found, time_s)
@@ -111,6 +117,7 @@ class SoftBodies:
             if body > 0:
                 d.xfrc_applied[body, :3] += impulse / self._step_s
                 d.xfrc_applied[body, 3:] += moment / self._step_s
+        self.forces.after()
 
     def read(self, frame: int) -> None:
         """Keep the state as a frame."""

@@ -21,6 +21,7 @@ import mujoco  # noqa: TID253  only the Newton engine imports this module
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.physics.newton.belts import Belts
 from simvid.physics.newton.kernels import Impact, Lifts, Rows, correct_lift, set_impacts, set_lift, wants_correction
 
 Array = NDArray[np.float64]
@@ -43,13 +44,15 @@ def impact_speed(gravity: Array, step_s: float) -> float:
 class Stepper:
     """Steps one model. After ``step``, ``contact`` and ``rows`` are this step's contacts, or None."""
 
-    def __init__(self, m: Any, d: Any, restitution: Array) -> None:
+    def __init__(self, m: Any, d: Any, restitution: Array, belts: Belts | None = None) -> None:
         """Prepare.
 
         Args:
             m, d: MuJoCo's model and data; integrator implicitfast or Euler, elliptic cones.
             restitution: of each geom, [ngeom].
+            belts: conveyors, which run with the steps taken here.
         """
+        self._belts = belts if belts is not None and belts.some else None
         self._m, self._d = m, d
         step = float(m.opt.timestep)
         self._law = Impact(restitution, impact_speed(m.opt.gravity, step), step)
@@ -75,6 +78,8 @@ class Stepper:
         self.contact = contact = d.contact
         self.rows = rows = Rows(contact.efc_address, contact.dim, contact.geom, contact.friction)
         velocity, reference = d.efc_vel, d.efc_aref
+        if self._belts is not None:
+            self._belts.run(contact, rows, velocity, reference, d.efc_KBIP)
         if wants_correction(rows, velocity, reference, self._law.fast, 0.2 * self._tolerance):
             self._corrected(rows, velocity, reference)
         else:

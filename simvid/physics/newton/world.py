@@ -14,6 +14,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.assets.pieces import Collider
 from simvid.errors import PhysicsError
 from simvid.physics.newton.convert import convert, quiet_warp
+from simvid.physics.newton.joint_settings import tune_joints
 from simvid.physics.newton.links import (
     add_missing_actuators,
     attach_mjcf_robots,
@@ -24,6 +25,7 @@ from simvid.physics.newton.links import (
 from simvid.physics.newton.model import SceneBuilder, build_model, shape_name
 from simvid.physics.newton.robots import NewtonRobot, set_up_robots
 from simvid.physics.newton.start import set_start
+from simvid.physics.newton.tie_plans import add_ties
 from simvid.physics.watch import OVERLAP_M
 
 Array = NDArray[np.float64]
@@ -93,6 +95,8 @@ def build_world(assets: SceneAssets) -> World:
     _exclude_neighbours(spec, scene)
     attach_mjcf_robots(spec, assets)
     add_missing_actuators(spec, assets)
+    tune_joints(spec, assets)
+    add_ties(spec, assets)
     m, d, bodies, robots = _compiled(spec, scene)
     overlapping = exclude_touching_links(m, d, assets, OVERLAP_M)
     for one, two in overlapping:

@@ -1,0 +1,209 @@
+"""Forces, holds, attachments and conveyors as the particles of a scene feel them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.errors import SceneError
+from simvid.physics.influences import Place, influences, targets, window
+from simvid.physics.mpm.outside import Outside
+from simvid.physics.mpm.solver import Solver
+from simvid.physics.newton.belts import belt_steps
+from simvid.physics.newton.obstacles import Hindrances, floats
+from simvid.physics.newton.world import World
+from simvid.physics.watch import cross
+from simvid.rotations import matrix_from_quat
+from simvid.trajectory import TieEvent
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.intp]
+MOST_SHARE = 0.5
+"""Of the mass that what they are tied to resists with may hang on it as particles; it feels them a step late."""
+
+
+@dataclass(eq=False)
+class _Grip:
+    """A hold or an attachment: which particles, on what, when (in steps)."""
+
+    name: str
+    field: str
+    soft: tuple[int, ...]
+    """Indices of the deformable bodies."""
+    place: Place
+    part: int
+    """What carries it; -1 is the world."""
+    start: int
+    end: int
+    is_hold: bool
+    on: bool = False
+
+
+class SoftForces:
+    """Makes the ``Outside`` of a solver and keeps it up to date."""
+
+    def __init__(self, assets: SceneAssets, world: World, soft: tuple[int, ...], rows: tuple[slice, ...]) -> None:
+        """Plan.
+
+        Args:
+            assets: with the deformable parts.
+            world: what carries grips.
+            soft: part of each deformable body.
+            rows: its particles.
+        """
+        self._assets, self._world, self._soft, self._rows = assets, world, soft, rows
+        self._step_s = assets.scene.step_s
+        self._influences = influences(assets)
+        acts = np.array([[k in i.parts for k in soft] for i in self._influences], bool).reshape(-1, len(soft))
+        self._grips = [*self._holds(), *self._attachments()]
+        self.outside = Outside(self._influences, acts, len(self._grips))
+        self._times = {g.start for g in self._grips} | {g.end for g in self._grips}
+        self.events: list[TieEvent] = []
+
+    def _holds(self) -> list[_Grip]:
+        found = []
+        for n, force in enumerate(self._assets.scene.forces):
+            if force.hold is None:
+                continue
+            meant = set(targets(self._assets, force.hold.bodies))
+            soft = tuple(k for k, part in enumerate(self._soft) if part in meant)
+            field = f"forces[{n}].hold"
+            if soft:
+                place = Place.of(force.hold.region)
+                found.append(_Grip(field, field, soft, place, -1, *self._steps(force.hold), True))
+        return found
+
+    def _attachments(self) -> list[_Grip]:
+        names = [p.part.name for p in self._assets.parts]
+        found = []
+        for n, tie in enumerate(self._assets.scene.attachments):
+            if tie.region is not None:
+                soft = (self._soft.index(names.index(tie.a)),)
+                place, part = Place.of(tie.region), names.index(tie.b)
+                found.append(_Grip(tie.name, f"attachments[{n}]", soft, place, part, *self._steps(tie), False))
+        return found
+
+    def _steps(self, value: Any) -> tuple[int, int]:
+        start, end = window(value)
+        return round(start / self._step_s), round(min(end, 1e9) / self._step_s)
+
+    def bind(self, solver: Solver, things: Hindrances) -> None:
+        """Take the solver that the outside was given to, and its obstacles."""
+        self._solver = solver
+        self._belts = []
+        names = [p.part.name for p in self._assets.parts]
+        for force in self._assets.scene.forces:
+            belt = force.conveyor
+            if belt is not None:
+                obstacle = int(np.flatnonzero(things.parts == names.index(belt.body))[0])
+                self._belts.append((obstacle, belt, *belt_steps(belt, self._step_s)))
+
+    def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
+        """Particles of the bodies meant that are in a place now."""
+        meant = set(targets(self._assets, names))
+        soft = tuple(k for k, part in enumerate(self._soft) if part in meant)
+        return self._inside(soft, place, self._solver.positions())
+
+    def _inside(self, soft: tuple[int, ...], place: Place, places: Array) -> Ints:
+        rows = [np.arange(self._rows[k].start, self._rows[k].stop) for k in soft]
+        every = np.concatenate([np.zeros(0, np.intp), *rows])
+        return np.asarray(every[place.holds(places[every])], np.intp)
+
+    def begin(self, step: int) -> dict[str, int]:
+        """Begin and end holds, attachments and conveyors with a step; the number of particles of each hold begun."""
+        for obstacle, belt, first, end in self._belts:
+            if step in (first, end):
+                on = step == first
+                self._solver.set_belt(obstacle, belt.velocity_m_s if on else (0.0, 0.0, 0.0), Place.of(belt.region))
+        if step not in self._times:
+            return {}
+        held: dict[str, int] = {}
+        for g, grip in enumerate(self._grips):
+            if grip.on and step == grip.end:
+                grip.on = False
+                self.outside.let_go(g)
+                self._told("release", grip, step)
+            elif step == grip.start:
+                places = self._solver.positions()
+                which = self._inside(grip.soft, grip.place, places)
+                if grip.is_hold:
+                    held[grip.field] = len(which)
+                else:
+                    self._check_weight(grip, which)
+                grip.on = len(which) > 0
+                self.outside.take_hold(g, which, places, self._carrier(grip.part)[0], self._free(grip.part))
+                if step:
+                    self._told("tie", grip, step)
+        return held
+
+    def _told(self, kind: Any, grip: _Grip, step: int) -> None:
+        parts = [*(self._soft[k] for k in grip.soft), *([grip.part] if grip.part >= 0 else [])]
+        things = tuple(self._assets.parts[k].part.name for k in parts)
+        self.events.append(TieEvent(kind, grip.name, things, step * self._step_s))
+
+    def _check_weight(self, grip: _Grip, which: Ints) -> None:
+        scene, b = self._assets.scene, self._assets.parts[grip.part].part.name
+        a = self._assets.parts[self._soft[grip.soft[0]]].part.name
+        if not len(which):
+            raise SceneError(f"{scene.where(grip.field + '.region')}: no particle of {a!r} is in it when it begins")
+        body = int(self._world.bodies[grip.part])
+        if not self._world.moving[grip.part] or self._free(grip.part) is not None:
+            return
+        mass = self._solver.particles.masses[which].astype(np.float64)
+        far = self._solver.positions()[which] - self._world.d.xipos[body]
+        held = np.array([mass.sum(), float(mass @ (far * far).sum(axis=1))])
+        shares = held * self._world.m.body_invweight0[body]
+        if shares.max() > MOST_SHARE:
+            raise SceneError(
+                f"{scene.where(grip.field + '.region')}: the particles of {a!r} in it weigh {held[0]:.3g} kg, which is "
+                f"{shares.max():.3g} times the inertia with which {b!r} resists (its joints give way); expected at "
+                f"most {MOST_SHARE:g} times: take a smaller region or a heavier body"
+            )
+
+    def _free(self, part: int) -> tuple[float, Array] | None:
+        """Mass and inertia about the centre of mass of a body that floats freely, in its own axes."""
+        m = self._world.m
+        body = 0 if part < 0 else int(self._world.bodies[part])
+        if not body or not self._world.moving[part] or not floats(m, body):
+            return None
+        turn = matrix_from_quat(np.asarray(m.body_iquat[body], np.float64))
+        return float(m.body_mass[body]), np.asarray(turn @ np.diag(m.body_inertia[body]) @ turn.T)
+
+    def _carrier(self, part: int) -> tuple[Array, Array, Array]:
+        """Pose, velocity and spin of what carries a grip; its frame is that of the centre of mass of MuJoCo's body."""
+        m, d = self._world.m, self._world.d
+        body = 0 if part < 0 else int(self._world.bodies[part])
+        pose = np.eye(4)
+        if not body:
+            return pose, np.zeros(3), np.zeros(3)
+        pose[:3, :3], pose[:3, 3] = d.xmat[body].reshape(3, 3), d.xipos[body]
+        spin = np.array(d.cvel[body, :3])
+        arm = d.xipos[body] - d.subtree_com[m.body_rootid[body]]
+        return pose, d.cvel[body, 3:] + cross(spin[None], arm[None])[0], spin
+
+    @property
+    def needs_state(self) -> bool:
+        """Whether the coming step needs MuJoCo's places and speeds."""
+        return any(g.on and g.part >= 0 for g in self._grips)
+
+    def before(self, step: int) -> None:
+        """Set what acts in a step; MuJoCo's places and speeds are those of its start."""
+        shares = [i.share(step * self._step_s, self._step_s) for i in self._influences]
+        self.outside.set_on(np.array(shares))
+        for g, grip in enumerate(self._grips):
+            if grip.on and grip.part >= 0:
+                self.outside.move(g, *self._carrier(grip.part))
+
+    def after(self) -> None:
+        """Give MuJoCo's bodies what their grips felt, as forces over the step."""
+        if not self._grips:
+            return
+        found = self.outside.reactions()
+        for g, grip in enumerate(self._grips):
+            body = 0 if grip.part < 0 else int(self._world.bodies[grip.part])
+            if body:
+                self._world.d.xfrc_applied[body] += found[g] / self._step_s
