@@ -235,6 +235,28 @@ class TieEvent:
 
 
 @dataclass(frozen=True, eq=False)
+class OutsideRecord:
+    """What forces, ties that come and go, and holds did to each part in each frame; T frames, B parts."""
+
+    impulses: NDArray[np.float64]
+    """World [N s], [T, B, 3]; in the steps that end in (t[i-1], t[i]]. Of parts on joints only what forces did."""
+    turns: NDArray[np.float64]
+    """Sum of the lengths of their moments about the part's centre of mass [N m s], [T, B]."""
+    work: NDArray[np.float64]
+    """Of the forces [J], [T, B]; ties and holds do none on the whole."""
+
+    def __post_init__(self) -> None:
+        shape = self.work.shape
+        if len(shape) != 2 or self.impulses.shape != (*shape, 3) or self.turns.shape != shape:
+            raise ValueError(
+                f"OutsideRecord: expected [T, B, 3], [T, B], [T, B], got {self.impulses.shape}, {self.turns.shape}, "
+                f"{shape}"
+            )
+        if not all(np.isfinite(a).all() for a in (self.impulses, self.turns, self.work)):
+            raise ValueError("OutsideRecord: NaN or infinite values")
+
+
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """T frames at exactly i / fps seconds, B parts.
 
@@ -250,6 +272,7 @@ class Trajectory:
         step_s: physics step.
         masses_kg: [B], infinite for fixed parts.
         ties: what was tied, released and broken, by time.
+        outside: what acted from outside; None where nothing of the kind is in the scene.
         wall_s: seconds the simulation took (not part of any hash).
     """
 
@@ -266,9 +289,14 @@ class Trajectory:
     masses_kg: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     wall_s: float = 0.0
     ties: tuple[TieEvent, ...] = ()
+    outside: OutsideRecord | None = None
 
     def __post_init__(self) -> None:
         b = len(self.parts)
+        if self.outside is not None and self.outside.work.shape != (len(self.poses), b):
+            raise ValueError(
+                f"Trajectory.outside: expected {(len(self.poses), b)} frames and parts, got {self.outside.work.shape}"
+            )
         if self.poses.ndim != 3 or self.poses.shape[1:] != (b, 7):
             raise ValueError(f"Trajectory.poses: expected shape (T, {b}, 7), got {self.poses.shape}")
         if self.twists.shape != (len(self.poses), b, 6):

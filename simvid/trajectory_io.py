@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from simvid.clips.arrays import named_digest, read_named, write_named
 from simvid.errors import ClipError
-from simvid.trajectory import Contacts, Part, ParticleMotion, RobotMotion, TieEvent, ToolMotion, Trajectory
+from simvid.trajectory import (
+    Contacts,
+    OutsideRecord,
+    Part,
+    ParticleMotion,
+    RobotMotion,
+    TieEvent,
+    ToolMotion,
+    Trajectory,
+)
 
 Array: TypeAlias = NDArray[Any]
 SCHEMA = 1
@@ -84,6 +93,8 @@ def _arrays(trajectory: Trajectory) -> dict[str, Array]:
     arrays: dict[str, Array] = {"about": np.frombuffer(text, np.uint8)}
     arrays |= {name: getattr(trajectory, name) for name in ("poses", "twists", "masses_kg")}
     arrays |= {f"contacts.{f.name}": getattr(trajectory.contacts, f.name) for f in fields(Contacts)}
+    if trajectory.outside is not None:
+        arrays |= {f"outside.{f.name}": getattr(trajectory.outside, f.name) for f in fields(OutsideRecord)}
     for k, robot in enumerate(trajectory.robots):
         arrays |= {f"robots.{k}.{name}": getattr(robot, name) for name in _ROBOT_ARRAYS}
         if robot.actions is not None:
@@ -110,6 +121,13 @@ def _tool(about: dict[str, Any], arrays: dict[str, Array], prefix: str) -> ToolM
     return ToolMotion(
         **{name: arrays[f"{prefix}.tool.{name}"] for name in _TOOL_ARRAYS}, has_gripper=about["has_gripper"]
     )
+
+
+def _outside(arrays: dict[str, Array]) -> OutsideRecord | None:
+    names = [f.name for f in fields(OutsideRecord)]
+    if f"outside.{names[0]}" not in arrays:
+        return None
+    return OutsideRecord(**{name: arrays[f"outside.{name}"] for name in names})
 
 
 def _trajectory(about: dict[str, Any], arrays: dict[str, Array]) -> Trajectory:
@@ -149,5 +167,6 @@ def _trajectory(about: dict[str, Any], arrays: dict[str, Array]) -> Trajectory:
         step_s=about["step_s"],
         masses_kg=arrays["masses_kg"],
         wall_s=float(arrays["wall_s"][0]),
+        outside=_outside(arrays),
         ties=tuple(TieEvent(**{**event, "things": tuple(event["things"])}) for event in about.get("ties", ())),
     )

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Collider, SceneAssets
+from simvid.assets.parts import SceneAssets
+from simvid.assets.pieces import Collider
 from simvid.scene import Force, Region
 
 Array = NDArray[np.float64]

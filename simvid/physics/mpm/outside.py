@@ -72,6 +72,7 @@ class Outside:
         f.middle = device_array([np.array(p.center_m) - origin for p in places], wp.vec3, device)
         f.reach = device_array([min(p.radius_m, FAR) for p in places], wp.float32, device)
         acts = self.acts.astype(np.int32) if len(found) else np.zeros((1, 1), np.int32)
+        f.given = wp.zeros((max(self.acts.shape[1], 1), 4), dtype=wp.float32, device=device)
         f.acts = wp.array(acts, dtype=wp.int32, device=device)
         g = kernels.Grips()
         g.grip = wp.full(particles if self.count else 1, -1, dtype=wp.int32, device=device)
@@ -146,6 +147,13 @@ class Outside:
         """Impulse [N s] on each grip and its moment about the grip's origin [N m s] since last asked, [G, 6]."""
         found = np.array(self.grips.sums.numpy(), np.float64)[: self.count]
         self.grips.sums.zero_()
+        return found
+
+    def given(self) -> Floats:
+        """Impulse [N s] and work [J] of the influences on each body since last asked, [bodies, 4]."""
+        found = np.array(self.fields.given.numpy(), np.float64)
+        if found.any():
+            self.fields.given.zero_()
         return found
 
     def before_give(self, state: Any, matter: Any, grid: Any, dt: Any, n: int, nodes: int) -> None:

@@ -42,6 +42,8 @@ class Influences:
     """Whether each acts on each body, [K, bodies]."""
     filled: wp.array(dtype=wp.float32)
     """Share of each node's cell that is matter."""
+    given: wp.array2d(dtype=wp.float32)
+    """Impulse [N s] and work [J] of all of them on each body, [bodies, 4]."""
 
 
 @wp.struct
@@ -116,7 +118,17 @@ def accelerate(state: State, matter: Matter, f: Influences, dt: wp.array(dtype=w
     for k in range(f.kind.shape[0]):
         if f.on[k] > 0.0 and f.kind[k] <= SPRING and f.acts[k, matter.body[p]] != 0 and within(f, k, x):
             gained = gained + (f.on[k] * dt[0]) * value(f, k, x)
+    reckon_push(f, matter.body[p], matter.mass[p] * gained, state.v[p] + 0.5 * gained)
     state.v[p] = state.v[p] + gained
+
+
+@wp.func
+def reckon_push(f: Influences, body: wp.int32, push: wp.vec3, v: wp.vec3):
+    """Add an impulse, given at a mean velocity, to the sums."""
+    if wp.length_sq(push) > 0.0:
+        for a in range(3):
+            wp.atomic_add(f.given, body, a, push[a])
+        wp.atomic_add(f.given, body, 3, wp.dot(push, v))
 
 
 @wp.kernel
@@ -210,7 +222,14 @@ def blow(grid: Grid, f: Influences, dt: wp.array(dtype=wp.float32), bodies: wp.i
         ) / speed
         if rise > 0.0:
             rate = f.pressure[k] * hit * rise * h * h * speed / m * f.on[k] * dt[0]
-            v = v + w * (rate / (1.0 + rate))
+            change = w * (rate / (1.0 + rate))
+            for body in range(bodies):
+                if f.acts[k, body] != 0:
+                    part = wp.float32(1.0)
+                    if bodies > 1:
+                        part = grid.shares[i, body] / (m * hit)
+                    reckon_push(f, body, part * m * change, v + 0.5 * change)
+            v = v + change
     grid.node[i] = wp.vec4(v[0], v[1], v[2], m)
 
 

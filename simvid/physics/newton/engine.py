@@ -43,7 +43,7 @@ from simvid.physics.tasks.runner import Runner
 from simvid.physics.watch import Overlap, Watch, check_overlaps
 from simvid.rotations import pose_vector
 from simvid.scene import Scene
-from simvid.trajectory import ParticleMotion, RobotMotion, TieEvent, Trajectory
+from simvid.trajectory import OutsideRecord, ParticleMotion, RobotMotion, TieEvent, Trajectory
 
 Array = NDArray[np.float64]
 MEMORY_WARNINGS = ("mjWARN_CONTACTFULL", "mjWARN_CNSTRFULL")
@@ -99,6 +99,7 @@ class Run:
     robots: tuple[RobotMotion, ...] = ()
     particles: tuple[ParticleMotion, ...] = ()
     ties: tuple[TieEvent, ...] = ()
+    outside: OutsideRecord | None = None
 
     @staticmethod
     def still(assets: SceneAssets, frames: int) -> Run:
@@ -126,6 +127,7 @@ class Run:
             masses_kg=self.masses,
             wall_s=wall_s,
             ties=self.ties,
+            outside=self.outside,
         )
 
 
@@ -186,7 +188,16 @@ def simulate_world(
     for k, (robot, target) in enumerate(zip(world.robots, targets, strict=True)):
         motion = robot.motion(*loop.joints(k), _commanded(target, robot.control.mode, frames, per_frame))
         motions.append(recorded(motion, robot.model, scene.robots[k], scene.fps, loop.runner))
-    run = Run(assets, loop.poses, loop.twists, _masses(world), loop.table, tuple(motions), ties=loop.ties())
+    run = Run(
+        assets,
+        loop.poses,
+        loop.twists,
+        _masses(world),
+        loop.table,
+        tuple(motions),
+        ties=loop.ties(),
+        outside=loop.outside(),
+    )
     if soft is not None:
         run = _with_particles(run, soft, soft.motions(assets))
     return run if thin is None else _with_particles(run, thin, thin.motions())
@@ -370,6 +381,10 @@ class Loop:
     def ties(self) -> tuple[TieEvent, ...]:
         """What was tied, released and broken."""
         return self._outside.events()
+
+    def outside(self) -> OutsideRecord | None:
+        """What acted from outside."""
+        return self._outside.record()
 
     def joints(self, robot: int) -> tuple[Array, Array, Array]:
         """Positions, velocities and efforts of a robot, [T, J] each."""

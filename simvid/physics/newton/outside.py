@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from simvid.errors import PhysicsError
 from simvid.physics.newton.belts import Belts
+from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.motors import Motors
 from simvid.physics.newton.pushes import Pushes
 from simvid.physics.newton.soft import SoftBodies
+from simvid.physics.newton.tie_plans import ties_of
 from simvid.physics.newton.ties import Ties
 from simvid.physics.newton.world import World
-from simvid.trajectory import TieEvent
+from simvid.trajectory import OutsideRecord, TieEvent
 
 
 class Outside:
@@ -20,7 +22,9 @@ class Outside:
         self.belts = Belts(world)
         self._world, self._soft = world, soft
         self._begun = -1
-        self._ties, self._motors, self._pushes = Ties(world), Motors(world), Pushes(world, soft)
+        self._ledger = Ledger(world)
+        self._ties, self._motors, self._pushes = Ties(world), Motors(world), Pushes(world, soft, self._ledger)
+        self._recorded = bool(world.assets.scene.forces or ties_of(world.assets) or world.assets.scene.attachments)
         self.drives = bool(world.assets.scene.forces) or self._motors.some or bool(world.assets.scene.attachments)
 
     def begin(self, step: int) -> None:
@@ -28,6 +32,7 @@ class Outside:
         if step == self._begun:
             return
         self._begun = self.belts.step = step
+        self._ledger.begin(step)
         held = self._ties.before(step)
         if self._soft is not None:
             for field, count in self._soft.forces.begin(step).items():
@@ -44,6 +49,8 @@ class Outside:
 
     def push(self, step: int) -> None:
         """Forces of a step, added to those of the particles."""
+        if self._soft is not None:
+            self._soft.forces.write(self._ledger)
         if not self._pushes.some:
             return
         if self._soft is None:
@@ -56,7 +63,16 @@ class Outside:
 
     def broke(self, step: int) -> bool:
         """Whether a step broke something; the state is then that before the step, to be taken again without it."""
-        return self._ties.broke(step)
+        if self._ties.broke(step):
+            return True
+        pulls = self._ties.forces()
+        if pulls is not None:
+            self._ledger.pull(pulls)
+        return False
+
+    def record(self) -> OutsideRecord | None:
+        """What acted from outside; None in a scene without forces, attachments and joints that break."""
+        return self._ledger.record() if self._recorded else None
 
     def events(self) -> tuple[TieEvent, ...]:
         """What was tied, released and broken, by time."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from simvid.errors import PhysicsError
 from simvid.physics.influences import AIR, Influence, Outline, Place, influences, targets
+from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.soft import SoftBodies
 from simvid.physics.newton.world import World
 from simvid.physics.watch import cross
@@ -31,9 +32,10 @@ class _Push:
 class Pushes:
     """All fields, winds and impulses of a scene. ``apply`` adds the forces of a step to ``xfrc_applied``."""
 
-    def __init__(self, world: World, soft: SoftBodies | None) -> None:
-        """Find who feels what; ``soft`` shares the impulses."""
-        self._world, self._soft = world, soft
+    def __init__(self, world: World, soft: SoftBodies | None, ledger: Ledger) -> None:
+        """Find who feels what; ``soft`` shares the impulses, ``ledger`` writes them down."""
+        self._world, self._soft, self._ledger = world, soft, ledger
+        self._part = {int(b): k for k, b in enumerate(world.bodies.tolist()) if b > 0}
         self._step_s = float(world.m.opt.timestep)
         self._pushes = [p for i in influences(world.assets) if len((p := self._push(i)).bodies)]
         self._blows: dict[int, list[tuple[str, SharedImpulse]]] = {}
@@ -86,17 +88,30 @@ class Pushes:
         bodies, centers = bodies[inside], centers[inside]
         found = push.influence.at(centers)
         masses = m.body_mass[bodies][:, None]
+        velocity = self._velocity(bodies)
         if push.influence.kind not in AIR:
-            d.xfrc_applied[bodies, :3] += masses * found * share
+            self._give(bodies, masses * found * (share * self._step_s), velocity)
             return
-        spin = d.cvel[bodies, :3]
-        velocity = d.cvel[bodies, 3:] + cross(spin, centers - d.subtree_com[m.body_rootid[bodies]])
         wind = found - velocity
         speed = np.linalg.norm(wind, axis=1, keepdims=True)
         areas = np.array([self._area(push, int(k), int(b), w) for k, b, w in zip(inside, bodies, wind, strict=True)])
         drag = push.influence.pressure * areas[:, None] * speed
         braked = drag / (1 + drag * (share * self._step_s) / masses)
-        d.xfrc_applied[bodies, :3] += braked * wind * share
+        self._give(bodies, braked * wind * (share * self._step_s), velocity)
+
+    def _velocity(self, bodies: NDArray[np.int32]) -> Array:
+        """Of their centres of mass [m/s]."""
+        m, d = self._world.m, self._world.d
+        arm = d.xipos[bodies] - d.subtree_com[m.body_rootid[bodies]]
+        return np.asarray(d.cvel[bodies, 3:] + cross(d.cvel[bodies, :3], arm))
+
+    def _give(self, bodies: NDArray[np.int32], impulses: Array, velocity: Array) -> None:
+        """Impulses in this step, as forces; their work is J (v + J / 2 m)."""
+        self._world.d.xfrc_applied[bodies, :3] += impulses / self._step_s
+        masses = self._world.m.body_mass[bodies][:, None]
+        work = (impulses * (velocity + impulses / (2 * masses))).sum(axis=1)
+        for body, impulse, done in zip(bodies.tolist(), impulses, work.tolist(), strict=True):
+            self._ledger.push(self._part[body], impulse, done)
 
     def _area(self, push: _Push, k: int, body: int, wind: Array) -> float:
         given = push.influence.area_m2
@@ -122,6 +137,6 @@ class Pushes:
                 "act on: move the region, or take another time"
             )
         change = np.array(blow.impulse_n_s) / mass
-        d.xfrc_applied[bodies, :3] += m.body_mass[bodies][:, None] * change / self._step_s
+        self._give(bodies, m.body_mass[bodies][:, None] * change, self._velocity(bodies))
         if self._soft is not None and len(particles):
-            self._soft.solver.kick(particles, change)
+            self._soft.forces.kick(particles, change, self._ledger)

@@ -14,6 +14,7 @@ from simvid.physics.influences import Place, influences, targets, window
 from simvid.physics.mpm.outside import Outside
 from simvid.physics.mpm.solver import Solver
 from simvid.physics.newton.belts import belt_steps
+from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.obstacles import Hindrances, floats
 from simvid.physics.newton.world import World
 from simvid.physics.watch import cross
@@ -63,6 +64,7 @@ class SoftForces:
         self.outside = Outside(self._influences, acts, len(self._grips))
         self._times = {g.start for g in self._grips} | {g.end for g in self._grips}
         self.events: list[TieEvent] = []
+        self._felt = np.zeros((0, 6))
 
     def _holds(self) -> list[_Grip]:
         found = []
@@ -198,11 +200,31 @@ class SoftForces:
             if grip.on and grip.part >= 0:
                 self.outside.move(g, *self._carrier(grip.part))
 
+    def kick(self, which: Ints, change_m_s: Array, ledger: Ledger) -> None:
+        """Give particles another velocity at once."""
+        masses = self._solver.particles.masses.astype(np.float64)
+        before = self._solver.velocities().astype(np.float64)
+        self._solver.kick(which, change_m_s)
+        for k, rows in enumerate(self._rows):
+            own = which[(which >= rows.start) & (which < rows.stop)]
+            push = masses[own].sum() * change_m_s
+            ledger.push(self._soft[k], push, float(masses[own] @ ((before[own] + change_m_s / 2) @ change_m_s)))
+
+    def write(self, ledger: Ledger) -> None:
+        """Write down what the influences and the grips did in the step."""
+        if self._influences:
+            for k, row in enumerate(self.outside.given()):
+                ledger.push(self._soft[k], row[:3], float(row[3]))
+        for grip, found in zip(self._grips, self._felt, strict=False):
+            ledger.push(self._soft[grip.soft[0]], -found[:3], 0.0)
+            if grip.part >= 0:
+                ledger.push(grip.part, found[:3], 0.0, float(np.linalg.norm(found[3:])))
+
     def after(self) -> None:
         """Give MuJoCo's bodies what their grips felt, as forces over the step."""
         if not self._grips:
             return
-        found = self.outside.reactions()
+        found = self._felt = self.outside.reactions()
         for g, grip in enumerate(self._grips):
             body = 0 if grip.part < 0 else int(self._world.bodies[grip.part])
             if body:

@@ -49,6 +49,7 @@ class Ties:
         self._states = [self._state(n, tie) for n, tie in enumerate(ties_of(world.assets))]
         self._times = {s.start for s in self._states} | {s.end for s in self._states}
         self._watched: list[_State] = []
+        self._rows: list[int] = []
         self._saved = np.zeros(mujoco.mj_stateSize(world.m, STATE))
         self._acceleration = np.zeros(world.m.nv)
 
@@ -115,6 +116,7 @@ class Ties:
         if state.exclude >= 0:
             m.exclude_signature[state.exclude] = state.signature if on else 0
         self._watched = [s for s in self._states if s.on and s.tie.breaks is not None]
+        self._rows = [row for s in self._states if s.on for row in s.rows]
 
     def save(self) -> None:
         """Remember the state before a step that may break something."""
@@ -145,6 +147,18 @@ class Ties:
         self.save()  # with that tie off
         self._told("break", found[0], (step + 1) * self._step_s, *found[1])
         return True
+
+    def forces(self) -> NDArray[np.float64] | None:
+        """Of all constraint rows in the last step those of ties [N and N m]; None where nothing is tied."""
+        if not self._rows:
+            return None
+        d = self._world.d
+        ours = np.zeros(len(d.efc_force))
+        mine = np.isin(d.efc_id[: d.ne], self._rows) & (
+            d.efc_type[: d.ne] == int(mujoco.mjtConstraint.mjCNSTR_EQUALITY)
+        )
+        ours[: d.ne][mine] = d.efc_force[: d.ne][mine]
+        return ours
 
     def _load(self, state: _State) -> tuple[float, float]:
         """Force [N] and torque about the anchor [N m] in the last step."""
