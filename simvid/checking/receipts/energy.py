@@ -42,7 +42,8 @@ def energy(e: Evidence) -> tuple[Finding, dict[str, float]]:
 
     Judged are free bodies and those on joints of the world; robots, keyframed bodies, what hangs on those, and what the
     script pushes at random are drives. What a drive does is mean force of a frame times how far it carried the point of
-    contact; the rest of a force's work is friction's, and a loss.
+    contact; the rest of a force's work is friction's, and a loss. What forces did is in the record of what acts from
+    outside.
     """
     judged = judged_parts(e)
     if not judged.any():
@@ -135,9 +136,11 @@ def _work(e: Evidence, judged: Mask) -> dict[str, Array]:
         if not len(rows):
             continue
         frames = t.frame[rows]
-        moved = _moved(e, k, frames, t.point[rows])
+        moved = _moved(e, k, frames, t.point[rows]) + running(e, k, frames)
         on_other = np.where(t.a[rows] == k, -1.0, 1.0)[:, None] * t.impulse[rows]
         np.add.at(done[name], frames, (on_other * moved).sum(axis=1) / e.frame_s)
+    if e.trajectory.outside is not None:
+        done["forces"] = e.trajectory.outside.work[:, judged].sum(axis=1)
     return {name: np.cumsum(work) for name, work in done.items() if work.any()}
 
 
@@ -160,6 +163,20 @@ def _moved(e: Evidence, k: int, frames: NDArray[np.int64], points: Array) -> Arr
     ahead = np.einsum("rij,rj->ri", to_next, points - place[before]) + place[frames] - points
     back = np.einsum("rji,rj->ri", to_next, points - place[frames]) + place[before] - points
     return np.asarray((ahead - back) / 2)
+
+
+def running(e: Evidence, k: int, frames: NDArray[np.int64]) -> Array:
+    """How far the surface of a conveyor runs in the frame before each of these frames [m], [R, 3]."""
+    out = np.zeros((len(frames), 3))
+    for force in e.assets.scene.forces:
+        belt = force.conveyor
+        if belt is None or belt.body != e.name(k):
+            continue
+        end = np.inf if belt.end_s is None else belt.end_s
+        last = frames * e.frame_s
+        span = np.clip(np.minimum(end, last) - np.maximum(belt.start_s, last - e.frame_s), 0.0, None)
+        out += span[:, None] * (e.rotations[frames, k] @ np.array(belt.velocity_m_s))
+    return out
 
 
 def largest_rise(level: Array, reset: Mask) -> tuple[float, int]:

@@ -173,13 +173,18 @@ class Evidence:
             members: of the group, [B].
 
         Returns:
-            Sum of the impulses [N s], [T, 3], and sum of their lengths, [T].
+            Sum of the impulses [N s], [T, 3], and sum of their lengths, [T]. Forces, attachments, holds and joints
+            that may break count among the others.
         """
         t = self.touches
         sign = members[t.a].astype(np.float64) - members[t.b]
         total, size = np.zeros((self.count, 3)), np.zeros(self.count)
         np.add.at(total, t.frame, sign[:, None] * t.impulse)
         np.add.at(size, t.frame, np.abs(sign) * np.linalg.norm(t.impulse, axis=1))
+        if self.trajectory.outside is not None:
+            pushed = self.trajectory.outside.impulses[:, members]
+            total += pushed.sum(axis=1)
+            size += np.linalg.norm(pushed, axis=2).sum(axis=1)
         return total, size
 
     def frame_of(self, time_s: float) -> int:

@@ -2,8 +2,9 @@
 
 A **group** is what only unrecorded inner forces hold together: one free body, bodies tied by joints, or all deformable
 bodies, which touch each other on the grid of their solver. It is *held* where the world, a fixed body or a drive holds
-it by a joint: then its momentum is not its own. A **drive** is what moves by itself: robots, keyframed bodies and what
-hangs on them, and bodies that the script pushes at random.
+it by a joint: then its momentum is not its own. Joints that may break, attachments and holds are in the record of what
+acts from outside, so they tie no group. A **drive** is what moves by itself: robots, keyframed bodies and what hangs on
+them or is attached to them, bodies on motors, conveyors, and bodies that the script pushes at random.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.scene import Impulse
+from simvid.scene.bodies import may_break
 from simvid.trajectory import Trajectory
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -46,7 +48,7 @@ class Groups:
     Attributes:
         groups: what moves and is no drive by itself.
         drives: of each part that drives the name of its drive, such as ``robot arm``.
-        tied: pairs of parts that a joint ties, the child first.
+        tied: pairs of parts that a joint ties, the child first, joints that may break included.
         kicks: (part, impulse) of the scene.
     """
 
@@ -76,14 +78,19 @@ def groups_of(assets: SceneAssets, trajectory: Trajectory) -> Groups:
         return k
 
     held, driven = set[int](), set[int]()
-    for child, parent in tied:
+    firm = [(child, parent) for child, parent in tied if not _breaks(assets, child)]
+    for child, parent in firm:
         if child in free and parent in free:
             root[top(child)] = top(parent)
-    for child, parent in tied:
+    for child, parent in firm:
         if child in free and parent not in free:
             held.add(child)
             if parent in drives:
                 driven.add(child)
+    for tie in assets.scene.attachments:
+        a, b = index[tie.a], index[tie.b]
+        driven |= {k for k, other in ((a, b), (b, a)) if k in free and other in drives}
+    driven |= {child for child, parent in tied if _breaks(assets, child) and parent in drives}
     loose = sorted(soft & free)
     for k in loose[1:]:
         root[top(k)] = top(loose[0])
@@ -95,6 +102,12 @@ def groups_of(assets: SceneAssets, trajectory: Trajectory) -> Groups:
     return Groups(groups, drives, tied, kicks)
 
 
+def _breaks(assets: SceneAssets, k: int) -> bool:
+    """Whether the joint of a part may break."""
+    body = assets.parts[k].body
+    return body is not None and may_break(body.joint) is not None
+
+
 def _drives(assets: SceneAssets) -> dict[int, str]:
     found = {}
     pushed = {
@@ -103,8 +116,13 @@ def _drives(assets: SceneAssets) -> dict[int, str]:
         if robot.noise is not None and robot.noise.pushes is not None
         for name in robot.noise.pushes.of
     }
+    belts = {force.conveyor.body for force in assets.scene.forces if force.conveyor is not None}
     for k, p in enumerate(assets.parts):
-        if p.part.kind == "link":
+        if p.part.name in belts:
+            found[k] = f"conveyor {p.part.name}"
+        elif p.body is not None and p.body.joint is not None and getattr(p.body.joint.value, "motors", ()):
+            found[k] = f"motor of {p.part.name}"
+        elif p.part.kind == "link":
             found[k] = f"robot {p.part.instance}"
         elif p.body is not None and p.body.motion is not None:
             found[k] = f"keyframes of {p.part.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simvid.checking.receipts import limits
 from simvid.checking.receipts.evidence import Array, Curve, Evidence, Finding, nothing
@@ -43,10 +44,11 @@ def joint_limits(e: Evidence) -> Finding:
 
 
 def ties(e: Evidence) -> Finding:
-    """Hinges, sliders, balls and welds of bodies: anchors stay together, axes stay aligned."""
+    """Hinges, sliders, balls and welds of bodies: anchors stay together, axes stay aligned, until they break."""
     found = list(_ties(e))
     if not found:
         return nothing("ties", "no body hangs on a joint")
+    found = [(k, apart * whole, turned * whole) for k, apart, turned in found for whole in [_whole(e, k)]]
     worst = max(found, key=lambda tie: max(tie[1].max() / limits.LOOSE_M, tie[2].max() / limits.LOOSE_RAD))
     k, apart, turned = worst
     frame = int(np.argmax(np.maximum(apart / limits.LOOSE_M, turned / limits.LOOSE_RAD)))
@@ -57,6 +59,12 @@ def ties(e: Evidence) -> Finding:
     )  # fmt: skip
     curves = Curve(f"Joint of {e.name(k)}: apart", "mm", {"apart": apart * 1000})
     return Finding(record, (curves,))
+
+
+def _whole(e: Evidence, k: int) -> NDArray[np.bool_]:
+    """Frames before the joint of part k broke."""
+    torn = [tie.time_s for tie in e.trajectory.ties if tie.kind == "break" and tie.name == f"{e.name(k)}.joint"]
+    return np.asarray(np.arange(e.count) * e.frame_s < min(torn, default=np.inf) - 1e-9)
 
 
 def _ties(e: Evidence) -> Iterator[tuple[int, Array, Array]]:

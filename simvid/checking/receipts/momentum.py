@@ -1,5 +1,5 @@
-"""Momentum: what moves freely changes its momentum by gravity, contacts and kicks alone; what touches nothing keeps its
-spin."""
+"""Momentum: what moves freely changes its momentum by gravity, contacts, kicks and recorded forces alone; what touches
+nothing keeps its spin."""
 
 from __future__ import annotations
 
@@ -143,6 +143,9 @@ def _spin_off(e: Evidence, k: int) -> tuple[Array, Array]:
         if part == k and (frame := e.frame_of(kick.t_s)) < e.count:
             size[frame] += float(np.linalg.norm(kick.impulse_n_s))
     largest = float(np.linalg.eigvalsh(mass.inertia_kg_m2)[-1])
+    if e.trajectory.outside is not None:  # forces act at the centre, ties at arm's length: their moments are known
+        size -= np.linalg.norm(e.trajectory.outside.impulses[:, k], axis=1)
+        change = np.maximum(change - e.trajectory.outside.turns[1:, k], 0.0)
     reach = size[1:] * (_reach(e, k) + np.sqrt(largest / mass.mass_kg))
     length = np.linalg.norm(momentum_now, axis=1)
     return change, limits.SPIN_SHARE * np.maximum(length[1:], length[:-1]) + limits.SPIN_RAD_S * largest + reach
