@@ -31,6 +31,8 @@ STALLED_RAD = 1e-7
 """A step this small [rad or m] ends the search."""
 MAX_TURN_RAD = 0.5
 """Largest change of a joint in one iteration."""
+MAX_JUMP_RAD = 0.5
+"""Larger changes of a joint [rad or m] between neighbouring points of a line are jumps to another branch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +232,8 @@ class LinePath:
     Attributes:
         fractions: of the way, rising from 0 to 1, [K].
         knots: joint positions, [K, J]; fewer where the path ends early.
-        missed: the first point that could not be reached, within ``REACHED_M`` and ``REACHED_RAD``; None if all were.
+        missed: the first point that could not be reached, within ``REACHED_M`` and ``REACHED_RAD``, or only by a jump
+            of a joint by more than ``MAX_JUMP_RAD``; None if all were.
     """
 
     fractions: Array
@@ -265,10 +268,10 @@ def follow_line(chain: ToolChain, start: Array, goal: Array, posture: Array, *, 
         _, jacobian = chain.pose_and_jacobian(q)
         task = jacobian if orient else jacobian[:3]
         loose = np.eye(len(columns)) - np.linalg.pinv(task, rcond=1e-3) @ task
-        q = q.copy()
+        last, q = q, q.copy()
         q[columns] += loose @ (posture[columns] - q[columns]) * POSTURE_PULL / count
         found = solve(chain, target, q, orient=orient)
-        if not found.reached:
+        if not found.reached or float(np.abs(found.q - last).max()) > MAX_JUMP_RAD:
             return LinePath(fractions, np.stack(knots), found)
         q = found.q
         knots.append(q)

@@ -332,6 +332,23 @@ def test_urdf_by_newton(tmp_path: Path) -> None:
     assert np.isinf(made.masses_kg[made.part_index("arm/base")]) or made.masses_kg[0] == pytest.approx(1.0)
 
 
+def test_links_without_mass_weigh_next_to_nothing(tmp_path: Path) -> None:
+    """Between the axes of a mobile base URDF files have empty links; MuJoCo refuses moving bodies without mass."""
+    text = """<robot name="arm"><link name="root"/><link name="empty"/><link name="block"><inertial><mass value="2.5"/>
+      <inertia ixx="0.01" iyy="0.01" izz="0.01" ixy="0" ixz="0" iyz="0"/></inertial></link>
+      <joint name="across" type="prismatic"><parent link="root"/><child link="empty"/><axis xyz="1 0 0"/>
+        <limit lower="-1" upper="1" effort="500" velocity="9"/></joint>
+      <joint name="up" type="prismatic"><parent link="empty"/><child link="block"/><axis xyz="0 0 1"/>
+        <limit lower="-1" upper="1" effort="500" velocity="9"/></joint></robot>"""
+    (tmp_path / "slides.urdf").write_text(text)
+    go = Action(joints=Joints(to={"across": 0.3, "up": 0.2}, over_s=0.5))
+    made = run(_from(tmp_path, robot("slides.urdf", pose=at(0, 0, 2), script=(go,))))
+    assert made.masses_kg[made.part_index("arm/empty")] < 1e-5
+    assert made.masses_kg[made.part_index("arm/block")] == pytest.approx(2.5)
+    assert made.poses[-1, made.part_index("arm/block"), 0] == pytest.approx(0.3, abs=1e-3)
+    assert made.robots[0].efforts[-1] == pytest.approx([0, 2.5 * 9.81], abs=0.01)  # holds its weight
+
+
 def _from(folder: Path, arm: Robot) -> SceneAssets:
     """Assets of a robot whose file lies in a folder."""
     from simvid.testing.physics_scenes import link_parts

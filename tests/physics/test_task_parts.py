@@ -68,6 +68,34 @@ def test_paths_go_around_a_wall_and_give_up_within_their_bound() -> None:
     assert closed.checks < MAX_CHECKS + 2000
 
 
+def test_paths_are_looked_at_as_finely_as_the_tool_moves() -> None:
+    """A wall of 0.02 rad lies between configurations 0.05 rad apart; with an arm of 1 m these are 5 cm apart."""
+
+    def free(q: np.ndarray) -> bool:
+        return not 0.02 < q[0] < 0.04
+
+    start, goal = np.array([0.0, 0.0]), np.array([0.5, 0.0])
+    assert planner(free).straight(start, goal)
+    fine = planner(free)
+    fine.sweep = lambda a, b: float(np.abs(b - a).max())
+    assert not fine.straight(start, goal)
+
+
+def test_a_path_that_is_asked_to_be_too_quick_takes_what_the_joints_need() -> None:
+    corners = np.array([[0.0, 0.0], [1.0, 0.0]])
+    spline = timed(corners, np.full(2, 2.0), np.full(2, -9.0), np.full(2, 9.0), over_s=0.1)
+    assert spline.peak_speeds.max() == pytest.approx(2.0, rel=0.01)
+    assert spline.duration_s == pytest.approx(1.875 / 2, rel=0.01)
+
+
+def test_a_second_hand_keeps_away_from_the_first() -> None:
+    pairs = antipodal_pairs(triangles("box", (0.02, 0.13, 0.02)), 0.5, rng_of(0, "bar"))
+    alone = candidates(pairs, np.eye(4), widest_m=0.08, approach="any", near_z=None)
+    beside = candidates(pairs, np.eye(4), widest_m=0.08, approach="any", near_z=None, away=np.zeros(3))
+    assert abs(alone[0].center[1]) < 0.03
+    assert min(abs(g.center[1]) for g in beside[:20]) > 0.07
+
+
 def test_timed_paths_start_and_end_at_rest_and_keep_the_pace() -> None:
     corners = np.array([[0.0, 0.0], [0.5, 0.1], [0.4, 0.9]])
     spline = timed(corners, np.full(2, 10.0), np.full(2, -9.0), np.full(2, 9.0), pace=1.5)

@@ -45,17 +45,45 @@ def peg(root: Path) -> Trajectory:
     return shelf(root, "task_insert_peg")[1]
 
 
-def shelf(root: Path, name: str, seed: int = 0) -> tuple[list[str], Trajectory]:
+def shelf(root: Path, name: str, seed: int = 0, *changes: str) -> tuple[list[str], Trajectory]:
     """What is missing at the end of a shelf task, and its trajectory."""
-    scene, _ = sample(load_scene(root / "scenes" / f"{name}.yaml", [f"seed={seed}"]), 0)
+    scene, _ = sample(load_scene(root / "scenes" / f"{name}.yaml", [f"seed={seed}", *changes]), 0)
     assets = prepare(scene)
     trajectory = NewtonPhysics().simulate(assets)
     return [f"{o.text()}: {o.found}" for o in outcomes(assets, trajectory) if not o.true], trajectory
 
 
-@pytest.mark.parametrize("name", ["task_open_drawer", "task_handover", "task_push_to_goal"])
+@pytest.mark.parametrize("name", ["task_open_drawer", "task_open_door", "task_handover", "task_push_to_goal"])
 def test_shelf_tasks_succeed(root: Path, name: str) -> None:
     assert shelf(root, name)[0] == []
+
+
+PILLAR = "{name: pillar, fixed: true, shape: {box: {size_m: [0.08, 0.08, 1]}}, pose: {position_m: [0.5, 0, 0.5]}}"
+
+
+@pytest.mark.parametrize(("bodies", "around"), [("", False), (PILLAR, True)])
+def test_paths_go_around_what_is_in_the_way(bodies: str, *, around: bool) -> None:
+    text = (
+        "simvid: 1\nduration_s: 4.5\ncameras: [{name: front, pose: {look_from_m: [2, 0, 1], look_at_m: [0, 0, 0]}}]\n"
+        f"bodies: [{bodies}]\nrobots: [{{name: arm, model: {PANDA}, initial_joints: {{joint1: -0.6}}, "
+        "script: [{reach: {to: [0.45, 0.33, 0.5]}}]}]\n"
+    )
+    trajectory = NewtonPhysics().simulate(prepare(parse_scene(text, "scene.yaml", ".")))
+    motion = trajectory.robots[0]
+    assert motion.tool is not None
+    np.testing.assert_allclose(motion.tool.poses[-1, :3], [0.45, 0.33, 0.5], atol=0.01)
+    assert any("path around obstacles" in line for _, line in motion.log) == around
+    assert len(trajectory.contacts) == 0
+
+
+def test_noise_is_drawn_from_the_seed_and_reaches_the_joints(root: Path) -> None:
+    noise = "robots[0].noise={joints_rad: 0.004, target_m: 0.003, pushes: {of: [puck], impulse_n_s: 0.02}}"
+    one, two, other = (shelf(root, "task_push_to_goal", seed, noise)[1] for seed in (1, 1, 2))
+    still = shelf(root, "task_push_to_goal", 1)[1]
+    assert digest(one) == digest(two)
+    assert digest(one) != digest(other)
+    off = (one.robots[0].targets - still.robots[0].targets)[5:20]
+    assert 0.001 < np.abs(off).max() < 0.02
 
 
 def test_equal_seeds_give_equal_bytes_and_others_do_not(root: Path) -> None:

@@ -24,6 +24,8 @@ OWN_SETTINGS = ("option", "size", "visual", "statistic", "custom")
 """Elements of an MJCF file that would hold for the whole scene."""
 INERTIA_SLACK = 0.05
 """Principal moments of a URDF link may break A + B >= C by this much of C without a word; rounding in files does."""
+LEAST_KG, LEAST_KG_M2 = 1e-6, 1e-9
+"""Mass and moments of inertia of links whose file gives none."""
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +57,19 @@ def add_urdf_robots(builder: Any, assets: SceneAssets) -> None:
         for body in range(first, builder.body_count):
             name = builder.body_label[body].rsplit("/", 1)[-1]
             builder.body_label[body] = body_name(first_part(assets, robot) + robot.link_index(name))
+            _weigh(builder, body)
             _balance(builder, body, robot, name)
+
+
+def _weigh(builder: Any, body: int) -> None:
+    """Give a link without mass, as between the axes of a mobile base, the least that MuJoCo takes; it is not felt."""
+    import warp
+
+    if builder.body_mass[body] > 0:
+        return
+    builder.body_mass[body], builder.body_inv_mass[body] = LEAST_KG, 1 / LEAST_KG
+    builder.body_inertia[body] = warp.mat33(np.eye(3) * LEAST_KG_M2)
+    builder.body_inv_inertia[body] = warp.mat33(np.eye(3) / LEAST_KG_M2)
 
 
 def _balance(builder: Any, body: int, robot: RobotModel, link: str) -> None:

@@ -25,10 +25,17 @@ from simvid.trajectory import pose_matrices
 Array = NDArray[np.float64]
 Motions: TypeAlias = Generator[Segment, None, None]
 """An action: gives one motion after the other, and looks at the simulation in between."""
+Onward: TypeAlias = Callable[[int, Array], str | None]
+"""See ``Arm.travel``."""
 TOOL_M_S = 0.35
 """Mean speed of the tool on straight lines."""
-CLEARANCE_M = 0.006
-"""Paths keep this far from everything."""
+CLEARANCE_M = 0.01
+"""Paths keep this far from everything; what servos sag must fit in."""
+MAX_CHOICES, MAX_DETOURS = 6, 3
+"""Ends of a way that are looked at for one that can be gone straight to, and around what is in the way."""
+NO_NEARER_M = 1e-3
+LEAST_RETREAT = 0.3
+"""Share of a way back that must be possible."""
 SETTLE_S = 0.08
 """Pause before what needs aim."""
 LARGEST_AIM_M = 0.03
@@ -165,6 +172,38 @@ class Arm:
         distance = float(np.linalg.norm(goal[:3, 3] - self.told()[:3, 3]))
         return self._paced(spline, over_s, distance / TOOL_M_S)
 
+    def back(self, goal: Array) -> Spline:
+        """The tool towards a pose as far as it can go straight, with another orientation if need be."""
+        for orient in (self.orient, False):
+            line = follow_line(self.chain, self.q, goal, self.q, orient=orient)
+            last = len(line.knots) - 1
+            if line.fractions[last] >= LEAST_RETREAT:
+                share = float(line.fractions[last])
+                if share < 1:
+                    self.note(f"the way back ends after {share:.0%} of it")
+                fractions = line.fractions[: last + 1] / share
+                spline = Spline(1.0, fractions, line.knots, self.model.lower, self.model.upper)
+                distance = float(np.linalg.norm(goal[:3, 3] - self.told()[:3, 3])) * share
+                return self._paced(spline, None, distance / TOOL_M_S)
+        return self.line(goal)  # says why
+
+    def straight_s(self, start: Array, goal: Array) -> float | None:
+        """How long the tool takes straight from joint positions to a pose [s]; None where it cannot."""
+        line = follow_line(self.chain, start, goal, start, orient=self.orient)
+        return None if line.missed is not None else self.takes_s(line.knots)
+
+    def blocked(self, start: Array, poses: Sequence[Array]) -> str | None:
+        """Why the tool cannot go straight from joint positions to poses one after the other; None where it can."""
+        _, missed = along(self.chain, poses, start, orient=self.orient)
+        if missed is None:
+            return None
+        return f"from there it could not go straight on at {point_text(missed.pose[:3, 3])}"
+
+    def takes_s(self, knots: Array) -> float:
+        """How long the joints take along knots that are evenly spaced [s], [K, J]."""
+        spline = Spline(1.0, np.linspace(0, 1, len(knots)), knots, self.model.lower, self.model.upper)
+        return float((spline.peak_speeds / np.minimum(self.limits, self.pace)).max(initial=0.0))
+
     def way(
         self, poses: Sequence[Array], over_s: float | None = None, below: str = "", *, loose: bool = False
     ) -> Spline:
@@ -182,18 +221,21 @@ class Arm:
         return f"the tool cannot go straight on at {point_text(where[:3, 3])}: {text}"
 
     def _paced(self, spline: Spline, over_s: float | None, gentle_s: float) -> Spline:
-        """As long as asked, else as a gentle tool and the joints' limits need."""
-        duration = over_s
-        if duration is None:
-            fastest = float((spline.peak_speeds / np.minimum(self.limits, self.pace)).max(initial=0.0))
-            duration = max(0.15, gentle_s, fastest)
+        """As long as asked, else as is gentle; longer where the joints' speed limits need it."""
+        allowed = self.limits if over_s is not None else np.minimum(self.limits, self.pace)
+        fastest = float((spline.peak_speeds / allowed).max(initial=0.0))
+        duration = max(fastest, over_s if over_s is not None else max(0.15, gentle_s))
+        if over_s is not None and fastest > over_s:
+            self.note(f"takes {fastest:.2f} s instead of {over_s:g} s: the joints cannot be faster")
         return Spline(duration, spline.fractions, spline.knots, spline.lower, spline.upper)
 
     def travel(
         self, goals: Sequence[Array], over_s: float | None = None, *, ignored: frozenset[int] = frozenset(),
-        below: str = "", orient: bool | None = None,
+        below: str = "", orient: bool | None = None, onward: Onward | None = None,
     ) -> Spline:  # fmt: skip
         """The tool to the first of some poses that can be reached without touching anything, on a free path.
+
+        Of some postures the nearest goes first to which the way in joint space is free, then the quickest detour.
 
         Args:
             goals: world_from_tool, in the order of preference.
@@ -201,48 +243,85 @@ class Arm:
             ignored: parts that may be touched.
             below: field for messages.
             orient: None holds the orientation where the arm can.
+            onward: given the place of a goal in ``goals`` and joint positions there, why the arm cannot go on from
+                there as it must; None where it can.
         """
         orient = self.orient if orient is None else orient and self.orient
         free = self.freely(ignored)
-        touched = ""
-        for goal in goals:
-            for solution in postures(self.chain, goal, self.q, self.rng, orient=orient):
-                if (hit := self.hit(solution.q, ignored)) is not None:
-                    touched = touched or hit
-                    continue
-                if (spline := self.route(solution.q, free, over_s)) is not None:
-                    return spline
-                touched = touched or f"no free path was found within {MAX_NODES} branches"
-        if touched:
-            self.refuse(f"{point_text(goals[0][:3, 3])} cannot be reached without touching something: {touched}", below)
+        planner = self._planner(free)
+        ends, why = self._ends(goals, orient, ignored, onward)
+        for q in ends:
+            if planner.straight(self.q, q):
+                return self._timed(np.stack([self.q, q]), free, over_s)
+        detours = [route for q in ends[:MAX_DETOURS] if (route := self.route(q, free, over_s)) is not None]
+        if detours:
+            return min(detours, key=lambda route: route.duration_s)
+        if ends:
+            why = f"no free path was found within {MAX_NODES} branches"
+        if why:
+            self.refuse(f"{point_text(goals[0][:3, 3])} cannot be reached without touching something: {why}", below)
         self.refuse(out_of_reach(self.chain, goals[0], self.q, orient=orient), below)
+
+    def _ends(
+        self, goals: Sequence[Array], orient: bool, ignored: frozenset[int], onward: Onward | None
+    ) -> tuple[list[Array], str]:
+        """Joint positions at goals from which the arm can go on, nearest first; and why not others, in words."""
+        why = ""
+        ends: list[Array] = []
+        for k, goal in enumerate(goals):
+            for solution in postures(self.chain, goal, self.q, self.rng, orient=orient):
+                fault = self.hit(solution.q, ignored) or (onward(k, solution.q) if onward is not None else None)
+                if fault is None:
+                    ends.append(solution.q)
+                why = why or fault or ""
+            if len(ends) >= MAX_CHOICES:
+                break
+        return sorted(ends, key=lambda q: float(np.abs(q - self.q).max()))[:MAX_CHOICES], why
 
     def route(self, goal: Array, free: Callable[[Array], bool], over_s: float | None = None) -> Spline | None:
         """A free joint path to joint positions; None where none is found."""
-        columns = list(self.chain.joints)
-        low, high = self.chain.bounds
-        # samples stay near the middle of what unlimited joints can do
-        planner = Planner(free, columns, np.maximum(low, -np.pi), np.minimum(high, np.pi), self.rng)
-        found = planner.path(self.q, goal)
+        found = self._planner(free).path(self.q, goal)
         if found is None:
             return None
         if found.nodes:
             self.note(f"path around obstacles: {found.nodes} branches, {found.checks} checks")
-        return timed(found.corners, self.limits, self.model.lower, self.model.upper, over_s, self.pace)
+        return self._timed(found.corners, free, over_s)
+
+    def _planner(self, free: Callable[[Array], bool]) -> Planner:
+        low, high = self.chain.bounds
+        # samples stay near the middle of what unlimited joints can do
+        low, high = np.maximum(low, -np.pi), np.minimum(high, np.pi)
+        return Planner(free, list(self.chain.joints), low, high, self.rng, self._sweep)
+
+    def _sweep(self, a: Array, b: Array) -> float:
+        """At most how far the tool moves straight in joint space, by the Jacobians of three points of the way [m]."""
+        way = np.abs(b - a)[list(self.chain.joints)]
+        jacobians = [self.chain.pose_and_jacobian(q)[1][:3] for q in (a, (a + b) / 2, b)]
+        return max(float(np.linalg.norm(j, axis=0) @ way) for j in jacobians)
+
+    def _timed(self, corners: Array, free: Callable[[Array], bool], over_s: float | None) -> Spline:
+        """Corners of a free path with their timing, rounded as far as that keeps it free."""
+        for rounding in (2, 1, 0):
+            spline = timed(corners, self.limits, self.model.lower, self.model.upper, over_s, self.pace, rounding)
+            if len(corners) == 2 or rounding == 0 or all(free(q) for q in spline.knots[1:-1]):
+                break
+        return spline
 
     def freely(self, ignored: frozenset[int] = frozenset()) -> Callable[[Array], bool]:
         """A test of joint positions: nothing is nearer than ``CLEARANCE_M``, or than it is now where that is less."""
-        now = {(min(c.a, c.b), max(c.a, c.b)): c.depth_m for c in self._clashes(self.q, CLEARANCE_M)}
+        now = self._near_now()
 
         def free(q: Array) -> bool:
-            for c in self._clashes(q, CLEARANCE_M):
-                if c.a in ignored or c.b in ignored:
-                    continue
-                if c.depth_m > now.get((min(c.a, c.b), max(c.a, c.b)), -np.inf) + 1e-3:
-                    return False
-            return True
+            return all(
+                c.a in ignored or c.b in ignored or c.depth_m <= now.get(_pair(c), -np.inf) + NO_NEARER_M
+                for c in self._clashes(q, CLEARANCE_M)
+            )
 
         return free
+
+    def _near_now(self) -> dict[tuple[int, int], float]:
+        """What is near as the robot stands, such as a base's ground, and how deep."""
+        return {_pair(c): c.depth_m for c in self._clashes(self.q, CLEARANCE_M)}
 
     def _clashes(self, q: Array, clearance_m: float) -> list[Clash]:
         """As ``Situation.clashes``, with fingers that hold something where it lets them be."""
@@ -256,9 +335,11 @@ class Arm:
         return [c for c in found if c.a not in self.contents and c.b not in self.contents]
 
     def hit(self, q: Array, ignored: frozenset[int] = frozenset()) -> str | None:
-        """What would be touched, in words."""
-        for c in self._clashes(q, CLEARANCE_M / 2):
-            if c.a not in ignored and c.b not in ignored:
+        """What would be touched, in words; what is as near now as it would be then does not count."""
+        found = [c for c in self._clashes(q, CLEARANCE_M / 2) if c.a not in ignored and c.b not in ignored]
+        now = self._near_now() if found else {}
+        for c in found:
+            if c.depth_m > now.get(_pair(c), -np.inf) + NO_NEARER_M:
                 parts = self.situation.assets.parts
                 return f"{parts[c.a].part.name!r} would touch {parts[c.b].part.name!r}"
         return None
@@ -297,3 +378,7 @@ class Arm:
         out = goal.copy()
         out[:3, 3] += self.target_noise
         return out
+
+
+def _pair(clash: Clash) -> tuple[int, int]:
+    return min(clash.a, clash.b), max(clash.a, clash.b)

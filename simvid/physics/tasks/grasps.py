@@ -24,6 +24,8 @@ SLACK_M = 0.004
 """The gripper opens at least so much wider than what it grasps."""
 TOP_COS, SIDE_COS = float(np.cos(np.radians(25))), float(np.sin(np.radians(25)))
 EDGE_M = 1e-6
+HAND_M = 0.1
+"""Two hands want this much room on a body."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +127,8 @@ def _hits(origins: Array, rays: Array, triangles: Array, *, last: bool) -> tuple
 
 
 def candidates(
-    pairs: Pairs, pose: Array, *, widest_m: float, approach: str, near_z: float | None
-) -> list[Grasp]:  # fmt: skip
+    pairs: Pairs, pose: Array, *, widest_m: float, approach: str, near_z: float | None, away: Array | None = None
+) -> list[Grasp]:
     """Grasps of a body where it stands, best first.
 
     Cheap are those near the body's middle (or the wanted height), from above, and with fingers level.
@@ -137,6 +139,7 @@ def candidates(
         widest_m: what the gripper opens to.
         approach: top, side or any.
         near_z: world height to prefer [m]; None is the middle of the pairs.
+        away: where another hand is, to keep ``HAND_M`` away from [m], [3].
     """
     fits = pairs.widths <= widest_m - SLACK_M
     middles = pairs.middles[fits] @ pose[:3, :3].T + pose[:3, 3]
@@ -154,7 +157,8 @@ def candidates(
             if (approach == "top" and down < TOP_COS) or (approach == "side" and abs(down) > SIDE_COS) or down < -0.3:
                 continue
             steep = abs(down) if approach == "side" else 1 - down
-            cost = float(np.linalg.norm(middle - center)) / size + 0.8 * steep + 0.3 * abs(float(line[2]))
+            crowd = 0.0 if away is None else max(0.0, 1 - float(np.linalg.norm(middle - away)) / HAND_M)
+            cost = 2 * crowd + float(np.linalg.norm(middle - center)) / size + 0.8 * steep + 0.3 * abs(float(line[2]))
             found.append(Grasp(middle, line, way, float(width), cost))
     return sorted(found, key=lambda g: g.cost)
 

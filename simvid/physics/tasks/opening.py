@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.physics.tasks.arm import SETTLE_S, Arm, Motions
-from simvid.physics.tasks.holding import Chosen, Wanted, let_go, take
+from simvid.physics.tasks.choosing import Chosen, Wanted
+from simvid.physics.tasks.holding import let_go, take
 from simvid.physics.tasks.places import index_of
 from simvid.physics.tasks.reaching import along
 from simvid.rotations import pose_matrix
@@ -24,10 +25,11 @@ def open_body(arm: Arm, action: Open) -> Motions:
     joint = _joint(arm, part, action)
     shares = np.linspace(0, 1, POSES + 1)[1:]
 
-    def leads(option: Chosen) -> bool:
-        """Whether the hand can follow the handle all the way."""
+    def leads(option: Chosen) -> float | None:
+        """How long the hand takes to follow the handle all the way; None where it cannot."""
         poses = [_opened(joint, action, share) @ option.goal for share in shares]
-        return along(arm.chain, poses, option.q_goal, orient=arm.orient)[1] is None
+        knots, missed = along(arm.chain, poses, option.q_goal, orient=arm.orient)
+        return arm.takes_s(knots) if missed is None else None
 
     yield from take(arm, handle, Wanted(approach="side", lift=False, fit=leads))
     yield arm.hold(SETTLE_S)

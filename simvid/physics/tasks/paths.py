@@ -13,9 +13,11 @@ from simvid.physics.segments import Spline
 Array = NDArray[np.float64]
 STEP_RAD = 0.05
 """Largest change of a joint [rad or m] between two configurations that are checked."""
+STEP_M = 0.015
+"""Longest way of the tool between them: with the clearance of paths, nothing is thin enough to be skipped."""
 REACH_RAD = 0.6
 """Longest branch of a tree."""
-MAX_NODES, MAX_CHECKS = 400, 8000
+MAX_NODES, MAX_CHECKS = 400, 16000
 """Branches that are tried, and configurations that are looked at, before giving up."""
 SHORTCUTS = 60
 PACE, LOADED_PACE = 2.0, 1.2
@@ -46,6 +48,8 @@ class Planner:
         columns: joints that may move.
         low, high: their limits, finite.
         rng: for the samples.
+        sweep: at most how far the tool moves from one configuration straight to another one [m]; None: by
+            ``STEP_RAD`` alone.
     """
 
     free: Callable[[Array], bool]
@@ -53,6 +57,7 @@ class Planner:
     low: Array
     high: Array
     rng: np.random.Generator
+    sweep: Callable[[Array, Array], float] | None = None
     checks: int = field(default=0, init=False)
 
     def path(self, start: Array, goal: Array) -> Found | None:
@@ -62,7 +67,7 @@ class Planner:
         far as it gets towards the other.
         """
         self.checks = 0
-        if self._edge(start, goal):
+        if self.straight(start, goal):
             return Found(np.stack([start, goal]), self.checks, 0)
         trees = [_Tree(start), _Tree(goal)]
         for node in range(1, MAX_NODES + 1):
@@ -79,9 +84,11 @@ class Planner:
             trees.reverse()
         return None
 
-    def _edge(self, a: Array, b: Array) -> bool:
+    def straight(self, a: Array, b: Array) -> bool:
         """Whether the straight way between two configurations is free; its middle is looked at first."""
         count = max(1, int(np.ceil(float(np.abs(b - a).max()) / STEP_RAD)))
+        if self.sweep is not None:
+            count = max(count, int(np.ceil(self.sweep(a, b) / STEP_M)))
         order = sorted(range(1, count + 1), key=lambda k: abs(k - count / 2))
         for k in order:
             self.checks += 1
@@ -94,7 +101,7 @@ class Planner:
         way = sample - tree.nodes[near]
         length = float(np.linalg.norm(way))
         q = tree.nodes[near] + way * min(1.0, REACH_RAD / max(length, 1e-12))
-        return tree.add(q, near) if self._edge(tree.nodes[near], q) else None
+        return tree.add(q, near) if self.straight(tree.nodes[near], q) else None
 
     def _connect(self, tree: _Tree, q: Array) -> int | None:
         for _ in range(40):
@@ -110,7 +117,7 @@ class Planner:
         kept = [corners[0]]
         k = 0
         while k < len(corners) - 1:
-            far = next(j for j in range(len(corners) - 1, k, -1) if j == k + 1 or self._edge(corners[k], corners[j]))
+            far = next(j for j in range(len(corners) - 1, k, -1) if j == k + 1 or self.straight(corners[k], corners[j]))
             kept.append(corners[far])
             k = far
         way = np.stack(kept)
@@ -118,7 +125,7 @@ class Planner:
             k = int(self.rng.integers(1, len(way) - 1))
             a, b = self.rng.uniform(0, 1, 2)
             before, after = way[k] + (way[k - 1] - way[k]) * a, way[k] + (way[k + 1] - way[k]) * b
-            if self._edge(before, after):
+            if self.straight(before, after):
                 way = np.concatenate([way[:k], before[None], after[None], way[k + 1 :]])
                 if len(way) > 12:
                     break
@@ -154,8 +161,9 @@ class _Tree:
 
 
 def timed(
-    corners: Array, limits: Array, lower: Array, upper: Array, over_s: float | None = None, pace: float = PACE
-) -> Spline:
+    corners: Array, limits: Array, lower: Array, upper: Array, over_s: float | None = None, pace: float = PACE,
+    rounding: int = 2,
+) -> Spline:  # fmt: skip
     """A path through corners with minimum-jerk timing, as quick as a pace and the joints' speed limits allow.
 
     Corners are rounded: the path is sampled evenly by length, and averaged over neighbours.
@@ -164,8 +172,9 @@ def timed(
         corners: [K, J].
         limits: of speed [rad/s or m/s], [J].
         lower, upper: of position, [J].
-        over_s: takes this long instead, if given.
+        over_s: takes this long instead, if given and if the joints can.
         pace: fastest speed of any joint [rad/s or m/s].
+        rounding: how often neighbours are averaged; 0 keeps sharp corners.
     """
     lengths = np.abs(np.diff(corners, axis=0)).max(axis=1, initial=0.0)
     at = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -173,10 +182,9 @@ def timed(
     even = np.linspace(0.0, at[-1], count + 1)
     knots = np.stack([np.interp(even, at, corners[:, j]) for j in range(corners.shape[1])], axis=1)
     if len(corners) > 2:
-        for _ in range(2):
+        for _ in range(rounding):
             knots[1:-1] = 0.25 * knots[:-2] + 0.5 * knots[1:-1] + 0.25 * knots[2:]
-    spline = Spline(over_s or 1.0, np.linspace(0, 1, count + 1), knots, lower, upper)
-    fastest = float((spline.peak_speeds / np.minimum(limits, pace)).max(initial=0.0))
-    if over_s is not None:
-        return spline
-    return Spline(max(0.15, fastest), spline.fractions, knots, lower, upper)
+    spline = Spline(1.0, np.linspace(0, 1, count + 1), knots, lower, upper)
+    allowed = limits if over_s is not None else np.minimum(limits, pace)
+    fastest = float((spline.peak_speeds / allowed).max(initial=0.0))
+    return Spline(max(over_s or 0.15, fastest), spline.fractions, knots, lower, upper)

@@ -64,7 +64,9 @@ def _one_push(arm: Arm, action: Push, part: int, way: Array, distance: float) ->
     touch = arm.tool_at(start, DOWN, across)
     hover = touch.copy()
     hover[2, 3] = max(high, start[2]) + HOVER_M
-    yield arm.travel([hover], below=".body")
+    pushed = touch.copy()
+    pushed[:3, 3] += way * (distance + BEHIND_M)
+    yield arm.travel([hover], below=".body", onward=lambda _, q: arm.blocked(q, [touch, pushed]))
     yield arm.hold(SETTLE_S)
     yield arm.line(arm.aimed(touch), below=".body")
     yield arm.hold(SETTLE_S)
@@ -123,7 +125,8 @@ def wipe(arm: Arm, action: Wipe) -> Motions:
         yield arm.grip(0.0, 0.3)
     hover = pose.copy()
     hover[:3, 3] = corners[0] + [0.0, 0.0, low + HOVER_M]
-    yield arm.travel([hover], below=".center")
+    strokes = [_moved(hover, corner - corners[0] - [0.0, 0.0, HOVER_M]) for corner in corners]
+    yield arm.travel([hover], below=".center", onward=lambda _, q: arm.blocked(q, strokes))
     yield arm.hold(SETTLE_S)
     down = hover.copy()
     down[:3, 3] = corners[0] + [0.0, 0.0, low - action.press_m]
@@ -137,6 +140,12 @@ def wipe(arm: Arm, action: Wipe) -> Motions:
     up = arm.told()
     up[2, 3] += HOVER_M
     yield arm.line(up)
+
+
+def _moved(pose: Array, by: Array) -> Array:
+    out = pose.copy()
+    out[:3, 3] += by
+    return out
 
 
 def _lowest(arm: Arm) -> float:

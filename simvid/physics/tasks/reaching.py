@@ -61,6 +61,11 @@ def out_of_reach(chain: ToolChain, goal: Array, q: Array, *, orient: bool) -> st
     """Why a pose cannot be reached, with the nearest that can."""
     best = nearest(chain, goal, q, orient=orient)
     free = nearest(chain, goal, q, orient=False) if orient else best
+    if best.reached:
+        return (
+            f"{point_text(goal[:3, 3])} can be reached, but not from this posture without a jump of the joints; "
+            "go there over another point"
+        )
     if free.reached:
         turn = np.degrees(best.rotation_error_rad)
         return (

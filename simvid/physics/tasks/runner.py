@@ -14,7 +14,7 @@ from simvid.physics.segments import Segment
 from simvid.physics.tasks.arm import Arm, Motions
 from simvid.physics.tasks.handing import Meetings, handover
 from simvid.physics.tasks.holding import grasp, lift, place
-from simvid.physics.tasks.moving import move_base, reach, wait_until
+from simvid.physics.tasks.moving import move_base, reach, wait_until, without_base
 from simvid.physics.tasks.noise import joint_noise, rng_of
 from simvid.physics.tasks.opening import open_body
 from simvid.physics.tasks.pouring import pour
@@ -86,6 +86,7 @@ class Runner:
             chain, _ = find_tool(model, robot, gripper)
             start = np.clip(model.home, model.lower, model.upper)
             arm = Arm(k, model, robot, chain, gripper, situation, rng_of(scene.seed, f"{robot.name} script"), start)
+            arm.chain = without_base(arm)
             noise = joint_noise(scene, robot, len(start), gripper, len(targets[k].times_s) - 1)
             script = _Script(arm, targets[k], noise, iter(()))
             script.motions = self._all(script)

@@ -19,6 +19,8 @@ PHASES = 32
 DUTY = 0.55
 """Share of the cycle that a foot stands."""
 LEAST_FEET = 4
+LARGEST_SAG_RAD = 0.25
+"""A joint further than this from where it is told to be is pushed by something, not sagging."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,20 +63,27 @@ class Cycle:
 
 
 def gait(arm: Arm, action: Gait) -> Motions:
-    """Diagonal legs step together; a standing foot moves back as fast as the base shall go forward."""
+    """Diagonal legs step together; a standing foot moves back as fast as the base shall go forward.
+
+    Servos sag under the robot's weight. What they sag at the start, on all legs, tells what a leg must be told more
+    while it stands, when its share of the weight is 1 / ``DUTY`` of that; a leg in the air has no weight to carry.
+    """
     legs = feet(arm)
     base = np.linalg.inv(arm.model.base @ arm.model.links[0].pose) if arm.model.links else np.eye(4)
     table = np.tile(arm.q, (PHASES, 1))
     spots = [(leg.pose(arm.q))[:3, 3] for leg in legs]
     middle = np.mean(spots, axis=0)
     forward = np.linalg.inv(base)[:3, 0]
+    sag = arm.q - arm.situation.joints(arm.index)
+    sag = np.where(np.abs(sag) <= LARGEST_SAG_RAD, sag, 0.0)
     for leg, spot in zip(legs, spots, strict=True):
         out = spot - middle
         diagonal = (out @ forward > 0) == (np.cross(forward, out)[2] > 0)
         speed = action.speed_m_s * forward + np.radians(action.turn_deg_s) * np.cross([0.0, 0.0, 1.0], out)
         q = arm.q
         for k in range(PHASES):
-            offset = _foot((k / PHASES + (0.0 if diagonal else 0.5)) % 1.0, speed * action.period_s, action)
+            phase = (k / PHASES + (0.0 if diagonal else 0.5)) % 1.0
+            offset = _foot(phase, speed * action.period_s, action)
             found = solve(leg, pose_matrix(spot + offset), q, orient=False)
             if found.position_error_m > 0.01:
                 arm.refuse(
@@ -82,7 +91,9 @@ def gait(arm: Arm, action: Gait) -> Motions:
                     "missing; make speed_m_s, period_s or step_height_m smaller", ".speed_m_s",
                 )  # fmt: skip
             q = found.q
-            table[k, list(leg.joints)] = q[list(leg.joints)]
+            carried = sag / DUTY if phase < DUTY else np.zeros_like(sag)
+            table[k, list(leg.joints)] = (q + carried)[list(leg.joints)]
+    table = np.clip(table, arm.model.lower, arm.model.upper)
     yield Cycle(action.for_s, arm.q, table, action.period_s)
 
 
