@@ -3,7 +3,9 @@
 A seed draws what the scene randomizes, grasps and paths. A run counts where all of the scene's ``success`` predicates
 hold at the last frame; a run that ends with an error counts as a failure.
 
-python benchmarks/bench_tasks.py [--seeds N] [--only NAME ...] [--json FILE]
+python benchmarks/bench_tasks.py [--seeds N] [--first K] [--only NAME ...] [--json FILE]
+
+Seeds K to K + N - 1; a file that exists is added to, so that a long run can be cut into pieces.
 """
 
 from __future__ import annotations
@@ -46,14 +48,17 @@ def main() -> None:
     """Run all tasks seed by seed, so that an interrupted run has tried each equally often."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=None, help="names such as task_pick_place")
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     chosen = [p for p in tasks() if arguments.only is None or p.stem in arguments.only]
-    table: dict[str, dict[str, Any]] = {
-        p.stem: {"tried": 0, "succeeded": 0, "cpu_s": 0.0, "failures": {}} for p in chosen
-    }
-    for seed in range(arguments.seeds):
+    table: dict[str, dict[str, Any]] = {}
+    if arguments.json is not None and arguments.json.exists():
+        table = json.loads(arguments.json.read_text())
+    for path in chosen:
+        table.setdefault(path.stem, {"tried": 0, "succeeded": 0, "cpu_s": 0.0, "failures": {}})
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
         for path in chosen:
             good, missing, cpu_s = attempt(path, seed)
             row = table[path.stem]

@@ -177,12 +177,15 @@ def _reach(arm: Arm, option: Grasp, part: int, wanted: Wanted) -> Chosen | None:
             chosen = _way_in(arm, option, (before, goal), at_goal.q, part, lift=wanted.lift)
             if chosen is None:
                 continue
+            there_s = float(np.abs(chosen.q_before - arm.q).max()) / PACE
+            if best is not None and there_s + chosen.onward_s >= best[0]:
+                continue
             if wanted.fit is not None:
                 fit_s = wanted.fit(chosen)
                 if fit_s is None:
                     continue
                 chosen = replace(chosen, onward_s=chosen.onward_s + fit_s)
-            takes_s = chosen.onward_s + float(np.abs(chosen.q_before - arm.q).max()) / PACE
+            takes_s = chosen.onward_s + there_s
             if best is None or takes_s < best[0]:
                 best = takes_s, chosen
     return None if best is None else best[1]

@@ -132,7 +132,7 @@ def _turned(arm: Arm, turn: int, heading: float, yaw_deg: float) -> float:
     if not allowed:
         ends = sorted(float(np.degrees(heading + sign * (q - now))) for q in (low, high))
         arm.refuse(f"expected a heading in [{ends[0]:.6g}, {ends[1]:.6g}] deg, got {yaw_deg:g}", ".yaw_deg")
-    return min(allowed, key=lambda q: abs(q - now))
+    return float(min(allowed, key=lambda q: abs(q - now)))
 
 
 def _drive_s(arm: Arm, goal: Array, slides: list[int], over_s: float | None) -> float:
