@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,23 @@ from simvid.physics.features import ALL, check_features
 from simvid.physics.newton.engine import NewtonPhysics
 from simvid.scene import (
     Acceleration,
+    Action,
     Attachment,
     Attract,
     Ball,
     Body,
     Breaks,
+    Control,
     Conveyor,
     Force,
     Hinge,
     HingeMotor,
     Hold,
     Joint,
+    Joints,
     Material,
     Region,
+    Robot,
     SharedImpulse,
     Slider,
     SliderMotor,
@@ -324,3 +329,43 @@ def test_events_are_kept_on_disk(tmp_path: Any) -> None:
     assert made.ties
     trajectory_io.save(made, tmp_path / "t.npz")
     assert trajectory_io.load(tmp_path / "t.npz").ties == made.ties
+
+
+ARM = """<robot name="arm">
+  <link name="base"/>
+  <link name="rod"><inertial><origin xyz="0.25 0 0"/><mass value="2"/>
+    <inertia ixx="0.001" iyy="0.04" izz="0.04" ixy="0" ixz="0" iyz="0"/></inertial></link>
+  <joint name="shoulder" type="revolute"><parent link="base"/><child link="rod"/><origin xyz="0 0 0.5"/>
+    <axis xyz="0 0 1"/><limit lower="-2" upper="2" effort="50" velocity="3"/></joint>
+</robot>"""
+
+
+def test_a_link_carries_what_is_attached_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cube keeps its place in the link's frame while it swings, and flies on when it is let go."""
+    monkeypatch.chdir(tmp_path)
+    Path("arm.urdf").write_text(ARM)
+    swing = Action(joints=Joints(to={"shoulder": 0.7}, over_s=0.5))
+    arm = Robot(name="arm", model="arm.urdf", script=(swing,), control=Control(stiffness=500.0, damping=50.0))
+    cube = box("cube", mass_kg=0.2, pose=at(0.6, 0, 0.5))
+    tie = Attachment(name="grip", a="cube", b="arm/rod", end_s=0.3)
+    made = run([cube], [], [tie], robots=[arm], gravity=NONE, seconds=0.5)
+    k, rod = made.part_index("cube"), made.part_index("arm/rod")
+    assert made.poses[15, rod, 3] < 0.99  # it has swung
+    matrices = [np.linalg.inv(made.matrices(t)[rod]) @ made.matrices(t)[k] for t in range(26)]
+    assert np.abs(np.stack(matrices[:16]) - matrices[0]).max() < 1e-4
+    assert np.abs(matrices[25] - matrices[0]).max() > 0.01
+    assert [(e.kind, e.things) for e in made.ties] == [("release", ("cube", "arm/rod"))]
+
+
+def test_a_link_feels_a_blow_and_a_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without gains: w = J r / I about the shoulder, and then a r m / I more each second."""
+    monkeypatch.chdir(tmp_path)
+    Path("arm.urdf").write_text(ARM)
+    arm = Robot(name="arm", model="arm.urdf", control=Control(stiffness=1e-9, damping=0.0))
+    blow = Force(impulse=SharedImpulse(t_s=0.1, impulse_n_s=(0.0, 0.3, 0.0), bodies=("arm/rod",)))
+    made = run([], [blow], robots=[arm], gravity=NONE, seconds=0.2)
+    inertia = 0.04 + 2 * 0.25**2
+    assert made.robots[0].velocities[-1, 0] == pytest.approx(0.3 * 0.25 / inertia, rel=1e-3)
+    field = Acceleration(acceleration_m_s2=(0.0, 1.0, 0.0), bodies=("arm/rod",), end_s=0.1)
+    made = run([], [Force(acceleration=field)], robots=[arm], gravity=NONE, seconds=0.2)
+    assert made.robots[0].velocities[-1, 0] == pytest.approx(0.1 * 2 * 0.25 / inertia, rel=1e-3)

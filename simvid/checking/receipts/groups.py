@@ -120,7 +120,7 @@ def _drives(assets: SceneAssets) -> dict[int, str]:
     for k, p in enumerate(assets.parts):
         if p.part.name in belts:
             found[k] = f"conveyor {p.part.name}"
-        elif p.body is not None and p.body.joint is not None and getattr(p.body.joint.value, "motors", ()):
+        elif p.body is not None and p.body.joint is not None and getattr(p.body.joint.value, "motors", None):
             found[k] = f"motor of {p.part.name}"
         elif p.part.kind == "link":
             found[k] = f"robot {p.part.instance}"

@@ -191,17 +191,7 @@ class Solver:
 
     def set_belt(self, k: int, velocity_m_s: Sequence[float] | Floats, place: Place) -> None:
         """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""
-        rigid, origin = self._rigid, self._origin
-        for array, value in (
-            (rigid.belt, velocity_m_s),
-            (rigid.belt_low, np.maximum(place.low_m, -1e9) - origin),
-            (rigid.belt_high, np.minimum(place.high_m, 1e9) - origin),
-            (rigid.belt_middle, np.array(place.center_m) - origin),
-            (rigid.belt_reach, min(place.radius_m, 1e9)),
-        ):
-            rows = array.numpy()
-            rows[k] = value
-            array.assign(rows)
+        self._arrays.set_belt(self._rigid, self._origin, k, velocity_m_s, place)
 
     def obstacle(self, k: int) -> tuple[Floats, Floats, Floats]:
         """Pose (x, y, z, qw, qx, qy, qz), velocity and spin of obstacle k now, world."""

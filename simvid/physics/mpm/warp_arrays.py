@@ -9,6 +9,7 @@ import numpy as np
 import warp as wp  # noqa: TID253  part of the MPM solver, which is loaded only when it is asked for
 from numpy.typing import NDArray
 
+from simvid.physics.influences import Place
 from simvid.physics.mpm.colliders import KINDS, Obstacle
 from simvid.physics.mpm.domain import Domain
 from simvid.physics.mpm.fields import Field
@@ -131,6 +132,20 @@ def make_obstacles(obstacles: Sequence[Obstacle], origin: Array, device: str) ->
     s.belt_low, s.belt_high = (device_array(np.full((m, 3), e), wp.vec3, device) for e in (-1e9, 1e9))
     s.belt_reach = device_array(np.full(m, 1e9), wp.float32, device)
     return s
+
+
+def set_belt(rigid: Any, origin: Array, k: int, velocity_m_s: Any, place: Place) -> None:
+    """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""
+    for array, value in (
+        (rigid.belt, velocity_m_s),
+        (rigid.belt_low, np.maximum(place.low_m, -1e9) - origin),
+        (rigid.belt_high, np.minimum(place.high_m, 1e9) - origin),
+        (rigid.belt_middle, np.array(place.center_m) - origin),
+        (rigid.belt_reach, min(place.radius_m, 1e9)),
+    ):
+        rows = array.numpy()
+        rows[k] = value
+        array.assign(rows)
 
 
 def make_free(count: int, device: str) -> Any:

@@ -293,7 +293,8 @@ class Loop:
         self.table = ContactTable()
         self._fixed = np.stack([pose_vector(p.pose) for p in world.assets.parts])
         self._joints = [np.zeros((3, frames, len(r.model.joints))) for r in world.robots]
-        self._outside = Outside(world, soft)
+        particles = soft.forces if soft is not None else thin.forces if thin is not None else None
+        self._outside = Outside(world, particles)
         self._core = self.make_core()
         self.runner = None if looking is None else Runner(self.make_situation(), looking)
         self._recorder = ContactRecorder(world.geom_ids, scene.step_s)
@@ -319,18 +320,21 @@ class Loop:
         h = float(self.world.m.opt.timestep)
         core, recorder, drives = self._core, self._recorder, self.drives
         soft, outside = self._soft, self._outside
+        busy = not outside.idle
         for step in range(first, first + count):
             self._plan(step)
             drives.apply(step)
-            outside.begin(step)
+            if busy:
+                outside.begin(step)
             if soft is not None:
                 soft.step((step + 1) * h)
             if self._thin is not None:
                 self._thin.step((step + 1) * h)
-            outside.push(step)
-            outside.save()
+            if busy:
+                outside.push(step)
+                outside.save()
             core.step()
-            while outside.broke(step):
+            while busy and outside.broke(step):
                 core.step()
             if core.rows is not None:
                 recorder.add(core.contact, core.rows, core.forces, (step + 1) * h)

@@ -6,8 +6,8 @@ from simvid.errors import PhysicsError
 from simvid.physics.newton.belts import Belts
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.motors import Motors
+from simvid.physics.newton.particle_forces import ParticleForces
 from simvid.physics.newton.pushes import Pushes
-from simvid.physics.newton.soft import SoftBodies
 from simvid.physics.newton.tie_plans import ties_of
 from simvid.physics.newton.ties import Ties
 from simvid.physics.newton.world import World
@@ -18,13 +18,15 @@ class Outside:
     """Call ``begin`` before a step, ``push`` after deformable bodies have moved in it, ``save`` right before it and
     ``broke`` after it, until that says no."""
 
-    def __init__(self, world: World, soft: SoftBodies | None) -> None:
+    def __init__(self, world: World, particles: ParticleForces | None) -> None:
         self.belts = Belts(world)
-        self._world, self._soft = world, soft
+        self._world, self._particles = world, particles
         self._begun = -1
         self._ledger = Ledger(world)
-        self._ties, self._motors, self._pushes = Ties(world), Motors(world), Pushes(world, soft, self._ledger)
+        self._ties, self._motors, self._pushes = Ties(world), Motors(world), Pushes(world, particles, self._ledger)
         self._recorded = bool(world.assets.scene.forces or ties_of(world.assets) or world.assets.scene.attachments)
+        self.idle = not (self._recorded or self._motors.some)
+        """Nothing acts: the methods below need not be called."""
         self.drives = bool(world.assets.scene.forces) or self._motors.some or bool(world.assets.scene.attachments)
 
     def begin(self, step: int) -> None:
@@ -34,8 +36,8 @@ class Outside:
         self._begun = self.belts.step = step
         self._ledger.begin(step)
         held = self._ties.before(step)
-        if self._soft is not None:
-            for field, count in self._soft.forces.begin(step).items():
+        if self._particles is not None:
+            for field, count in self._particles.begin(step).items():
                 held[field] = held.get(field, 0) + count
         empty = [field for field, count in held.items() if not count]
         if empty:
@@ -49,11 +51,11 @@ class Outside:
 
     def push(self, step: int) -> None:
         """Forces of a step, added to those of the particles."""
-        if self._soft is not None:
-            self._soft.forces.write(self._ledger)
+        if self._particles is not None:
+            self._particles.write(self._ledger)
         if not self._pushes.some:
             return
-        if self._soft is None:
+        if self._particles is None:
             self._world.d.xfrc_applied[:] = 0.0
         self._pushes.apply(step)
 
@@ -76,5 +78,5 @@ class Outside:
 
     def events(self) -> tuple[TieEvent, ...]:
         """What was tied, released and broken, by time."""
-        soft = [] if self._soft is None else self._soft.forces.events
+        soft = [] if self._particles is None else self._particles.events
         return tuple(sorted([*self._ties.events, *soft], key=lambda e: e.time_s))

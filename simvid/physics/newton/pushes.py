@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simvid.errors import PhysicsError
 from simvid.physics.influences import AIR, Influence, Outline, Place, influences, targets
 from simvid.physics.newton.ledger import Ledger
-from simvid.physics.newton.soft import SoftBodies
+from simvid.physics.newton.particle_forces import ParticleForces
 from simvid.physics.newton.world import World
 from simvid.physics.watch import cross
 from simvid.scene import SharedImpulse
@@ -32,9 +32,9 @@ class _Push:
 class Pushes:
     """All fields, winds and impulses of a scene. ``apply`` adds the forces of a step to ``xfrc_applied``."""
 
-    def __init__(self, world: World, soft: SoftBodies | None, ledger: Ledger) -> None:
-        """Find who feels what; ``soft`` shares the impulses, ``ledger`` writes them down."""
-        self._world, self._soft, self._ledger = world, soft, ledger
+    def __init__(self, world: World, particles: ParticleForces | None, ledger: Ledger) -> None:
+        """Find who feels what; ``particles`` share the impulses, ``ledger`` writes them down."""
+        self._world, self._particles, self._ledger = world, particles, ledger
         self._part = {int(b): k for k, b in enumerate(world.bodies.tolist()) if b > 0}
         self._step_s = float(world.m.opt.timestep)
         self._pushes = [p for i in influences(world.assets) if len((p := self._push(i)).bodies)]
@@ -128,9 +128,9 @@ class Pushes:
         bodies = world.bodies[np.array(parts, np.intp)]
         bodies = bodies[place.holds(d.xipos[bodies])]
         mass = float(m.body_mass[bodies].sum())
-        particles = np.zeros(0, np.intp) if self._soft is None else self._soft.forces.chosen(blow.bodies, place)
-        if self._soft is not None and len(particles):
-            mass += float(self._soft.solver.particles.masses[particles].sum())
+        found = np.zeros(0, np.intp) if self._particles is None else self._particles.chosen(blow.bodies, place)
+        if self._particles is not None and len(found):
+            mass += self._particles.mass_kg(found)
         if mass <= 0:
             raise PhysicsError(
                 f"{world.assets.scene.where(field)}: nothing is in the region at t = {blow.t_s:g} s for the impulse to "
@@ -138,5 +138,5 @@ class Pushes:
             )
         change = np.array(blow.impulse_n_s) / mass
         self._give(bodies, m.body_mass[bodies][:, None] * change, self._velocity(bodies))
-        if self._soft is not None and len(particles):
-            self._soft.forces.kick(particles, change, self._ledger)
+        if self._particles is not None and len(found):
+            self._particles.kick(found, change, self._ledger)

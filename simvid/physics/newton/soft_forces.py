@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.errors import SceneError
-from simvid.physics.influences import Place, influences, targets, window
+from simvid.physics.influences import Place, influences
 from simvid.physics.mpm.outside import Outside
 from simvid.physics.mpm.solver import Solver
 from simvid.physics.newton.belts import belt_steps
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.obstacles import Hindrances, floats
+from simvid.physics.newton.particle_forces import Grip, bodies_meant, grips_of, rows_inside, told
 from simvid.physics.newton.world import World
 from simvid.physics.watch import cross
 from simvid.rotations import matrix_from_quat
@@ -25,23 +23,6 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 MOST_SHARE = 0.5
 """Of the mass that what they are tied to resists with may hang on it as particles; it feels them a step late."""
-
-
-@dataclass(eq=False)
-class _Grip:
-    """A hold or an attachment: which particles, on what, when (in steps)."""
-
-    name: str
-    field: str
-    soft: tuple[int, ...]
-    """Indices of the deformable bodies."""
-    place: Place
-    part: int
-    """What carries it; -1 is the world."""
-    start: int
-    end: int
-    is_hold: bool
-    on: bool = False
 
 
 class SoftForces:
@@ -60,38 +41,11 @@ class SoftForces:
         self._step_s = assets.scene.step_s
         self._influences = influences(assets)
         acts = np.array([[k in i.parts for k in soft] for i in self._influences], bool).reshape(-1, len(soft))
-        self._grips = [*self._holds(), *self._attachments()]
+        self._grips = grips_of(assets, soft)
         self.outside = Outside(self._influences, acts, len(self._grips))
         self._times = {g.start for g in self._grips} | {g.end for g in self._grips}
         self.events: list[TieEvent] = []
         self._felt = np.zeros((0, 6))
-
-    def _holds(self) -> list[_Grip]:
-        found = []
-        for n, force in enumerate(self._assets.scene.forces):
-            if force.hold is None:
-                continue
-            meant = set(targets(self._assets, force.hold.bodies))
-            soft = tuple(k for k, part in enumerate(self._soft) if part in meant)
-            field = f"forces[{n}].hold"
-            if soft:
-                place = Place.of(force.hold.region)
-                found.append(_Grip(field, field, soft, place, -1, *self._steps(force.hold), True))
-        return found
-
-    def _attachments(self) -> list[_Grip]:
-        names = [p.part.name for p in self._assets.parts]
-        found = []
-        for n, tie in enumerate(self._assets.scene.attachments):
-            if tie.region is not None:
-                soft = (self._soft.index(names.index(tie.a)),)
-                place, part = Place.of(tie.region), names.index(tie.b)
-                found.append(_Grip(tie.name, f"attachments[{n}]", soft, place, part, *self._steps(tie), False))
-        return found
-
-    def _steps(self, value: Any) -> tuple[int, int]:
-        start, end = window(value)
-        return round(start / self._step_s), round(min(end, 1e9) / self._step_s)
 
     def bind(self, solver: Solver, things: Hindrances) -> None:
         """Take the solver that the outside was given to, and its obstacles."""
@@ -105,18 +59,16 @@ class SoftForces:
                 self._belts.append((obstacle, belt, *belt_steps(belt, self._step_s)))
 
     def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
-        """Particles of the bodies meant that are in a place now."""
-        meant = set(targets(self._assets, names))
-        soft = tuple(k for k, part in enumerate(self._soft) if part in meant)
-        return self._inside(soft, place, self._solver.positions())
+        """As ``ParticleForces.chosen``."""
+        soft = bodies_meant(self._assets, self._soft, names)
+        return rows_inside(self._rows, soft, place, self._solver.positions())
 
-    def _inside(self, soft: tuple[int, ...], place: Place, places: Array) -> Ints:
-        rows = [np.arange(self._rows[k].start, self._rows[k].stop) for k in soft]
-        every = np.concatenate([np.zeros(0, np.intp), *rows])
-        return np.asarray(every[place.holds(places[every])], np.intp)
+    def mass_kg(self, which: Ints) -> float:
+        """As ``ParticleForces.mass_kg``."""
+        return float(self._solver.particles.masses[which].astype(np.float64).sum())
 
     def begin(self, step: int) -> dict[str, int]:
-        """Begin and end holds, attachments and conveyors with a step; the number of particles of each hold begun."""
+        """As ``ParticleForces.begin``."""
         for obstacle, belt, first, end in self._belts:
             if step in (first, end):
                 on = step == first
@@ -128,10 +80,10 @@ class SoftForces:
             if grip.on and step == grip.end:
                 grip.on = False
                 self.outside.let_go(g)
-                self._told("release", grip, step)
+                self.events.append(told(self._assets, grip, self._soft, "release", step * self._step_s))
             elif step == grip.start:
                 places = self._solver.positions()
-                which = self._inside(grip.soft, grip.place, places)
+                which = rows_inside(self._rows, grip.soft, grip.place, places)
                 if grip.is_hold:
                     held[grip.field] = len(which)
                 else:
@@ -139,15 +91,10 @@ class SoftForces:
                 grip.on = len(which) > 0
                 self.outside.take_hold(g, which, places, self._carrier(grip.part)[0], self._free(grip.part))
                 if step:
-                    self._told("tie", grip, step)
+                    self.events.append(told(self._assets, grip, self._soft, "tie", step * self._step_s))
         return held
 
-    def _told(self, kind: Any, grip: _Grip, step: int) -> None:
-        parts = [*(self._soft[k] for k in grip.soft), *([grip.part] if grip.part >= 0 else [])]
-        things = tuple(self._assets.parts[k].part.name for k in parts)
-        self.events.append(TieEvent(kind, grip.name, things, step * self._step_s))
-
-    def _check_weight(self, grip: _Grip, which: Ints) -> None:
+    def _check_weight(self, grip: Grip, which: Ints) -> None:
         scene, b = self._assets.scene, self._assets.parts[grip.part].part.name
         a = self._assets.parts[self._soft[grip.soft[0]]].part.name
         if not len(which):
@@ -201,7 +148,7 @@ class SoftForces:
                 self.outside.move(g, *self._carrier(grip.part))
 
     def kick(self, which: Ints, change_m_s: Array, ledger: Ledger) -> None:
-        """Give particles another velocity at once."""
+        """As ``ParticleForces.kick``."""
         masses = self._solver.particles.masses.astype(np.float64)
         before = self._solver.velocities().astype(np.float64)
         self._solver.kick(which, change_m_s)
@@ -211,7 +158,7 @@ class SoftForces:
             ledger.push(self._soft[k], push, float(masses[own] @ ((before[own] + change_m_s / 2) @ change_m_s)))
 
     def write(self, ledger: Ledger) -> None:
-        """Write down what the influences and the grips did in the step."""
+        """As ``ParticleForces.write``."""
         if self._influences:
             for k, row in enumerate(self.outside.given()):
                 ledger.push(self._soft[k], row[:3], float(row[3]))

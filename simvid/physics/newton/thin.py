@@ -19,6 +19,7 @@ from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
+from simvid.physics.newton.thin_forces import ThinForces
 from simvid.physics.newton.world import World
 from simvid.physics.soft_materials import THIN, thin_body
 from simvid.physics.thin.bodies import Thin, joined
@@ -70,6 +71,8 @@ class ThinBodies:
         spacing = min([FINEST_M, *(p.body.spacing_m for p in self._pieces)])
         self._things: Hindrances = obstacles_of(world, spacing)
         self.solver = Solver(joined(made), obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2)
+        parts, rows = tuple(p.part for p in self._pieces), tuple(p.rows for p in self._pieces)
+        self.forces = ThinForces(assets, world, self.solver, self._things, parts, rows)
         self._pairs = Pairs(self._things.parts, np.array([p.part for p in self._pieces]))
         self._x = np.zeros((scene.frame_count, len(self.solver), 3), np.float32)
 
@@ -99,8 +102,10 @@ class ThinBodies:
             mujoco.mj_comPos(m, d)
             mujoco.mj_comVel(m, d)
             self.solver.set_obstacles(things.moving, *things.state(m, d))
+        self.forces.before(round(time_s / self._step_s) - 1)
         self.solver.advance(self._step_s)
         found = self.solver.touches()
+        self.forces.after(found)
         self._pairs.add(found, time_s)
         d.xfrc_applied[:] = 0.0
         for o, impulse, moment in zip(found.obstacle, found.impulse_n_s, found.moment_n_m_s, strict=True):

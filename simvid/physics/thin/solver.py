@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import PhysicsError
+from simvid.physics.influences import Place
 from simvid.physics.mpm.colliders import MOST_PIECES, Obstacle
 from simvid.physics.mpm.touches import Touches
 from simvid.physics.thin.bodies import Thin
@@ -152,6 +153,10 @@ class Solver:
             all_values = array.numpy()
             all_values[which] = values
             array.assign(all_values)
+
+    def set_belt(self, k: int, velocity_m_s: Sequence[float] | Floats, place: Place) -> None:
+        """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""
+        self._to.set_belt(self._bodies, self._origin, k, velocity_m_s, place)
 
     def obstacle(self, k: int) -> tuple[Floats, Floats, Floats]:
         """Pose [4, 4], velocity and spin of obstacle k now, world."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warp as wp  # noqa: TID253  part of the solver of thin bodies, which is loaded only when it is asked for
 
-from simvid.physics.mpm.warp_colliders import Obstacles, Pieces, distance
+from simvid.physics.mpm.warp_colliders import Obstacles, Pieces, belt_speed, distance
 from simvid.physics.mpm.warp_contact import reckon
 from simvid.physics.thin.warp_structs import FREE, WORLD, Crowd, Rigid, Vertices
 
@@ -235,7 +235,7 @@ def beside(
     n = wp.vec3d(d.normal)
     gap = wp.float64(d.depth) - vertices.radius[i]
     r = local - wp.transform_get_translation(pose)
-    relative = v - wall_speed(obstacles, o, r)
+    relative = v - wall_speed(obstacles, o, r) - wp.vec3d(belt_speed(obstacles, o, local, d.normal))
     closing = wp.dot(relative, n)
     wanted = -gap / step
     if gap < ZERO:

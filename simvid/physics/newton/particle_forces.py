@@ -1,0 +1,101 @@
+"""What the two solvers of deformable bodies offer to forces, holds, attachments and conveyors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.physics.influences import Place, targets, window
+from simvid.physics.newton.ledger import Ledger
+from simvid.trajectory import TieEvent
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+class ParticleForces(Protocol):
+    """Particles that feel what acts from outside."""
+
+    events: list[TieEvent]
+
+    def begin(self, step: int) -> dict[str, int]:
+        """Begin and end holds, attachments and conveyors with a step; the number of particles of each hold begun."""
+        ...
+
+    def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
+        """Particles of the bodies meant that are in a place now."""
+        ...
+
+    def mass_kg(self, which: Ints) -> float:
+        """Of some particles together."""
+        ...
+
+    def kick(self, which: Ints, change_m_s: Array, ledger: Ledger) -> None:
+        """Give particles another velocity at once."""
+        ...
+
+    def write(self, ledger: Ledger) -> None:
+        """Write down what acted on them in the step."""
+        ...
+
+
+@dataclass(eq=False)
+class Grip:
+    """A hold or an attachment of particles: which, on what, when (in steps)."""
+
+    name: str
+    field: str
+    soft: tuple[int, ...]
+    """Indices of the deformable bodies."""
+    place: Place
+    part: int
+    """What carries it; -1 is the world."""
+    start: int
+    end: int
+    is_hold: bool
+    on: bool = False
+
+
+def grips_of(assets: SceneAssets, soft: Sequence[int]) -> list[Grip]:
+    """Holds and attachments of deformable bodies; ``soft`` has their parts."""
+    found = []
+    names = [p.part.name for p in assets.parts]
+
+    def steps(value: Any) -> tuple[int, int]:
+        start, end = window(value)
+        return round(start / assets.scene.step_s), round(min(end, 1e9) / assets.scene.step_s)
+
+    for n, force in enumerate(assets.scene.forces):
+        if force.hold is not None and (own := bodies_meant(assets, soft, force.hold.bodies)):
+            field = f"forces[{n}].hold"
+            found.append(Grip(field, field, own, Place.of(force.hold.region), -1, *steps(force.hold), True))
+    for n, tie in enumerate(assets.scene.attachments):
+        if tie.region is not None:
+            place, part = Place.of(tie.region), names.index(tie.b)
+            field, own = f"attachments[{n}]", (list(soft).index(names.index(tie.a)),)
+            found.append(Grip(tie.name, field, own, place, part, *steps(tie), False))
+    return found
+
+
+def bodies_meant(assets: SceneAssets, soft: Sequence[int], names: tuple[str, ...]) -> tuple[int, ...]:
+    """Indices of the deformable bodies that a force's ``bodies`` mean."""
+    meant = set(targets(assets, names))
+    return tuple(k for k, part in enumerate(soft) if part in meant)
+
+
+def rows_inside(rows: Sequence[slice], soft: tuple[int, ...], place: Place, places: Array) -> Ints:
+    """Particles of some bodies that are in a place; ``places`` are those of all, [N, 3]."""
+    own = [np.arange(rows[k].start, rows[k].stop) for k in soft]
+    every = np.concatenate([np.zeros(0, np.intp), *own])
+    return np.asarray(every[place.holds(places[every])], np.intp)
+
+
+def told(assets: SceneAssets, grip: Grip, soft: Sequence[int], kind: Any, time_s: float) -> TieEvent:
+    """The event of a grip that takes hold or lets go."""
+    parts = [*(soft[k] for k in grip.soft), *([grip.part] if grip.part >= 0 else [])]
+    return TieEvent(kind, grip.name, tuple(assets.parts[k].part.name for k in parts), time_s)
