@@ -65,7 +65,9 @@ def memory(count: int, folder: Path) -> dict[str, Any]:
         held = [ended.memory_mb for ended in pool.run(tasks)]
     tenth = max(1, count // 10)
     return {
-        "clips": count, "second_tenth_mb": statistics.median(held[tenth : 2 * tenth]),
+        "clips": count, "every_tenth_mb": [round(statistics.median(held[k : k + tenth]), 1)
+                                           for k in range(0, count - tenth + 1, tenth)],
+        "second_tenth_mb": statistics.median(held[tenth : 2 * tenth]),
         "last_tenth_mb": statistics.median(held[-tenth:]), "most_mb": max(held),
     }  # fmt: skip
 

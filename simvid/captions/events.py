@@ -1,6 +1,7 @@
 """Events of a trajectory: who touched, grasped, lifted, pushed over or dropped what, and when. Nothing is estimated.
 
-Instances are bodies and whole robots. Frames are whole; an interval names its first and last frame.
+Instances are bodies and whole robots. Frames are whole; an interval names its first and last frame. Further events are
+defined in ``handling`` and ``deformation``; ``all_events.events`` has all.
 
 | event | interval | definition |
 |---|---|---|
@@ -25,7 +26,12 @@ from numpy.typing import NDArray
 
 from simvid.trajectory import EVENTS, Trajectory, pose_matrices
 
-EventKind: TypeAlias = Literal["contact", "move", "fall", "grasp", "lift", "topple", "break"]
+EventKind: TypeAlias = Literal[
+    "contact", "move", "fall", "grasp", "lift", "topple", "break",
+    "release", "push", "slide", "tip", "open",
+    "deform", "flow",
+]  # fmt: skip
+"""Those of this file; of ``handling``; of ``deformation``."""
 Pair: TypeAlias = tuple[str, str]
 MOVE_M_S, MOVE_M = 0.02, 0.01
 FALL_M_S, FALL_M = 0.05, 0.02
@@ -64,28 +70,6 @@ class Event:
                 "end_s": round(self.end_s, 6), "first_frame": self.first, "last_frame": self.last,
                 "from_the_start": not self.begins,
                 "measured": {k: round(v, 6) for k, v in self.measured.items()}}  # fmt: skip
-
-
-def events(
-    trajectory: Trajectory, round_things: Collection[str] = (), jointed: Collection[str] = ()
-) -> tuple[Event, ...]:
-    """All events, by time.
-
-    Args:
-        trajectory: what moved where.
-        round_things: instances that cannot topple, such as balls.
-        jointed: instances that hang on a joint that holds: they neither fall nor topple.
-    """
-    found = [
-        *contacts(trajectory),
-        *moves(trajectory),
-        *falls(trajectory, jointed),
-        *(held := grasps(trajectory)),
-        *lifts(trajectory, held),
-        *topples(trajectory, {*round_things, *jointed}),
-        *breaks(trajectory),
-    ]
-    return tuple(sorted(found, key=lambda e: (e.start_s, e.first, e.kind, e.things)))
 
 
 def intervals(frames: Iterable[int]) -> list[tuple[int, int]]:
@@ -150,22 +134,22 @@ def moves(trajectory: Trajectory) -> list[Event]:
             far = float(np.linalg.norm(way - way[0], axis=-1).max())
             if last - first + 1 >= LEAST_FRAMES and far >= MOVE_M:
                 measured = {"distance_m": far, "speed_m_s": float(speed[first : last + 1].max())}
-                found.append(_event(trajectory, "move", (trajectory.parts[k].instance,), first, last, measured))
+                found.append(event(trajectory, "move", (trajectory.parts[k].instance,), first, last, measured))
     return found
 
 
 def falls(trajectory: Trajectory, jointed: Collection[str] = ()) -> list[Event]:
     """Every free fall, with its depth [m]."""
-    found, touched = [], _touched(trajectory)
+    found, near = [], touched(trajectory)
     torn = {e.things[0]: e.first for e in breaks(trajectory)}
     for k in bodies(trajectory):
         name = trajectory.parts[k].instance
         sinking = np.flatnonzero(trajectory.twists[:, k, 2] < -FALL_M_S)
-        free = [int(t) for t in sinking if not touched[name].get(int(t)) and t >= torn.get(name, 0)]
+        free = [int(t) for t in sinking if not near[name].get(int(t)) and t >= torn.get(name, 0)]
         for first, last in intervals(free):
             drop = float(trajectory.poses[first, k, 2] - trajectory.poses[last, k, 2])
             if last - first + 1 >= LEAST_FRAMES and drop >= FALL_M and name not in jointed:
-                found.append(_event(trajectory, "fall", (name,), first, last, {"drop_m": drop}))
+                found.append(event(trajectory, "fall", (name,), first, last, {"drop_m": drop}))
     return found
 
 
@@ -182,7 +166,7 @@ def grasps(trajectory: Trajectory) -> list[Event]:
         held = [t for t, rows in frames.items() if _between_links(trajectory, rows, body)]
         for first, last in intervals(held):
             if last - first + 1 >= LEAST_FRAMES:
-                found.append(_event(trajectory, "grasp", (robot, body), first, last, {}))
+                found.append(event(trajectory, "grasp", (robot, body), first, last, {}))
     return found
 
 
@@ -203,17 +187,17 @@ def _between_links(trajectory: Trajectory, rows: list[int], body: str) -> bool:
 
 def lifts(trajectory: Trajectory, held: Iterable[Event]) -> list[Event]:
     """Every time that a grasped body is in the air, with how far it rises [m]."""
-    found, touched = [], _touched(trajectory)
+    found, near = [], touched(trajectory)
     robots = {p.instance for p in trajectory.parts if p.kind == "link"}
     index = {trajectory.parts[k].instance: k for k in bodies(trajectory)}
     for grasp in held:
         body = grasp.things[1]
-        air = [t for t in range(grasp.first, grasp.last + 1) if touched[body].get(t, set()) <= robots]
+        air = [t for t in range(grasp.first, grasp.last + 1) if near[body].get(t, set()) <= robots]
         for first, last in intervals(air):
             heights = trajectory.poses[first : last + 1, index[body], 2]
             rise = float(heights.max() - heights[0])
             if rise >= LIFT_M:
-                found.append(_event(trajectory, "lift", grasp.things, first, last, {"rise_m": rise}))
+                found.append(event(trajectory, "lift", grasp.things, first, last, {"rise_m": rise}))
     return found
 
 
@@ -228,7 +212,7 @@ def topples(trajectory: Trajectory, round_things: Collection[str]) -> list[Event
         if len(over) and name not in round_things:
             t = int(over[0])
             tilt = float(np.arccos(np.clip(cosines.min(), -1, 1)))
-            found.append(_event(trajectory, "topple", (name,), t, t, {"tilt_rad": tilt}))
+            found.append(event(trajectory, "topple", (name,), t, t, {"tilt_rad": tilt}))
     return found
 
 
@@ -245,7 +229,7 @@ def breaks(trajectory: Trajectory) -> list[Event]:
     return found
 
 
-def _touched(trajectory: Trajectory) -> dict[str, dict[int, set[str]]]:
+def touched(trajectory: Trajectory) -> dict[str, dict[int, set[str]]]:
     """Instance -> frame -> what it touches."""
     found: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for (a, b), frames in touching(trajectory).items():
@@ -255,8 +239,9 @@ def _touched(trajectory: Trajectory) -> dict[str, dict[int, set[str]]]:
     return found
 
 
-def _event(
+def event(
     trajectory: Trajectory, kind: EventKind, things: tuple[str, ...], first: int, last: int, measured: dict[str, float]
 ) -> Event:
+    """An event of whole frames."""
     fps = trajectory.fps
     return Event(kind, things, first, last, first / fps, last / fps, first > 0, measured)

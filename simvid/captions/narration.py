@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from simvid.captions.events import Event, events
+from simvid.captions.all_events import events
+from simvid.captions.events import Event
 from simvid.captions.relations import CameraMotion, Relation, camera_motion, relations
 from simvid.captions.things import ORDINALS, Thing, things
 from simvid.clip import Clip
@@ -23,6 +24,13 @@ SAID = {
     "topple": ("{a} topples over", "{a} tips over", "{a} falls over"),
     "break": ("{a} breaks off {b}", "{a} tears off {b}", "the joint between {a} and {b} breaks"),
     "break_alone": ("{a} breaks off", "{a} tears loose", "the joint of {a} breaks"),
+    "release": ("{a} lets go of {b}", "{a} releases {b}", "{a} puts {b} down"),
+    "push": ("{a} pushes {b}", "{a} shoves {b}", "{a} moves {b} along"),
+    "slide": ("{a} slides {b} over {c}", "{a} draws {b} across {c}", "{a} wipes {c} with {b}"),
+    "tip": ("{a} tips {b}", "{a} tilts {b}", "{a} turns {b} over"),
+    "open": ("{a} opens {b}", "{a} moves {b} on its joint", "{a} pulls {b} open"),
+    "deform": ("{a} is bent out of shape", "{a} deforms", "{a} loses its shape"),
+    "flow": ("{a} flows", "{a} is in flow", "{a} runs"),
     "move": ("{a} moves", "{a} is under way", "{a} changes its place"),
 }
 OPENINGS = ("There are {list}.", "The scene shows {list}.", "One sees {list}.", "In view: {list}.")
@@ -30,8 +38,13 @@ CAMERA = ("The camera {words}.", "Meanwhile the camera {words}.", "The camera of
 TIMES = ("at {t:.2f} s", "after {t:.2f} seconds")
 RELATION = {"left_of": "to the left of", "right_of": "to the right of", "in_front_of": "in front of",
             "behind": "behind", "on": "on"}  # fmt: skip
+MASS = frozenset({"sand", "water", "snow", "honey", "dough", "clay", "mud", "oil", "milk", "jelly", "foam", "gravel"})
+"""Nouns of what is not counted: one sees sand, not a sand."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-WEIGHT = {"break": 6, "lift": 5, "grasp": 4, "topple": 3, "fall": 2, "contact": 1, "move": 0}
+WEIGHT = {
+    "open": 9, "break": 8.5, "tip": 8, "slide": 7.5, "lift": 7, "grasp": 5, "push": 4, "topple": 3.5, "flow": 3,
+    "deform": 2.5, "fall": 2, "contact": 1, "release": 0.5, "move": 0,
+}  # fmt: skip
 MOST_RELATIONS, MOST_LISTED, MOST_EVENTS = 3, 8, 24
 
 
@@ -94,7 +107,7 @@ def short(told: Story, rng: np.random.Generator) -> str:
     if not worth:
         worth = [e for e in told.events if e.kind == "move"]
     if not worth:
-        return _sentence(_opening(told, rng))
+        return _opening(told, rng)
     free = {t.name for t in told.things if t.movable}
     chosen = max(worth, key=lambda e: (WEIGHT[e.kind], set(e.things) <= free, -e.start_s))
     return _sentence(said(chosen, told.things, rng))
@@ -129,9 +142,8 @@ def said(event: Event, named: Sequence[Thing], rng: np.random.Generator) -> str:
     measured = event.measured
     if event.kind == "contact" and measured.get("second_speed_m_s", 0) > measured.get("first_speed_m_s", 0):
         words.reverse()  # who comes is named first
-    a, b = words[0], words[-1]
     kind = "break_alone" if event.kind == "break" and len(words) == 1 else event.kind
-    return str(rng.choice(SAID[kind])).format(a=a, b=b)
+    return str(rng.choice(SAID[kind])).format(a=words[0], b=words[min(1, len(words) - 1)], c=words[-1])
 
 
 def _phrases(named: Sequence[Thing]) -> dict[str, str]:
@@ -156,6 +168,8 @@ def _kind(thing: Thing) -> str:
 
 
 def _some(kind: str, count: int) -> str:
+    if count == 1 and kind.rsplit(maxsplit=1)[-1] in MASS:
+        return kind
     if count == 1:
         return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     number = NUMBERS[count] if count < len(NUMBERS) else str(count)

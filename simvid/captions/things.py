@@ -114,7 +114,8 @@ def things(clip: Clip) -> tuple[Thing, ...]:
 def _plain(noun: str, color: str | None, material: str | None) -> str:
     """Colour, material, noun; a material that has its own colour says that too."""
     color = None if material in COLORED else color
-    return " ".join(word for word in (color, material, noun) if word and (word == noun or word not in noun))
+    words = [word for word in (color, material) if word and word not in noun]
+    return " ".join([*words, noun])
 
 
 def _noun(category: str, *, robot: bool = False) -> str:
@@ -138,10 +139,10 @@ def _looks(scene: Scene, body: Body) -> tuple[str | None, str | None]:
     own = body.shape.kind in ("mesh", "splat", "compound")
     given = None if look is None else look.base_color
     color = (None if own else "grey") if given is None else color_name(given)
-    return color, _material(body, look)
+    return color, _material(body, look, deforms=material.deformable is not None)
 
 
-def _material(body: Body, look: Look | None) -> str | None:
+def _material(body: Body, look: Look | None, *, deforms: bool) -> str | None:
     if body.look is None and isinstance(body.material, str) and body.material in LIBRARY:
         return body.material.replace("_", " ")
     if look is None:
@@ -150,4 +151,4 @@ def _material(body: Body, look: Look | None) -> str | None:
         return TEXTURES[look.texture]
     if look.metallic > 0.5:
         return "metal"
-    return "glass" if look.transmission > 0.5 else None
+    return "glass" if look.transmission > 0.5 and not deforms else None

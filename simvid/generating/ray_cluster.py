@@ -15,7 +15,7 @@ from typing import Any
 
 from simvid.errors import JobError, MissingExtraError
 from simvid.generating.pool import BEAT_S, Ended, PoolSettings, Task, same_code
-from simvid.generating.worker import Make, Plain, maker_of, memory_mb
+from simvid.generating.worker import Make, Plain, hand_back, maker_of, memory_mb
 
 NO_CORES_S = 60.0
 """How long a cluster may have no core at all before a run gives up [s]."""
@@ -30,6 +30,7 @@ def do(kind: str, shared: Plain, key: str, task: Plain) -> Plain:
         _makers[key] = maker_of(kind, shared)
     started, cpu = time.monotonic(), time.process_time()
     outcome = _makers[key](task)
+    hand_back()
     return {"outcome": outcome, "memory_mb": memory_mb(), "wall_s": time.monotonic() - started,
             "cpu_s": time.process_time() - cpu}  # fmt: skip
 

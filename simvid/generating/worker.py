@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
@@ -25,6 +26,7 @@ KINDS = {
     "refine": "simvid.generating.replay_task",
     "check": "simvid.generating.check_task",
     "pair": "simvid.generating.pair_job",
+    "sleep": "simvid.testing.sleeping",
 }
 """Kind of task -> module with ``maker(kind, shared)``, which returns what makes one task of it."""
 ENCODING = "simvid.generating.encode_task"
@@ -70,6 +72,12 @@ def memory_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
+def hand_back() -> None:
+    """Give memory that was freed back to the system: what threads freed here and there would stay with the process."""
+    with suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def die_with(parent: int) -> None:
     """End this process when the one that started it ends, even by kill -9."""
     if sys.platform == "linux":
@@ -100,6 +108,7 @@ def main() -> int:
     for line in orders:
         started, cpu = time.monotonic(), time.process_time()
         outcome = make(json.loads(line))
+        hand_back()
         spent = {"wall_s": time.monotonic() - started, "cpu_s": time.process_time() - cpu}
         answers.write(json.dumps({"outcome": outcome, "memory_mb": memory_mb(), **spent}) + "\n")
     return 0

@@ -17,8 +17,8 @@ import pytest
 
 import simvid
 from simvid.camera_path import CameraPath
+from simvid.captions.all_events import events
 from simvid.captions.endpoint import KEY, Endpoint, EndpointError, checked, rewritten
-from simvid.captions.events import events
 from simvid.captions.narration import captions, story
 from simvid.captions.questions import causes, collisions, counterfactual, questions, without
 from simvid.captions.relations import Relation, camera_motion
