@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.captions.events import LEAST_FRAMES, Event, event, intervals
+from simvid.captions.events import LEAST_FRAMES, Event, EventKind, event, intervals
 from simvid.trajectory import ParticleMotion, Trajectory, pose_matrices
 
 DEFORM = 0.10
@@ -26,14 +26,14 @@ def deformation(trajectory: Trajectory) -> list[Event]:
     """All of them."""
     found = []
     for body in trajectory.particles:
-        if body.form == "loose":
-            amounts, least, kind, name = flowing(body, trajectory.fps), FLOW_SHARE, "flow", "share"
+        kind: EventKind = "flow" if body.form == "loose" else "deform"
+        if kind == "flow":
+            amounts, least, name = flowing(body, trajectory.fps), FLOW_SHARE, "share"
         else:
-            amounts, least, kind, name = out_of_shape(body, trajectory), DEFORM, "deform", "of_its_radius"
+            amounts, least, name = out_of_shape(body, trajectory), DEFORM, "of_its_radius"
         for first, last in intervals(np.flatnonzero(amounts > least).tolist()):
             if last - first + 1 >= LEAST_FRAMES:
                 most = float(amounts[first : last + 1].max())
-                assert kind in ("flow", "deform")
                 found.append(event(trajectory, kind, (body.name,), first, last, {name: most}))
     return found
 
