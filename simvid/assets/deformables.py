@@ -22,6 +22,7 @@ from simvid.assets.bodies import (
     primitive_dimensions,
     transform_gaussians,
 )
+from simvid.assets.capture_splitting import split
 from simvid.assets.mass import mesh_volume_inertia, primitive_volume_inertia
 from simvid.assets.occupancy import occupancy_mesh
 from simvid.assets.particles import USUAL, Particles, box_sheet, filled, line, mesh_sheet, shell
@@ -42,6 +43,8 @@ FORMS: dict[DeformableKind, ParticleForm] = {
 }  # fmt: skip
 CLOSE = 3.0
 """Most radii of a rope between its particles where the scene does not say: nothing passes between them."""
+LONGEST = 0.5
+"""Standard deviation of a capture's Gaussians, at most, in spacings of the particles."""
 CAPTURE_CELLS = (24, 96)
 """Cells along the longest edge of a capture, at least and at most, that tell its inside."""
 
@@ -135,10 +138,15 @@ def _made(body: Body, material: Material, base: Path) -> tuple[Particles, tuple[
         made = shell(made, clear_centers(whole.visuals[0].capture).astype(np.float64))
         whole = replace(whole, volume_m3=0.0)
     volume = whole.volume_m3 if whole.volume_m3 > 0 else made.volume_m3
-    visuals = tuple(
-        v if v.mesh is None else replace(v, mesh=with_short_edges(v.mesh, made.spacing_m)) for v in whole.visuals
-    )
-    return made, visuals, volume, made.spacing_m / 2
+    return made, tuple(_fine(v, made.spacing_m) for v in whole.visuals), volume, made.spacing_m / 2
+
+
+def _fine(visual: Visual, spacing_m: float) -> Visual:
+    """A visual fine enough to bend as particles of a spacing do."""
+    if visual.mesh is not None:
+        return replace(visual, mesh=with_short_edges(visual.mesh, spacing_m))
+    assert visual.capture is not None
+    return replace(visual, capture=split(visual.capture, LONGEST * spacing_m))
 
 
 def _solid(shape: Shape, material: Material, pose: Array, body: Body, base: Path) -> _Solid:

@@ -19,7 +19,9 @@ def contacts_touch(subject: Subject) -> CheckRecord:
 
     A row of frame i stands for the time since frame i - 1. So its point may lie off the mask of a body at frame i by
     2 px and by as much as the body moved in the picture meanwhile. A mask is that of the part's surface drawn alone
-    (amodal), or for captures the visible pixels. The ground does not count as a thing: its mask is everywhere.
+    (amodal), or for captures the visible pixels. What deforms touches with many particles, and its contact is their
+    middle: it may lie between two feet, so anywhere within the convex hull of the mask. The ground does not count as a
+    thing: its mask is everywhere.
     Contacts are looked at in up to 8 frames that have some; those outside the picture, or of bodies of which no pixel
     is seen, are left out.
     """
@@ -63,7 +65,9 @@ def _off(subject: Subject, frame: int, row: int, ids: Array, masks: dict[int, Ma
         if k not in masks:
             known = subject.artist.meshes.has_surface()[k] and not subject.artist.meshes.captured[k]
             masks[k] = subject.artist.mask(frame, [k]) if known else np.asarray(ids == k)
-        off = max(0.0, _distance(masks[k], uv) - _moved(subject, frame, point, k))
+        soft = any(body.part == k - 1 for body in subject.trajectory.particles)
+        away = hull_distance(masks[k], uv) if soft else _distance(masks[k], uv)
+        off = max(0.0, away - _moved(subject, frame, point, k))
         best = off if best is None else min(best, off)
     return best
 
@@ -85,3 +89,20 @@ def _distance(mask: Mask, uv: Array) -> float:
     du = np.maximum(np.abs(u + 0.5 - uv[0]) - 0.5, 0)
     dv = np.maximum(np.abs(v + 0.5 - uv[1]) - 0.5, 0)
     return float(np.sqrt((du * du + dv * dv).min()))
+
+
+def hull_distance(mask: Mask, uv: Array) -> float:
+    """From a place to the convex hull of a mask's pixels [px]; 0 inside it, infinite for an empty mask."""
+    from scipy.spatial import ConvexHull
+
+    v, u = np.nonzero(mask)
+    if not len(u):
+        return float("inf")
+    corners = np.concatenate([np.stack([u + a, v + b], axis=1) for a in (0, 1) for b in (0, 1)])
+    hull = corners[ConvexHull(corners).vertices].astype(np.float64)
+    ahead = np.roll(hull, -1, axis=0) - hull
+    side = ahead[:, 0] * (uv[1] - hull[:, 1]) - ahead[:, 1] * (uv[0] - hull[:, 0])
+    if (side >= 0).all():  # its corners go counter-clockwise
+        return 0.0
+    share = np.clip(((uv - hull) * ahead).sum(axis=1) / (ahead * ahead).sum(axis=1), 0, 1)
+    return float(np.linalg.norm(uv - hull - share[:, None] * ahead, axis=1).min())
