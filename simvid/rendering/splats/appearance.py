@@ -31,6 +31,7 @@ from simvid.rendering.splats.detail import (
     welded,
 )
 from simvid.rendering.splats.hidden import visible_from_outside
+from simvid.rendering.splats.seams import buried, carried_on
 from simvid.scene import Look
 from simvid.trajectory import Trajectory
 
@@ -97,6 +98,8 @@ def appearance_of(
     bending = {motion.part for motion in trajectory.particles}
     for k in range(len(assets.parts)):
         of_part = [_piece(plan, covering) for plan in plans if plan.part == k]
+        if k not in bending and assets.parts[k].part.kind == "body":  # robots' links are round, and of many meshes
+            of_part = _without_seams(of_part)
         # what bends may show at any time what was hidden at rest
         if k not in bending and not any(plan.sheer for plan in plans if plan.part == k):
             of_part = _without_hidden(of_part, toward_cameras(trajectory.poses[:, k], views), workers)
@@ -231,6 +234,37 @@ def _piece(plan: _Plan, covering: Covering) -> _Piece:
     assert plan.mesh is not None
     cover: Cover = covering.cover(plan.mesh, plan.wanted_m)
     return _Piece(_owned(cover.gaussians, owner), cover.points, plan)
+
+
+def _without_seams(pieces: list[_Piece]) -> list[_Piece]:
+    """The pieces of one part, joined where their meshes touch; see ``seams``."""
+    meshed = [p for p in pieces if p.plan.mesh is not None and len(p.gaussians)]
+    if len(meshed) < 2:
+        return pieces
+    closed = {id(p): p.plan.mesh for p in meshed if p.plan.mesh is not None and is_closed([p.plan.mesh])}
+    made, normals = {}, {}
+    for p in meshed:
+        others = [mesh for key, mesh in closed.items() if key != id(p)]
+        n, r = _surface_of(p)
+        kept = ~buried(p.points.astype(np.float64), n, r, others)
+        made[id(p)], normals[id(p)] = _Piece(taken(p.gaussians, kept), p.points[kept], p.plan), n[kept]
+    done = {}
+    for key, p in made.items():
+        rest = [(q.points.astype(np.float64), normals[other]) for other, q in made.items() if other != key]
+        around = np.concatenate([a for a, _ in rest]), np.concatenate([b for _, b in rest])
+        n, r = _surface_of(p)
+        g = p.gaussians
+        on, back = carried_on(g.means.astype(np.float64), p.points.astype(np.float64), n, r, around)
+        moved = replace(g, means=np.where(on[:, None], g.means + back, g.means).astype(np.float32))
+        done[key] = _Piece(moved, p.points, p.plan)
+    return [done.get(id(p), p) for p in pieces]
+
+
+def _surface_of(piece: _Piece) -> tuple[Array, Array]:
+    """Unit normals [N, 3] and radii of the discs [N] of a mesh's Gaussians."""
+    baked = np.zeros(len(piece.gaussians), np.bool_)
+    normals = _normals(piece.gaussians, baked).astype(np.float64)
+    return normals, _radii(piece.gaussians, baked).astype(np.float64)
 
 
 def _without_hidden(pieces: list[_Piece], directions: Array, workers: Workers) -> list[_Piece]:
