@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.frames import Frame
 from simvid.mesh import Mesh
 from simvid.rendering.base import RenderSettings
