@@ -155,3 +155,19 @@ def test_what_cannot_be_is_told_with_its_line(tmp_path: Path) -> None:
     coarse = cord((0, 0, 1)).replace("material: cord", "material: {rope: {particle_spacing_m: 0.04}}")
     with pytest.raises(SceneError, match=r"'cord': particle_spacing_m: 0.04 m is too coarse .* at most 0.02"):
         simulate(tmp_path, coarse)
+
+
+def test_a_ball_swings_on_a_rope(tmp_path: Path) -> None:
+    """Tied to the rope, which the world holds: it goes down on a circle, no faster than it fell."""
+    ties = """\
+attachments:
+  - {name: knot, a: cord, b: ball, region: {box: {low_m: [0.19, -1, 0], high_m: [1, 1, 2]}}}
+forces:
+  - {hold: {region: {box: {low_m: [-1, -1, 0], high_m: [-0.19, 1, 2]}}}}
+"""
+    made = simulate(tmp_path, cord((0, 0, 1)) + ball((0.25, 0, 1), radius=0.04) + ties, seconds=0.6)
+    hung = made.part_index("ball")
+    far = np.linalg.norm(made.poses[:, hung, :3] - [-0.2, 0, 1], axis=1)
+    assert far.max() < 0.4 + 0.06
+    assert made.poses[:, hung, 2].min() < 0.62, "it swings down on the rope"
+    assert np.linalg.norm(made.twists[:, hung, :3], axis=1).max() < np.sqrt(2 * 9.81 * 0.47)

@@ -50,8 +50,13 @@ class Hindrances:
         return poses, velocity, spin
 
 
-def obstacles_of(world: World, spacing_m: float) -> Hindrances:
-    """All parts with colliders; ``spacing_m`` is twice that of the volumes that stand for meshes.
+def obstacles_of(world: World, spacing_m: float, *, apart: bool = False) -> Hindrances:
+    """All parts with colliders.
+
+    Args:
+        world: at t = 0.
+        spacing_m: twice that of the volumes that stand for meshes.
+        apart: keep primitives as they are beside meshes, such as the pads of a finger; else they become one volume.
 
     Raises:
         SceneError: too many pieces.
@@ -71,7 +76,7 @@ def obstacles_of(world: World, spacing_m: float) -> Hindrances:
             shift = np.asarray(m.body_ipos[body], np.float64)
             pose = np.eye(4)
             pose[:3, :3], pose[:3, 3] = d.xmat[body].reshape(3, 3), d.xipos[body]
-        pieces = _pieces(colliders, shift, spacing_m)
+        pieces = _pieces(colliders, shift, spacing_m, apart)
         made.append(_obstacle(m, body, pieces, pose, part, free))
         parts.append(k)
         bodies.append(body)
@@ -99,14 +104,17 @@ def _obstacle(m: Any, body: int, pieces: tuple[Piece, ...], pose: Array, part: P
     return Obstacle(pieces, pose, mass_kg=float(m.body_mass[body]), inertia_kg_m2=inertia)
 
 
-def _pieces(colliders: tuple[Collider, ...], shift: Array, spacing: float) -> tuple[Piece, ...]:
-    """Primitives as they are while they are few; else one volume of them all."""
-    simple = all(c.kind in {"plane", "box", "sphere", "capsule", "cylinder"} for c in colliders)
-    if simple and len(colliders) <= MOST_PRIMITIVES:
-        return tuple(Piece(c.kind, c.dimensions, _moved(c.pose, -shift), c.friction) for c in colliders)  # type: ignore[arg-type]
-    meshes = [_mesh(c) for c in colliders]
-    friction = max(c.friction for c in colliders)
-    return (Piece("volume", (), _moved(np.eye(4), -shift), friction, volume=mesh_volume(meshes, spacing / 2)),)
+def _pieces(colliders: tuple[Collider, ...], shift: Array, spacing: float, apart: bool) -> tuple[Piece, ...]:
+    """Primitives as they are while they are few; else one volume of them all, or of those that are none."""
+    simple = [c for c in colliders if c.kind in {"plane", "box", "sphere", "capsule", "cylinder"}]
+    if len(simple) > MOST_PRIMITIVES or (len(simple) < len(colliders) and not apart):
+        simple = []
+    rest = [c for c in colliders if not any(c is s for s in simple)]
+    pieces = [Piece(c.kind, c.dimensions, _moved(c.pose, -shift), c.friction) for c in simple]  # type: ignore[arg-type]
+    if rest:
+        volume = mesh_volume([_mesh(c) for c in rest], spacing / 2)
+        pieces.append(Piece("volume", (), _moved(np.eye(4), -shift), max(c.friction for c in rest), volume=volume))
+    return tuple(pieces)
 
 
 def _moved(pose: Array, by: Array) -> Array:

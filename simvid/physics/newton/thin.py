@@ -69,7 +69,7 @@ class ThinBodies:
                 made.append(_thin(assets, part, part.deformable))
                 self._pieces.append(_Piece(k, part.deformable, slice(first, first + len(made[-1]))))
         spacing = min([FINEST_M, *(p.body.spacing_m for p in self._pieces)])
-        self._things: Hindrances = obstacles_of(world, spacing)
+        self._things: Hindrances = obstacles_of(world, spacing, apart=True)
         self.solver = Solver(joined(made), obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2)
         parts, rows = tuple(p.part for p in self._pieces), tuple(p.rows for p in self._pieces)
         self.forces = ThinForces(assets, world, self.solver, self._things, parts, rows)

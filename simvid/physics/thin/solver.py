@@ -100,7 +100,7 @@ class Solver:
         self._pieces = warp_arrays.make_pieces(self.obstacles, device)
         self._bodies = warp_arrays.make_obstacles(self.obstacles, self._origin, device)
         m = max(len(self.obstacles), 1)
-        self._rigid = arrays.make_rigid(m, device)
+        self._rigid = arrays.make_rigid(m, int(thin.body.max()) + 1, device)
         self._sums = wp.zeros((m, int(thin.body.max()) + 1, int(SUMS)), dtype=wp.float32, device=device)
         self._dt = wp.zeros(1, dtype=wp.float64, device=device)
         self._measures = wp.zeros(2, dtype=wp.float64, device=device)
@@ -128,7 +128,10 @@ class Solver:
         self._vertices.v.assign(self.velocities() + change_m_s)
 
     def hold(self, which: NDArray[np.intp], obstacle: int | None = None) -> None:
-        """Hold vertices where they are, in the world or by an obstacle, which feels what they pull."""
+        """Hold vertices where they are, in the world or by an obstacle, which feels what they pull.
+
+        While it holds vertices of a body, it does not touch that body.
+        """
         held, anchor = self._vertices.held.numpy(), self._vertices.anchor.numpy()
         held[which] = -1 if obstacle is None else obstacle
         places = self.positions()[which]
@@ -136,14 +139,21 @@ class Solver:
             pose, _, _ = self.obstacle(obstacle)
             places = (places - pose[:3, 3]) @ pose[:3, :3]
         anchor[which] = places
-        self._vertices.held.assign(held)
         self._vertices.anchor.assign(anchor)
+        self._set_held(held)
+
+    def _set_held(self, held: NDArray[np.int32]) -> None:
+        self._vertices.held.assign(held)
+        tied = np.zeros(self._rigid.tied.shape, np.int32)
+        by = held >= 0
+        tied[held[by], self.thin.body[by]] = 1
+        self._rigid.tied.assign(tied)
 
     def let_go(self, which: NDArray[np.intp]) -> None:
         """No longer hold vertices."""
         held = self._vertices.held.numpy()
         held[which] = -2
-        self._vertices.held.assign(held)
+        self._set_held(held)
 
     def set_obstacles(self, which: NDArray[np.intp], poses: Floats, velocities: Floats, spins: Floats) -> None:
         """Place obstacles: indices [K], poses [K, 4, 4], velocities of origins and spins, world, [K, 3]."""
@@ -225,7 +235,7 @@ class Solver:
         if self.obstacles:
             wp.launch(
                 touch.look_around, len(self),
-                [v, self._pieces, self._bodies, wp.vec3d(*self._origin), reach, duration_s], device=device,
+                [v, self._pieces, self._bodies, self._rigid, wp.vec3d(*self._origin), reach, duration_s], device=device,
             )  # fmt: skip
         if self._grid is not None:
             radius = 1.2 * self._widest + 2 * float(self.thin.radius.max()) + 2 * reach

@@ -78,12 +78,13 @@ def make_edges(thin: Thin, device: str) -> tuple[Any, Any]:
     return device_array(edges, wp.vec2i, device), device_array(length, wp.float64, device)
 
 
-def make_rigid(count: int, device: str) -> Any:
+def make_rigid(count: int, bodies: int, device: str) -> Any:
     """``Rigid`` with nothing felt."""
     r = Rigid()
     r.push = wp.zeros(count, dtype=wp.vec3d, device=device)
     r.turn = wp.zeros(count, dtype=wp.vec3d, device=device)
     r.load = wp.zeros(count, dtype=wp.float64, device=device)
+    r.tied = wp.zeros((count, bodies), dtype=wp.int32, device=device)
     r.share = wp.full(count, 1.0, dtype=wp.float64, device=device)
     return r
 

@@ -84,5 +84,7 @@ class Rigid:
     """Its moment about the origin."""
     load: wp.array(dtype=wp.float64)
     """Mass of the vertices that touch it in this substep [kg]."""
+    tied: wp.array2d(dtype=wp.int32)
+    """Whether it holds vertices of a body, and so does not touch it, [M, bodies]."""
     share: wp.array(dtype=wp.float64)
     """How much of the relative speed one contact may take, 1 of what nothing moves."""

@@ -48,8 +48,9 @@ def survey_edges(
 
 @wp.kernel
 def look_around(
-    vertices: Vertices, pieces: Pieces, obstacles: Obstacles, origin: wp.vec3d, reach: wp.float32, step: wp.float32
-) -> None:
+    vertices: Vertices, pieces: Pieces, obstacles: Obstacles, rigid: Rigid, origin: wp.vec3d, reach: wp.float32,
+    step: wp.float32,
+) -> None:  # fmt: skip
     """Which pieces each vertex may touch within a step."""
     i = wp.tid()
     x = wp.vec3(vertices.x[i] - origin)
@@ -57,6 +58,8 @@ def look_around(
     near = wp.uint64(0)
     for k in range(pieces.kind.shape[0]):
         o = pieces.obstacle[k]
+        if rigid.tied[o, vertices.body[i]] != 0:
+            continue
         pose = obstacles.pose[o] * pieces.pose[k]
         arm = wp.length(pieces.center[k]) + wp.length(wp.transform_get_translation(pieces.pose[k]))
         far = r + step * (
@@ -259,7 +262,7 @@ def beside(
 @wp.func
 def hang(
     vertices: Vertices, obstacles: Obstacles, rigid: Rigid, sums: wp.array3d(dtype=wp.float32), origin: wp.vec3d,
-    v: wp.vec3d, i: wp.int32, step: wp.float64,
+    v: wp.vec3d, i: wp.int32, step: wp.float64, late: wp.vec3d,
 ):  # fmt: skip
     """Vertex i goes with the world or the obstacle that holds it, which feels it."""
     o = vertices.held[i]
@@ -278,7 +281,7 @@ def hang(
     felt(rigid, sums, o, vertices.body[i], -m * change, r, place, wp.vec3(0.0, 0.0, 1.0))
     wp.atomic_add(rigid.load, o, m)
     vertices.x[i] = vertices.x[i] + step * (v + change)
-    vertices.v[i] = v + change - back
+    vertices.v[i] = v + change - back + late
 
 
 @wp.kernel
@@ -300,7 +303,7 @@ def move(
     late = HALF * dt[0] * vertices.given[i]
     v = vertices.v[i] + vertices.dv[i] - late
     if vertices.held[i] != FREE:
-        hang(vertices, obstacles, rigid, sums, origin, v, i, dt[0])
+        hang(vertices, obstacles, rigid, sums, origin, v, i, dt[0], late)
         return
     near = vertices.near[i]
     if near != wp.uint64(0):

@@ -275,3 +275,18 @@ def test_layers_lie_on_each_other() -> None:
     assert 0.0025 < z.min() < z.max() < 0.006
     carried = -solver.touches().impulse_n_s[:, 2].sum() / 0.1
     assert carried == pytest.approx(G * solver.thin.masses.sum(), rel=0.05)
+
+
+def test_what_holds_a_cloth_feels_all_of_its_weight() -> None:
+    thin = cloth(0.1, 0.2)
+    pose = np.eye(4)
+    pose[:3, 3] = (0, 0.13, 0)
+    hand = Obstacle((Piece("sphere", (0.02,)),), pose)
+    solver = Solver(thin, obstacles=[hand], gravity_m_s2=(0, -G, 0))
+    solver.hold(np.flatnonzero(thin.rest[:, 1] > 0.0999), 0)
+    settle(solver, 0.6, 0.95)
+    solver.touches()
+    for _ in range(50):
+        solver.advance(0.002)
+    pulled = solver.touches().impulse_n_s[0] / 0.1
+    assert pulled == pytest.approx([0, -G * thin.masses.sum(), 0], abs=0.01 * G * thin.masses.sum())
