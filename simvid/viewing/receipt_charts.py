@@ -20,9 +20,10 @@ LISTED = 100
 
 def receipt_charts(receipt: ReceiptRecord, curves: Mapping[str, Sequence[Curve]], fps: float) -> str:
     """Charts of every law that has curves, as one SVG file's text."""
-    title = "physics: " + (f"{len(receipt.broken)} laws BROKEN" if receipt.broken else "no law is broken")
-    first = receipt.broken[0].line() if receipt.broken else f"trajectory {receipt.trajectory[:16]}"
-    return stacked(title, first[:180], [chart for _, chart in law_charts(receipt, curves, fps)])
+    broken = ", ".join(f"{law.name} {law.part}".strip() for law in receipt.broken)
+    title = f"physics BROKEN: {broken}" if broken else "physics: no law is broken"
+    first = receipt.broken[0].note if receipt.broken else f"trajectory {receipt.trajectory[:16]}"
+    return stacked(title[:90], first[:115], [chart for _, chart in law_charts(receipt, curves, fps)])
 
 
 def law_charts(

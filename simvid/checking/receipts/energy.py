@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from simvid.checking.receipts import limits
 from simvid.checking.receipts.elastic import elastic_energy
-from simvid.checking.receipts.evidence import Array, Curve, Evidence, Finding, Mask, nothing, rounded
+from simvid.checking.receipts.evidence import UNRECORDED, Array, Curve, Evidence, Finding, Mask, nothing, rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,8 @@ def energy(e: Evidence) -> tuple[Finding, dict[str, float]]:
     outside.
     """
     judged = judged_parts(e)
+    if e.mute and e.groups.drives:
+        return nothing("energy", f"{UNRECORDED}, so the work of drives is not known"), {}
     if not judged.any():
         return nothing("energy", "nothing moves by itself"), {}
     budget = budget_of(e, judged)

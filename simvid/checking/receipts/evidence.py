@@ -17,6 +17,9 @@ from simvid.trajectory import EVENTS, ParticleMotion, Trajectory, pose_matrices
 
 Array: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
+PARTICLES_UNRECORDED = frozenset({"genesis"})
+"""Engines whose contact table leaves out what particles do: what they push cannot be balanced."""
+UNRECORDED = "the engine records no contacts of particles"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,11 @@ class Evidence:
     def step_s(self) -> float:
         """Physics step [s]."""
         return self.trajectory.step_s or self.assets.scene.step_s
+
+    @property
+    def mute(self) -> bool:
+        """Whether there are contacts that no table holds."""
+        return bool(self.soft) and self.trajectory.engine in PARTICLES_UNRECORDED
 
     @cached_property
     def gravity(self) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.checking.receipts import limits
-from simvid.checking.receipts.evidence import Array, Curve, Evidence, Finding, Mask, nothing
+from simvid.checking.receipts.evidence import UNRECORDED, Array, Curve, Evidence, Finding, Mask, nothing
 from simvid.checking.receipts.groups import Group
 
 
@@ -17,6 +17,8 @@ def momentum(e: Evidence) -> Finding:
     The speed of deformable bodies is a difference of positions, as it was in the middle between two frames; of the
     contacts in the frames at both ends of a stretch half counts then, and as much again is allowed.
     """
+    if e.mute:
+        return nothing("momentum", UNRECORDED)
     groups = [g for g in e.groups.groups if not g.held]
     if not groups or e.count < 3:
         return nothing("momentum", "nothing moves freely" if not groups else "fewer than three frames")
@@ -107,6 +109,8 @@ def _why(e: Evidence, group: Group, end: int, residual: Array) -> str:
 
 def spin(e: Evidence) -> Finding:
     """Free rigid bodies: angular momentum about the centre stays, but for what contacts can do."""
+    if e.mute:
+        return nothing("spin", UNRECORDED)
     singles = [g.members[0] for g in e.groups.groups if not g.held and len(g.members) == 1]
     singles = [k for k in singles if k not in e.soft]
     if not singles or e.count < 2:

@@ -26,7 +26,7 @@ def jumps(e: Evidence) -> Finding:
         free = limits.JUMP_M + limits.JUMP_SHARE * speed * e.frame_s
         near = speed + partner[1:, k] + float(np.linalg.norm(e.gravity)) * e.frame_s
         bound = limits.TOUCHED_JUMP_M + limits.TOUCHED_SHARE * near * e.frame_s
-        loose = touched[1:, k] | (k in tied) | (e.parts[k].part.kind == "link") | (k in e.groups.drives)
+        loose = touched[1:, k] | e.mute | (k in tied) | (e.parts[k].part.kind == "link") | (k in e.groups.drives)
         allowed = np.where(loose, bound, free)
         share = off / allowed
         t = int(np.argmax(share))
