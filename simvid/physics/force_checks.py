@@ -8,7 +8,7 @@ import numpy as np
 
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.errors import SceneError
-from simvid.physics.influences import Place, movable, targets
+from simvid.physics.influences import AIR, Place, movable, solid_pieces, targets
 from simvid.scene import Region
 
 
@@ -41,10 +41,21 @@ def _forces(assets: SceneAssets) -> Iterator[tuple[str, str]]:
         if not value.bodies and not parts:
             yield field, "expected something that it can act on, got a scene without bodies that can move"
             continue
+        if force.kind in AIR and value.area_m2 is None:
+            yield from _without_outline(assets, field, parts)
         begins = force.impulse.t_s if force.impulse is not None else force.hold.start_s if force.hold is not None else 1
         if parts and begins == 0 and value.region is not None and not _some_inside(assets, parts, value.region):
             hint = "move or enlarge it"
             yield f"{field}.region", f"expected a region with a body in it at t = 0, got one with nothing in it: {hint}"
+
+
+def _without_outline(assets: SceneAssets, field: str, parts: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """Rigid parts on which a wind finds nothing to push."""
+    for k in parts:
+        part = assets.parts[k]
+        if part.deformable is None and not solid_pieces(assets, k):
+            got = f"got {part.part.name!r}, which touches nothing and so has no outline"
+            yield f"{field}.area_m2", f"expected an area for what the wind cannot measure, {got}; or name other bodies"
 
 
 def _named(assets: SceneAssets, field: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -172,6 +172,15 @@ def movable(assets: SceneAssets, part: int) -> bool:
     return p.part.kind == "link" or (p.part.kind == "body" and not p.part.fixed)
 
 
+def solid_pieces(assets: SceneAssets, part: int) -> Sequence[Collider]:
+    """What a rigid part touches with; of a robot's link what its model says."""
+    p = assets.parts[part]
+    for robot in assets.robots:
+        if p.part.name in robot.part_names:
+            return robot.links[robot.part_names.index(p.part.name)].colliders
+    return p.colliders
+
+
 class Outline:
     """The area that a rigid part shows to a wind: that of its colliders' convex hull.
 

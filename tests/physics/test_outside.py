@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics import laws
 from simvid.physics.features import ALL, check_features
@@ -299,6 +301,20 @@ def test_every_fault_is_told_at_once() -> None:
     ), strict=True):  # fmt: skip
         assert words.replace(" (x)", "").replace(" (y)", "") in line.replace(" (x)", "").replace(" (y)", "")
     assert "neither of the two can move" in lines[3]
+
+
+def test_a_wind_needs_something_to_push() -> None:
+    ghost = ball("ghost", mass_kg=1.0)
+    scene = small_scene([ghost], gravity=NONE).model_copy(update={"forces": (Force(wind=Wind()),)})
+    with pytest.raises(SceneError, match=r"forces\[0\].wind.area_m2: .* got 'ghost', which touches nothing"):
+        NewtonPhysics().simulate(_untouching(small_assets(scene)))
+    blown = Force(wind=Wind(velocity_m_s=(2.0, 0.0, 0.0), area_m2=0.5))
+    made = NewtonPhysics().simulate(_untouching(small_assets(scene.model_copy(update={"forces": (blown,)}))))
+    assert made.twists[-1, 0, 0] == pytest.approx(2 - 2 / (1 + 0.3 * 2 * 1.0), rel=1e-9)
+
+
+def _untouching(assets: SceneAssets) -> SceneAssets:
+    return replace(assets, parts=tuple(replace(p, colliders=()) for p in assets.parts))
 
 
 @pytest.mark.parametrize("force", [

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import PhysicsError
-from simvid.physics.influences import AIR, Influence, Outline, Place, influences, targets
+from simvid.physics.influences import AIR, Influence, Outline, Place, influences, solid_pieces, targets
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.particle_forces import ParticleForces
 from simvid.physics.newton.world import World
@@ -55,13 +55,7 @@ class Pushes:
         bodies = np.array([world.bodies[k] for k in parts], np.int32)
         outlines: tuple[Outline, ...] = ()
         if influence.kind in AIR and influence.area_m2 is None:
-            links = {n: link for r in world.assets.robots for n, link in zip(r.part_names, r.links, strict=True)}
-            solid = []
-            for k in parts:
-                part = world.assets.parts[k]
-                link = links.get(part.part.name)
-                solid.append(part.colliders if link is None else link.colliders)
-            outlines = tuple(Outline(c) for c in solid)
+            outlines = tuple(Outline(solid_pieces(world.assets, k)) for k in parts)
         return _Push(influence, bodies, outlines)
 
     def apply(self, step: int) -> None:
