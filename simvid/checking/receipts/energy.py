@@ -91,7 +91,7 @@ def budget_of(e: Evidence, judged: Mask) -> Budget:
     for k in np.flatnonzero(judged).tolist():
         motion, body = e.soft.get(k), e.parts[k].deformable
         if motion is not None and body is not None:
-            kinetic += _particle_energy(motion.positions.astype(np.float64), body.masses_kg, e.frame_s)
+            kinetic += _particle_energy(motion.positions.astype(np.float64), body.masses_kg, e.frame_s, _start(e, k))
             stored = elastic_energy(body, motion)
             elastic += 0.0 if stored is None else stored
         else:
@@ -114,15 +114,30 @@ def _rigid_energy(e: Evidence, k: int) -> Array:
     return np.asarray(turning + mass.mass_kg * (e.velocities[:, k] ** 2).sum(axis=1) / 2)
 
 
-def _particle_energy(positions: Array, masses: Array, frame_s: float) -> Array:
-    """Kinetic energy of particles at the frames: the mean of that before and after, by differences over a frame."""
+def _start(e: Evidence, k: int) -> float:
+    """Kinetic energy that a deformable body starts with, by the scene [J]."""
+    part = e.parts[k]
+    body, given = part.deformable, part.body
+    assert body is not None, "it is deformable"
+    if given is None:
+        return 0.0
+    arms = body.rest.astype(np.float64) @ part.pose[:3, :3].T
+    speed = np.array(given.velocity_m_s) + np.cross(np.array(given.angular_velocity_rad_s), arms)
+    return float(body.masses_kg @ (speed * speed).sum(axis=1) / 2)
+
+
+def _particle_energy(positions: Array, masses: Array, frame_s: float, start: float) -> Array:
+    """Kinetic energy of particles at the frames: the mean of that before and after, by differences over a frame.
+
+    At the first frame what the scene gives it, so that what is pressed out of a wall in the first steps is seen.
+    """
     if len(positions) < 2:
-        return np.zeros(len(positions))
+        return np.full(len(positions), start)
     between = np.empty(len(positions) - 1)
     for t in range(len(between)):
         v = (positions[t + 1] - positions[t]) / frame_s
         between[t] = masses @ (v * v).sum(axis=1) / 2
-    return np.concatenate([between[:1], (between[1:] + between[:-1]) / 2, between[-1:]])
+    return np.concatenate([[start], (between[1:] + between[:-1]) / 2, between[-1:]])
 
 
 def _work(e: Evidence, judged: Mask) -> dict[str, Array]:

@@ -70,11 +70,13 @@ LOOSE_RAD: Final = 0.02
 with this give."""
 
 VOLUME_SHARE: Final[dict[DeformableKind, float]] = {
-    "elastic": 0.2, "plastic": 0.2, "snow": 0.6, "granular": 0.35, "liquid": 0.35, "cloth": 0.2, "rope": 0.2,
+    "elastic": 0.1, "plastic": 0.1, "snow": 0.6, "granular": 0.35, "liquid": 0.35, "cloth": 0.2, "rope": 0.2,
 }  # fmt: skip
 """Largest change of a body's total volume (of a cloth's area, of a rope's length), of that at rest. Elastic and plastic
-bodies of this stiffness lose a few percent under their weight and more for a moment in an impact; snow packs for good;
-of loose bodies crowding is measured, which the shape of the heap blurs."""
+bodies may lose what their load over their bulk modulus is besides (``matter.squeeze``); snow packs for good; of loose
+bodies crowding is measured, which the shape of the heap blurs."""
+MOST_SQUEEZE: Final = 0.6
+"""No load excuses more."""
 INVERTED_SHARE: Final = 0.002
 """Particles that are turned inside out (det F <= 0), of a solid body: matter cannot be."""
 CFL: Final = 1.0

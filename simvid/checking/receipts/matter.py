@@ -30,7 +30,7 @@ def volume(e: Evidence) -> Finding:
         ratio, inverted = volumes(body, motion)
         curves[e.name(k)] = ratio
         change = np.nan_to_num(np.abs(ratio - 1))
-        limit = limits.VOLUME_SHARE[body.kind]
+        limit = min(limits.VOLUME_SHARE[body.kind] + squeeze(e, k, body), limits.MOST_SQUEEZE)
         share = max(float(change.max()) / limit, inverted / limits.INVERTED_SHARE)
         if share > worst[0]:
             worst = (share, k, float(change.max()), limit, int(np.argmax(change)), inverted)
@@ -62,6 +62,26 @@ def volumes(body: DeformableBody, motion: ParticleMotion) -> tuple[Array, float]
         ratio[t] = share @ volume_now
         inverted = max(inverted, float(share @ (volume_now <= 0)))
     return ratio, inverted
+
+
+def squeeze(e: Evidence, k: int, body: DeformableBody) -> float:
+    """Share of its volume that the load on an elastic or plastic body may take: pressure over bulk modulus.
+
+    The pressure is that of the largest contact force of a frame on a face of the body, or of an impact at its largest
+    speed, rho c v, and its weight, if that is more; c is the speed of pressure waves, sqrt((lambda + 2 mu) / rho).
+    """
+    model = body.material.elastic or body.material.plastic
+    if model is None:
+        return 0.0
+    young, nu = model.young_modulus_pa, model.poisson_ratio
+    bulk, wave = young / (3 * (1 - 2 * nu)), young * (1 - nu) / ((1 + nu) * (1 - 2 * nu))
+    room = float(body.volumes_m3.sum())
+    density, edge = float(body.masses_kg.sum()) / room, room ** (1 / 3)
+    speed = float(np.linalg.norm(e.velocities[:, k], axis=1).max())
+    _, pushed = e.impulses(np.arange(len(e.parts)) == k)
+    force = float(pushed.max()) / e.frame_s / edge**2
+    fall = np.sqrt(density * wave) * speed + density * float(np.linalg.norm(e.gravity)) * edge
+    return float(max(force, fall) / bulk)
 
 
 def _area(points: Array, triangles: np.ndarray) -> float:

@@ -90,6 +90,16 @@ def test_energy_that_a_body_stores_without_work_is_found(assets: SceneAssets) ->
     assert found.measured["gain_j"] > 1.0
 
 
+def test_energy_from_the_first_frame_on_is_found(assets: SceneAssets) -> None:
+    """The scene says that it rests, and it flies: as water does that begins inside a wall."""
+    made = moved(assets)
+    shift = np.zeros((made.frame_count, 1, 3))
+    shift[:, 0, 0] = 0.5 * np.arange(made.frame_count) / 50
+    found = law(assets, changed(made, "jelly", of(made, "jelly").positions + shift), "energy")
+    assert found.passed is False
+    assert found.measured["gain_j"] == pytest.approx(1000 * 0.12**3 * 0.5**2 / 2, rel=1e-3)
+
+
 @pytest.mark.parametrize("shrink", [-0.15, 0.15])
 def test_lost_and_gained_volume(assets: SceneAssets, shrink: float) -> None:
     found = law(assets, moved(assets, shrink), "volume")
