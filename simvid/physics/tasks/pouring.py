@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.physics.segments import Segment
+from simvid.physics.segments import PEAK_SLOPE, Segment
 from simvid.physics.tasks.arm import SETTLE_S, Arm, Motions
 from simvid.physics.tasks.places import place_of
 from simvid.physics.tasks.reaching import along, out_of_reach, postures
@@ -20,15 +21,19 @@ POSES = 24
 YAWS_DEG = (0, 30, -30, 60, -60, 90, -90, 120, -120)
 """How far the vessel may be turned about the vertical before it is tilted."""
 POSTURES = 3
+QUICK_S, MOST_WAYS = 4.0, 4
+"""A way this quick is taken at once, else the quickest of so many."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Way:
-    """A way to pour: the tool before the tilt [4, 4], its joint positions [J], and the poses of the tilt."""
+    """A way to pour: the tool before the tilt [4, 4], its joint positions [J], the poses of the tilt, and how long it
+    takes to get there straight and to tilt [s]."""
 
     upright: Array
     q: Array
     poses: list[Array]
+    takes_s: float
 
 
 def pour(arm: Arm, action: Pour) -> Motions:
@@ -50,31 +55,44 @@ def pour(arm: Arm, action: Pour) -> Motions:
 
 
 def _chosen(arm: Arm, action: Pour, lip_at: Array) -> tuple[_Way, Segment]:
-    """The first way that the arm can go without touching anything, and the path to it."""
+    """A quick way that the arm can go without touching anything, and the path to it."""
+    touched: list[str] = []
+    kept: list[_Way] = []
+    for way in chain(_ways(arm, action, lip_at, touched), [None]):
+        if way is not None:
+            kept.append(way)
+        while kept and (way is None or min(w.takes_s for w in kept) <= QUICK_S or len(kept) >= MOST_WAYS):
+            quickest = min(kept, key=lambda w: w.takes_s)
+            kept.remove(quickest)
+            route = arm.route(quickest.q, arm.freely())
+            if route is not None:
+                return quickest, route
+            touched.append("no free path there was found")
+    first = next(_uprights(arm, lip_at))[0]
+    why = f" without touching something ({touched[0]}); raise height_m" if touched else (
+        "; " + out_of_reach(arm.chain, first, arm.q, orient=arm.orient)
+    )  # fmt: skip
+    arm.refuse(f"the arm cannot tilt what it holds by {action.tilt_deg:g} deg there{why}", ".into")
+
+
+def _ways(arm: Arm, action: Pour, lip_at: Array, touched: list[str]) -> Iterator[_Way]:
+    """Ways to tilt that touch nothing; what others would touch goes to ``touched``."""
     assert arm.held is not None
     carried = frozenset({arm.held.part})
-    first: Array | None = None
-    touched = ""
     for upright, axis in _uprights(arm, lip_at):
-        first = upright if first is None else first
         poses = _tilted(upright, lip_at, axis, action.tilt_deg)
         for posture in postures(arm.chain, upright, arm.q, arm.rng, orient=arm.orient)[:POSTURES]:
             if (hit := arm.hit(posture.q)) is not None:
-                touched = touched or hit
+                touched.append(hit)
                 continue
             knots, missed = along(arm.chain, poses, posture.q, orient=arm.orient)
             if missed is not None:
                 continue
-            hits = [hit for q in knots[::6] if (hit := arm.hit(q, carried)) is not None]
-            route = None if hits else arm.route(posture.q, arm.freely())
-            if route is not None:
-                return _Way(upright, posture.q, poses), route
-            touched = touched or (hits[0] if hits else "no free path there was found")
-    assert first is not None
-    why = f" without touching something ({touched}); raise height_m" if touched else (
-        "; " + out_of_reach(arm.chain, first, arm.q, orient=arm.orient)
-    )  # fmt: skip
-    arm.refuse(f"the arm cannot tilt what it holds by {action.tilt_deg:g} deg there{why}", ".into")
+            if (hit := next((h for q in knots[::6] if (h := arm.hit(q, carried))), None)) is not None:
+                touched.append(hit)
+                continue
+            there_s = PEAK_SLOPE * float(np.abs(posture.q - arm.q).max()) / arm.pace
+            yield _Way(upright, posture.q, poses, there_s + max(action.over_s, arm.takes_s(knots)))
 
 
 def _uprights(arm: Arm, lip_at: Array) -> Iterator[tuple[Array, Array]]:
