@@ -3,9 +3,9 @@
 A seed draws what the scene randomizes, grasps and paths. A run counts where all of the scene's ``success`` predicates
 hold at the last frame; a run that ends with an error counts as a failure.
 
-python benchmarks/bench_tasks.py [--seeds N] [--first K] [--only NAME ...] [--json FILE]
+python benchmarks/bench_tasks.py [--seeds N] [--only NAME ...] [--json FILE]
 
-Seeds K to K + N - 1; a file that exists is added to, so that a long run can be cut into pieces.
+A file that exists is gone on with: what is in it is not tried again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ def main() -> None:
     """Run all tasks seed by seed, so that an interrupted run has tried each equally often."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=None, help="names such as task_pick_place")
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
@@ -57,12 +56,12 @@ def main() -> None:
     if arguments.json is not None and arguments.json.exists():
         table = json.loads(arguments.json.read_text())
     for path in chosen:
-        table.setdefault(path.stem, {"tried": 0, "succeeded": 0, "cpu_s": 0.0, "failures": {}})
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
-        for path in chosen:
+        table.setdefault(path.stem, {"seeds": [], "succeeded": 0, "cpu_s": 0.0, "failures": {}})
+    for seed in range(arguments.seeds):
+        for path in [p for p in chosen if seed not in table[p.stem]["seeds"]]:
             good, missing, cpu_s = attempt(path, seed)
             row = table[path.stem]
-            row["tried"] += 1
+            row["seeds"].append(seed)
             row["succeeded"] += good
             row["cpu_s"] = round(row["cpu_s"] + cpu_s, 2)
             if not good:
@@ -71,8 +70,8 @@ def main() -> None:
             if arguments.json is not None:
                 arguments.json.write_text(json.dumps(table, indent=1) + "\n")
     for name, row in table.items():
-        each = row["cpu_s"] / max(row["tried"], 1)
-        print(f"{name:<24} {row['succeeded']:>3} of {row['tried']:<3} {each:6.1f} CPU-s each")
+        tried = len(row["seeds"])
+        print(f"{name:<24} {row['succeeded']:>3} of {tried:<3} {row['cpu_s'] / max(tried, 1):6.1f} CPU-s each")
 
 
 if __name__ == "__main__":

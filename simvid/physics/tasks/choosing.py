@@ -20,8 +20,8 @@ from simvid.trajectory import pose_matrices
 Array = NDArray[np.float64]
 MAX_LOOKED_AT = 60
 """Grasps whose reach and clearance are looked at, at most."""
-MISSES_PER_PLACE, PLACE_M = 3, 0.04
-"""After so many grasps from one side of one place that cannot be done, the others from there are left out."""
+MISSES_PER_SIDE, MISSES_PER_PLACE, PLACE_M = 8, 3, 0.04
+"""After so many grasps from one side, or from it and of one place, that cannot be done, the others are left out."""
 POSTURES = 4
 """Of the arm, that are looked at for a grasp."""
 LIFT_M = 0.1
@@ -151,11 +151,15 @@ def _reachable(arm: Arm, found: list[Grasp], part: int, wanted: Wanted) -> Itera
     for option in found:
         if len(seen) >= MAX_LOOKED_AT:
             return
-        side = [*(2 * option.approach), *np.abs(2 * option.closing), option.width_m / 0.02, *(option.center / PLACE_M)]
-        key = tuple(int(c) for c in np.round(side))
-        if missed.get(key, 0) >= MISSES_PER_PLACE or any(
-            np.linalg.norm(option.center - other.center) < 0.008 and option.approach @ other.approach > 0.97
-            for other in seen
+        side = _rounded([*(2 * option.approach), *np.abs(2 * option.closing), option.width_m / 0.02])
+        place = side + _rounded([*(option.center / PLACE_M)])
+        if (
+            missed.get(side, 0) >= MISSES_PER_SIDE
+            or missed.get(place, 0) >= MISSES_PER_PLACE
+            or any(
+                np.linalg.norm(option.center - other.center) < 0.008 and option.approach @ other.approach > 0.97
+                for other in seen
+            )
         ):
             continue
         seen.append(option)
@@ -163,7 +167,11 @@ def _reachable(arm: Arm, found: list[Grasp], part: int, wanted: Wanted) -> Itera
         if chosen is not None:
             yield chosen
         else:
-            missed[key] = missed.get(key, 0) + 1
+            missed[side], missed[place] = missed.get(side, 0) + 1, missed.get(place, 0) + 1
+
+
+def _rounded(values: list[float]) -> tuple[int, ...]:
+    return tuple(int(c) for c in np.round(values))
 
 
 def _reach(arm: Arm, option: Grasp, part: int, wanted: Wanted) -> Chosen | None:
