@@ -11,6 +11,7 @@ python benchmarks/bench_worlds.py [--quick]
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 from typing import Any
@@ -73,6 +74,8 @@ def in_warp(m: Any, d: Any, worlds: int) -> Callable[[int], None]:
     import mujoco_warp
     import warp
 
+    m = copy.copy(m)
+    m.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # not known there
     with quiet_warp(), warp.ScopedDevice("cpu"):
         model = mujoco_warp.put_model(m)
         data = mujoco_warp.put_data(m, d, nworld=worlds, nconmax=100, njmax=400)
@@ -94,7 +97,6 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     NewtonPhysics().simulate(assets)  # compiles
     world = build_world(assets)
     m, d = world.m, world.d
-    m.opt.iterations = max(int(m.opt.iterations), 1)
     steps = round(SECONDS / m.opt.timestep)
     states = starts(m, d, worlds)
     tried = 2 if quick else 6

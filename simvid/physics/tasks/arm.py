@@ -14,7 +14,7 @@ from simvid.errors import SceneError
 from simvid.physics.kinematics import ToolChain, follow_line, pose_error
 from simvid.physics.scripts import DEFAULT_SPEED
 from simvid.physics.segments import Hold, Segment, Spline, Straight
-from simvid.physics.tasks.paths import LOADED_PACE, MAX_NODES, PACE, Planner, timed
+from simvid.physics.tasks.paths import LOADED_PACE, MAX_NODES, PACE, Found, Planner, timed
 from simvid.physics.tasks.reaching import along, out_of_reach, point_text, postures
 from simvid.physics.tasks.situation import Carried, Clash, Situation
 from simvid.physics.tools import Gripper, grip_axes
@@ -33,6 +33,8 @@ CLEARANCE_M = 0.01
 """Paths keep this far from everything; what servos sag must fit in."""
 MAX_CHOICES, MAX_DETOURS = 6, 3
 """Ends of a way that are looked at for one that can be gone straight to, and around what is in the way."""
+ROUTES = 3
+"""Paths around obstacles that are found, for a quick one."""
 NO_NEARER_M = 1e-3
 LEAST_RETREAT = 0.3
 """Share of a way back that must be possible."""
@@ -235,7 +237,7 @@ class Arm:
     ) -> Spline:  # fmt: skip
         """The tool to the first of some poses that can be reached without touching anything, on a free path.
 
-        Of some postures the nearest goes first to which the way in joint space is free, then the quickest detour.
+        Of some postures the nearest goes first to which the way in joint space is free, then detours.
 
         Args:
             goals: world_from_tool, in the order of preference.
@@ -253,9 +255,9 @@ class Arm:
         for q in ends:
             if planner.straight(self.q, q):
                 return self._timed(np.stack([self.q, q]), free, over_s)
-        detours = [route for q in ends[:MAX_DETOURS] if (route := self.route(q, free, over_s)) is not None]
-        if detours:
-            return min(detours, key=lambda route: route.duration_s)
+        for q in ends[:MAX_DETOURS]:
+            if (route := self.route(q, free, over_s)) is not None:
+                return route
         if ends:
             why = f"no free path was found within {MAX_NODES} branches"
         if why:
@@ -279,13 +281,23 @@ class Arm:
         return sorted(ends, key=lambda q: float(np.abs(q - self.q).max()))[:MAX_CHOICES], why
 
     def route(self, goal: Array, free: Callable[[Array], bool], over_s: float | None = None) -> Spline | None:
-        """A free joint path to joint positions; None where none is found."""
-        found = self._planner(free).path(self.q, goal)
-        if found is None:
+        """A free joint path to joint positions, of some around obstacles the quickest; None where none is found."""
+        planner = self._planner(free)
+        best: tuple[Spline, Found] | None = None
+        for _ in range(ROUTES):
+            found = planner.path(self.q, goal)
+            if found is None:
+                break
+            spline = self._timed(found.corners, free, over_s)
+            if best is None or spline.duration_s < best[0].duration_s:
+                best = spline, found
+            if not found.nodes:
+                break
+        if best is None:
             return None
-        if found.nodes:
-            self.note(f"path around obstacles: {found.nodes} branches, {found.checks} checks")
-        return self._timed(found.corners, free, over_s)
+        if best[1].nodes:
+            self.note(f"path around obstacles: {best[1].nodes} branches, {best[1].checks} checks")
+        return best[0]
 
     def _planner(self, free: Callable[[Array], bool]) -> Planner:
         low, high = self.chain.bounds
