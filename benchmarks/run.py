@@ -16,7 +16,7 @@ from benchmarks_table import NotHereError, machine, show
 
 BENCHMARKS = (
     "main_job", "physics", "worlds", "mpm", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace", "dataset",
-    "refiner", "stream",
+    "lerobot", "refiner", "stream",
 )  # fmt: skip
 
 

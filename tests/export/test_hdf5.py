@@ -1,12 +1,16 @@
-"""HDF5 as robomimic has it, read back by h5py."""
+"""HDF5 as robomimic has it, read back by h5py, and by robomimic itself where it is."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from simvid.clip import Clip
 from simvid.clips.arrays import read_named
@@ -53,6 +57,35 @@ def test_h5py_reads_every_value(exported_clip: Clip, second_clip: Clip, tmp_path
                 assert (pose == clip.cameras[camera].world_from_camera).all()
             assert (demo["labels/contacts/impulse_z_n_s"][:] == trajectory.contacts.impulse_n_s[:, 2]).all()
             assert demo["labels/contacts/event"][:].tolist() == [b"begin", b"persist", b"end"]
+
+
+def test_robomimic_reads_it(exported_clip: Clip, second_clip: Clip, lerobot_python: Path, tmp_path: Path) -> None:
+    """Windows of two steps, the last frame of a clip twice; in the environment of lerobot, which has it too."""
+    here = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    if subprocess.run(
+        [lerobot_python, "-c", "import robomimic"], check=False, env=here, capture_output=True
+    ).returncode:
+        pytest.skip("to run this, make the environment again:  tests/export/make_lerobot_environment.sh")
+    clips = [exported_clip, second_clip]
+    export([c.path for c in clips], "hdf5", tmp_path / "out")
+    script = Path(__file__).with_name("read_robomimic.py")
+    command = [lerobot_python, script, tmp_path / "out" / FILE, tmp_path / "got.npz"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here, timeout=300)
+    assert done.returncode == 0, done.stderr
+    got = np.load(tmp_path / "got.npz")
+    assert got["demos"].tolist() == ["demo_0", "demo_1"]
+
+    def windows(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([np.stack([a, np.concatenate([a[1:], a[-1:]])], axis=1) for a in arrays])
+
+    robots = [c.trajectory.robots[0] for c in clips]
+    assert np.allclose(got["actions"], windows([r.targets for r in robots]), atol=1e-7)
+    assert np.allclose(got["joint_pos"], windows([r.positions for r in robots]), atol=1e-7)
+    assert np.allclose(got["joint_vel"], windows([r.velocities for r in robots]), atol=1e-6)
+    assert got["dones"][:, 0].tolist() == [0, 0, 1, 0, 0, 0, 0, 1]
+    assert not got["rewards"].any()
+    for camera in ("front", "side"):
+        assert (got[f"{camera}_image"] == windows([np.asarray(c.frames(camera, ()).rgb) for c in clips])).all()
 
 
 def test_it_can_be_left_unpacked(exported_clip: Clip, tmp_path: Path) -> None:

@@ -252,3 +252,33 @@ def test_shards_meet_where_they_have_a_task_in_common() -> None:
                 for j in range(m):
                     common = any(Shard(i, n).holds(k) and Shard(j, m).holds(k) for k in range(60))
                     assert Shard(i, n).meets(Shard(j, m)) == common
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own for a job, as small as we like."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "simvid", place], check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_disk_that_is_full_and_then_read_only_and_then_large(
+    tiny: Scene, undisturbed: Path, small_disk: Path
+) -> None:
+    """Not played: a file system of 300 kB, where a clip takes 150."""
+    out, options = small_disk / "job", Options(min_free_gb=0.0)
+    with pytest.raises(SimvidError, match=r"the disk is full; nothing was left half-written"):
+        generate(tiny, out, COUNT, options)
+    made = JobFolder(out).made()
+    assert len(made) < COUNT
+    assert JobFolder(out).failed() == {}, "no clip is to blame"
+    assert all(Clip.open(out / record.clip).verify() == [] for record in made.values())
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(SimvidError, match=r"cannot be written \(Read-only file system\)"):
+        generate(tiny, out, COUNT, options)
+    subprocess.run(["mount", "-o", "remount,rw,size=64m", small_disk], check=True)
+    assert generate(tiny, out, COUNT, options).failed == 0
+    assert content_of(out) == content_of(undisturbed)
