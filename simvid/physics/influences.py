@@ -29,8 +29,8 @@ AIR = ("wind", "vortex")
 class Place:
     """A region: a box, a ball, or everywhere where ``radius_m`` and the corners are infinite."""
 
-    low_m: tuple[float, float, float] = (-math.inf,) * 3
-    high_m: tuple[float, float, float] = (math.inf,) * 3
+    low_m: tuple[float, float, float] = (-math.inf, -math.inf, -math.inf)
+    high_m: tuple[float, float, float] = (math.inf, math.inf, math.inf)
     center_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     radius_m: float = math.inf
 

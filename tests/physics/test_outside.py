@@ -170,7 +170,10 @@ def test_a_weld_breaks_above_its_load_and_not_below(load: float) -> None:
 def test_a_tie_breaks_above_its_torque(load: float) -> None:
     """It bears m g times the arm of 0.1 m."""
     tie = Attachment(name="arm", a="weight", b="post", at_m=(-0.1, 0.0, 0.0), breaks=Breaks(torque_n_m=load))
-    bodies = [box("post", fixed=True, pose=at(0, 0, 2)), box("weight", (0.05,) * 3, mass_kg=1.0, pose=at(0.2, 0, 2))]
+    bodies = [
+        box("post", fixed=True, pose=at(0, 0, 2)),
+        box("weight", (0.05, 0.05, 0.05), mass_kg=1.0, pose=at(0.2, 0, 2)),
+    ]
     made = run(bodies, [], [tie], seconds=0.2)
     assert bool(made.ties) == (load < 0.981)
     if made.ties:

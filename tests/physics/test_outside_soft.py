@@ -154,7 +154,7 @@ def test_kernels_and_numpy_agree(kind: str) -> None:
 
     given = Influence(
         kind, (0.3, -0.2, 0.5), (0.1, 0.2, -0.1), (0.0, 0.6, 0.8), 1.7, 0.6, 0.4,
-        place=Place((-0.5,) * 3, (0.9,) * 3, (0.1, 0.0, 0.0), 0.8),
+        place=Place((-0.5, -0.5, -0.5), (0.9, 0.9, 0.9), (0.1, 0.0, 0.0), 0.8),
     )  # fmt: skip
     outside = Outside([given], np.ones((1, 1), bool), 0)
     origin = np.array([-2.0, -1.0, -3.0])
