@@ -86,6 +86,7 @@ bench: $(VENV)/.dev
 schema: $(VENV)/.runtime
 	@$(BIN)/simvid schema --output scenes/scene.schema.json
 	@$(BIN)/simvid schema --markdown --output docs/scene-language.md
+	@$(BIN)/simvid list engines --markdown --output docs/engines.md
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache

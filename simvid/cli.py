@@ -226,6 +226,8 @@ def _list(commands: Any) -> None:
     parser.add_argument(
         "what", nargs="?", choices=("scenes", "renderers", "refiners", "engines", "formats"), help="default: all"
     )
+    parser.add_argument("--markdown", action="store_true", help="engines: as a page, docs/engines.md")
+    parser.add_argument("--output", metavar="FILE", help="write that page to a file instead")
 
 
 def _show(commands: Any) -> None:

@@ -17,7 +17,10 @@ from simvid.errors import MissingExtraError, SimvidError
 Group: TypeAlias = Literal["physics", "rendering", "refining", "export"]
 
 BUILT_IN: Mapping[Group, Mapping[str, str]] = {
-    "physics": {"newton": "simvid.physics.newton.engine:NewtonPhysics"},
+    "physics": {
+        "genesis": "simvid.physics.genesis.engine:GenesisPhysics",
+        "newton": "simvid.physics.newton.engine:NewtonPhysics",
+    },
     "rendering": {
         "cpu": "simvid.rendering.cpu.rasterizer:CpuRasterizer",
         "cuda": "simvid.rendering.cuda.rasterizer:CudaRasterizer",

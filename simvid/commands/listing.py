@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from simvid import catalogue, registry
 from simvid.catalogue import SHELVES
+from simvid.errors import SimvidError
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Print names, each with the first line of its file."""
+    if arguments.markdown:
+        return _page(arguments)
     wanted = [arguments.what] if arguments.what else [*SHELVES, "engines", "formats"]
     found = {what: _entries(what) for what in wanted}
     if arguments.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps({**found, **({"abilities": _abilities()} if "engines" in found else {})}, indent=1))
         return 0
     width = max((len(e["name"]) for entries in found.values() for e in entries), default=0)
     for what, entries in found.items():
@@ -25,6 +31,10 @@ def main(arguments: argparse.Namespace) -> int:
             print(
                 entry["name"] if arguments.quiet else f"{indent}{entry['name']:<{width}}  {entry['summary']}".rstrip()
             )
+    if arguments.what == "engines" and not arguments.quiet:
+        from simvid.physics.capability_page import table_text
+
+        print(f"\n{table_text()}")
     return 0
 
 
@@ -36,4 +46,27 @@ def _entries(what: str) -> list[dict[str, str]]:
         from simvid.export.job import formats
 
         return [{"name": name, "summary": kind.summary, "path": ""} for name, kind in formats().items()]
-    return [{"name": name, "summary": "", "path": ""} for name in registry.names("physics")]
+    from simvid.physics.abilities import SUMMARIES
+
+    return [{"name": name, "summary": SUMMARIES.get(name, ""), "path": ""} for name in registry.names("physics")]
+
+
+def _abilities() -> dict[str, dict[str, dict[str, Any]]]:
+    """What each engine says it does, by engine and feature."""
+    from simvid.physics.capabilities import abilities_of
+
+    known = {name: abilities_of(name) or {} for name in registry.names("physics")}
+    return {name: {feature: asdict(a) for feature, a in own.items()} for name, own in known.items()}
+
+
+def _page(arguments: argparse.Namespace) -> int:
+    """The page of engines, printed or written."""
+    if arguments.what != "engines":
+        raise SimvidError("simvid list --markdown: expected engines before it, which is the one list with a page")
+    from simvid.physics.capability_page import engines_page
+
+    if arguments.output is None:
+        print(engines_page(), end="")
+    else:
+        Path(arguments.output).write_text(engines_page(), encoding="utf-8")
+    return 0

@@ -174,10 +174,11 @@ def simulate_world(
     targets = tuple(_targets(assets, k, times) for k in range(len(scene.robots)))
     world = build_world(rigid_view(assets))
     check_overlaps(assets, overlaps_at_start(world))
-    soft = SoftBodies(assets, world) if has_soft(assets) else None
+    loop_kind = kind or Loop
+    soft = loop_kind.make_soft(assets, world) if has_soft(assets) else None
     thin = _thin_bodies(assets, world)
     looking = targets if _looking(scene) else None
-    loop = (kind or Loop)(world, Drives(world, targets, steps), warnings, soft, looking, thin)
+    loop = loop_kind(world, Drives(world, targets, steps), warnings, soft, looking, thin)
     for frame in range(frames):
         if frame:
             loop.advance((frame - 1) * per_frame, per_frame)
@@ -311,6 +312,11 @@ class Loop:
         self._outside.begin(0)
         drives.apply(0)
         mujoco.mj_forward(world.m, world.d)  # speeds and efforts of frame 0
+
+    @staticmethod
+    def make_soft(assets: SceneAssets, world: World) -> SoftBodies:
+        """What moves the deformable bodies of a scene; ``world`` is that of ``rigid_view(assets)``."""
+        return SoftBodies(assets, world)
 
     def make_core(self) -> Core:
         """What takes a step of ``world.d``."""

@@ -71,20 +71,9 @@ class SoftBodies:
         Raises:
             PhysicsError: particles outside the domain, too many of them.
         """
-        self._world, scene = world, assets.scene
-        self._step_s, self._fps = scene.step_s, scene.fps
-        self._soft: list[_Soft] = []
-        groups: list[Particles] = []
-        for k, part in enumerate(assets.parts):
-            if part.deformable is not None and part.deformable.kind in SUPPORTED:
-                first = sum(len(g) for g in groups)
-                groups.append(_particles(part, part.deformable))
-                self._soft.append(_Soft(k, part.deformable, slice(first, first + len(groups[-1]))))
-        particles = joined(groups)
-        self._turns = np.concatenate([np.tile(assets.parts[s.part].pose[:3, :3], (len(g), 1, 1))
-                                      for s, g in zip(self._soft, groups, strict=True)])  # fmt: skip
-        spacing = CELL * min(s.body.spacing_m for s in self._soft)
-        domain = _domain(assets, particles, spacing)
+        self._lay_out(assets, world)
+        scene, particles = assets.scene, self._particles
+        domain = _domain(assets, particles, self._spacing_m)
         self._things: Hindrances = obstacles_of(world, domain.spacing_m)
         self.forces = SoftForces(assets, world, tuple(s.part for s in self._soft), tuple(s.rows for s in self._soft))
         self.solver = Solver(
@@ -96,6 +85,22 @@ class SoftBodies:
         frames = scene.frame_count
         self._x = np.zeros((frames, len(particles), 3), np.float32)
         self._F = np.zeros((frames, len(particles), 3, 3), np.float32)
+
+    def _lay_out(self, assets: SceneAssets, world: World) -> None:
+        """All particles at their places, and how wide the grid's cells are."""
+        self._world, scene = world, assets.scene
+        self._step_s, self._fps = scene.step_s, scene.fps
+        self._soft: list[_Soft] = []
+        groups: list[Particles] = []
+        for k, part in enumerate(assets.parts):
+            if part.deformable is not None and part.deformable.kind in SUPPORTED:
+                first = sum(len(g) for g in groups)
+                groups.append(_particles(part, part.deformable))
+                self._soft.append(_Soft(k, part.deformable, slice(first, first + len(groups[-1]))))
+        self._particles = joined(groups)
+        self._turns = np.concatenate([np.tile(assets.parts[s.part].pose[:3, :3], (len(g), 1, 1))
+                                      for s, g in zip(self._soft, groups, strict=True)])  # fmt: skip
+        self._spacing_m = CELL * min(s.body.spacing_m for s in self._soft)
 
     def step(self, time_s: float) -> None:
         """Take one physics step that ends at ``time_s``; leaves the forces on MuJoCo's bodies in ``xfrc_applied``."""

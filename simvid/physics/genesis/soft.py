@@ -1,0 +1,228 @@
+"""Deformable bodies by Genesis' MPM, coupled to its rigid bodies in every substep.
+
+The particles are simvid's own, at their places, with their masses; only the solver is Genesis'. It knows one volume for
+all particles, so a body whose particles stand for more or less of it gets moduli by that factor: stress times volume,
+which is all that counts, is then right.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simvid.assets.parts import SceneAssets
+from simvid.errors import PhysicsError, SceneError
+from simvid.physics.contact_table import FrameContacts
+from simvid.physics.genesis.kernels import flow
+from simvid.physics.mpm.domain import stable_step
+from simvid.physics.mpm.materials import MpmMaterial
+from simvid.physics.newton.soft import SoftBodies
+from simvid.physics.newton.world import World
+
+Array = NDArray[np.float64]
+SHARE = 0.8
+"""Of the stable step."""
+ROOM_M = 0.6
+"""What particles may travel beyond where things are at the start, sideways and upwards; Genesis keeps every cell."""
+PADDING = 6
+"""Cells between the domain and Genesis' own border."""
+SCALE = 1e3
+"""Genesis reckons masses and volumes of particles a thousand times too large (``_particle_volume_scale``)."""
+MOST_CELLS = 3e7
+"""A cell takes 112 bytes."""
+HARDENING = 10.0
+"""Of Genesis' snow."""
+NEAR_M = 1e-5
+"""Rigid bodies act on cells this far away; Genesis' default of 2 mm holds things off."""
+
+
+@dataclass(frozen=True, eq=False)
+class SoftModel:
+    """What Genesis needs to build.
+
+    Attributes:
+        materials: of each body, with the factor on its moduli.
+        counts: particles of each body.
+        spacing_m: of the grid.
+        low_m, high_m: corners of the domain.
+        volume_m3: of one particle.
+        substeps: per physics step.
+        friction: of the particles.
+    """
+
+    materials: tuple[tuple[MpmMaterial, float], ...]
+    counts: tuple[int, ...]
+    spacing_m: float
+    low_m: Array
+    high_m: Array
+    volume_m3: float
+    substeps: int
+    friction: float
+
+
+def genesis_material(gs: Any, material: MpmMaterial, factor: float) -> Any:
+    """The Genesis material of one of simvid's; their models compared in docs/engines.md.
+
+    Args:
+        gs: the module.
+        material: not a liquid with viscosity, nor snow that hardens otherwise than by 10.
+        factor: on all moduli and stresses.
+    """
+    kinds = gs.materials.MPM
+    if material.model == "fluid":  # pressure K (1 - J): lambda is the bulk modulus
+        return kinds.Liquid(lam=factor * material.bulk_modulus_pa, mu=0.0, sampler="regular")
+    common = {"E": factor * material.young_modulus_pa, "nu": material.poisson_ratio, "sampler": "regular"}
+    match material.model:
+        case "fixed_corotated":
+            return kinds.Elastic(model="corotation", **common)
+        case "neo_hookean":
+            return kinds.Elastic(model="neohooken", **common)
+        case "von_mises":  # |dev tau| <= its yield stress, where the equivalent stress is sqrt(3 / 2) |dev tau|
+            limit = math.sqrt(2 / 3) * factor * material.yield_stress_pa
+            return kinds.ElastoPlastic(use_von_mises=True, von_mises_yield_stress=limit, **common)
+        case "drucker_prager":
+            return kinds.Sand(friction_angle=sand_angle_deg(material.friction_angle_rad), **common)
+        case "snow":
+            give = {"yield_lower": material.critical_compression, "yield_higher": material.critical_stretch}
+            return kinds.Snow(**give, **common)
+    raise PhysicsError(f"genesis_material: no model {material.model!r}")
+
+
+def sand_angle_deg(friction_angle_rad: float) -> float:
+    """The angle to tell Genesis for a friction angle.
+
+    The cone of Drucker and Prager has |dev tau| <= alpha' p. simvid takes alpha = sqrt(2) tan(phi) / 3, which meets
+    Mohr and Coulomb's law in plane strain; Genesis takes alpha = sqrt(2 / 3) 2 sin(angle) / (3 - sin(angle)), its
+    corners in triaxial compression. Both give the same cone for sin(angle) = 3 alpha / (2 sqrt(2 / 3) + alpha).
+    """
+    alpha = math.sqrt(2) * math.tan(friction_angle_rad) / 3
+    sine = 3 * alpha / (2 * math.sqrt(2 / 3) + alpha)
+    return math.degrees(math.asin(min(sine, 1.0)))
+
+
+class GenesisSoft(SoftBodies):
+    """All deformable bodies of a scene in Genesis' MPM. ``attach`` gives it the built scene."""
+
+    def __init__(self, assets: SceneAssets, world: World) -> None:
+        """Lay out particles and grid.
+
+        Raises:
+            SceneError: bodies of different friction, too large a grid.
+        """
+        self._lay_out(assets, world)
+        scene = assets.scene
+        spacing = self._spacing_m
+        frictions = {s.body.material.friction for s in self._soft}
+        if len(frictions) > 1:
+            raise SceneError(
+                f"{scene.where('bodies')}: engine 'genesis' has one friction for all deformable bodies, and the scene "
+                f"has {', '.join(f'{f:g}' for f in sorted(frictions))}: make them one, or use engine newton"
+            )
+        volume = float(self._soft[0].body.volumes_m3.mean())
+        low, high = _domain(assets, self._particles.positions.astype(np.float64), spacing)
+        cells = float(np.prod((high - low) / spacing + 1))
+        if cells > MOST_CELLS:
+            raise SceneError(
+                f"{scene.where('bodies')}: engine 'genesis' would need {cells:.3g} cells for the deformable bodies, "
+                f"{MOST_CELLS:.3g} at most: give a larger particle_spacing_m, move things closer, or use engine newton"
+            )
+        step = SHARE * stable_step(self._particles, spacing, _fastest(assets, self._particles.velocities, high))
+        self.model = SoftModel(
+            materials=tuple(
+                (material, float(s.body.volumes_m3.mean()) / volume)
+                for material, s in zip(self._particles.materials, self._soft, strict=True)
+            ),
+            counts=tuple(len(s.body.rest) for s in self._soft),
+            spacing_m=spacing,
+            low_m=low,
+            high_m=high,
+            volume_m3=volume,
+            substeps=max(1, math.ceil(scene.step_s / step)),
+            friction=frictions.pop(),
+        )
+        frames = scene.frame_count
+        self._x = np.zeros((frames, len(self._particles), 3), np.float32)
+        self._F = np.zeros((frames, len(self._particles), 3, 3), np.float32)
+        flowing = {"plastic", "snow"}
+        self._flows = np.concatenate([np.full(len(s.body.rest), s.body.kind in flowing) for s in self._soft])
+        self._total = np.tile(np.eye(3), (int(self._flows.sum()), 1, 1))
+
+    def attach(self, solver: Any, step_s: float) -> None:
+        """Fill Genesis' particles; ``step_s`` is that of a substep."""
+        self._mpm, self._h = solver, step_s
+        x = solver.particles.pos.to_numpy()
+        v, active = np.zeros_like(x), solver.particles_ng.active.to_numpy()
+        x[0, :, 0] = self._particles.positions
+        v[0, :, 0] = self._particles.velocities
+        active[:] = 1
+        solver.particles.pos.from_numpy(x)
+        solver.particles.vel.from_numpy(v)
+        solver.particles_ng.active.from_numpy(active)
+        masses = np.concatenate([s.body.masses_kg for s in self._soft])
+        solver.particles_info.mass.from_numpy(masses * SCALE)
+
+    def step(self, time_s: float) -> None:
+        """Nothing: the core takes the particles' substeps with its own."""
+
+    def substep(self) -> None:
+        """After a substep of the core: what flowed."""
+        if len(self._total):
+            flow(self._total, self._mpm.particles.C.to_numpy()[0, self._flows, 0], self._h)
+
+    def read(self, frame: int) -> None:
+        """Keep the state as a frame."""
+        x = self._mpm.particles.pos.to_numpy()[0, :, 0]
+        deformation = self._mpm.particles.F.to_numpy()[0, :, 0]
+        deformation[self._flows] = self._total
+        self._check_border(x)
+        self._x[frame] = x
+        self._F[frame] = deformation @ self._turns
+
+    def _check_border(self, x: Array) -> None:
+        """Genesis would hold particles at the border of its grid as at a wall."""
+        if not np.isfinite(x).all():
+            raise PhysicsError(
+                "the simulation diverged: a particle's place is no number any more; take a smaller physics.step_s"
+            )
+        pad = (3 + 0.5) * self.model.spacing_m
+        out = ((x < self.model.low_m + pad) | (x > self.model.high_m - pad)).any(axis=1)
+        if out.any():
+            k = int(np.argmax(out))
+            body = next(s.body for s in self._soft if s.rows.start <= k < s.rows.stop)
+            place = np.round(x[k], 3).tolist()
+            raise PhysicsError(
+                f"a particle of a {body.kind} body has left the grid of engine 'genesis' at {place} m, {ROOM_M} m "
+                "from where things began: keep it in by walls, shorten the clip, or use engine newton"
+            )
+
+    def contacts(self) -> FrameContacts:
+        """None: Genesis' coupling says what pushed a link, not which body did."""
+        none, ids, places = np.zeros(0), np.zeros(0, np.int64), np.zeros((0, 3))
+        return FrameContacts(ids, ids, none, places, places, places, none)
+
+
+def _domain(assets: SceneAssets, x: Array, spacing: float) -> tuple[Array, Array]:
+    """Corners, whole numbers of cells from the world's origin."""
+    places = [x, *(p.pose[None, :3, 3] for p in assets.parts if p.deformable is not None)]
+    low = np.min([p.min(axis=0) for p in places], axis=0) - ROOM_M
+    high = np.max([p.max(axis=0) for p in places], axis=0) + ROOM_M
+    ground = [p.pose[2, 3] for p in assets.parts if p.part.kind == "ground"]
+    if ground:
+        low[2] = max(ground)
+    low = (np.floor(low / spacing) - PADDING) * spacing
+    high = (np.ceil(high / spacing) + PADDING) * spacing
+    return low, high
+
+
+def _fastest(assets: SceneAssets, velocities: NDArray[np.floating], high: Array) -> float:
+    """A speed that particles will hardly exceed [m/s]: as they start, and a fall through the domain."""
+    scene = assets.scene
+    start = float(np.linalg.norm(velocities, axis=1).max(initial=0.0))
+    ground = max((p.pose[2, 3] for p in assets.parts if p.part.kind == "ground"), default=high[2] - 2.0)
+    fall = max(float(high[2] - ROOM_M - ground), 0.0)
+    weight = float(np.linalg.norm(scene.physics.gravity_m_s2))
+    return math.sqrt(start**2 + 2 * weight * fall)
