@@ -30,7 +30,7 @@ def shaped(name: str, shape: Shape, x: float, tilt_deg: float = 30.0) -> Body:
 
 
 def experiments() -> list[Body]:
-    sticky, elastic = Material(friction=0.8), Material(restitution=1.0)
+    sticky, elastic = Material(friction=0.8), Material(friction=0.8, restitution=1.0)
     pendulum = ball("pendulum", pose=at(-0.5, 20, 2))
     slider, hung = ball("slider", pose=at(0, 22, 2)), ball("hung", pose=at(0.3, 24, 1.7))
     kicked = ball("kicked", pose=at(0, 30, 1))
@@ -39,6 +39,7 @@ def experiments() -> list[Body]:
           for k, e in enumerate(BOUNCES)),
         ball("oblique", pose=at(0, 12, 0.25), velocity_m_s=(3, 0, 0), material=Material(restitution=0.8, friction=0.8)),
         box("slide", pose=at(0, 14, 0.05), velocity_m_s=(2, 0, 0), material=sticky),
+        box("ice", pose=at(3, 12, 0.05), velocity_m_s=(1, 0, 0), material=Material(friction=0.0)),
         *(box(f"stack{k}", pose=at(3, 14, 0.05 + 0.1 * k)) for k in range(3)),
         ball("hit", pose=at(0, 16, 1), velocity_m_s=(2, 0, 0), material=elastic),
         ball("target", pose=at(0.3, 16, 1), material=elastic),
@@ -59,7 +60,9 @@ def experiments() -> list[Body]:
 @pytest.fixture(scope="module")
 def both() -> tuple[Trajectory, Trajectory]:
     """Genesis' and Newton's run of the experiments."""
-    assets = small_assets(small_scene(experiments(), ground=Ground(), seconds=1.0, step_s=STEP_S))
+    assets = small_assets(
+        small_scene(experiments(), ground=Ground(material=Material(friction=0.0)), seconds=1.0, step_s=STEP_S)
+    )
     return GenesisPhysics().simulate(assets), NewtonPhysics().simulate(assets)
 
 
@@ -67,7 +70,7 @@ EXACT_M, CLOSE_M = 1e-9, 5e-4
 SAME = ("spin", "pendulum", "hung", "hit", "slider", "stack0", "stack1", "stack2", "bounce0", "bounce1", "bounce2")
 TOLERANCES = {
     **dict.fromkeys((*SAME, "bounce3"), EXACT_M),
-    **dict.fromkeys(("oblique", "slide", "target", "ellipsoid", "kicked"), CLOSE_M),
+    **dict.fromkeys(("oblique", "slide", "ice", "target", "ellipsoid", "kicked"), CLOSE_M),
     "cylinder": 2e-3, "capsule": 2e-2, "cone": 3e-3, "roll": 2e-3,
 }  # fmt: skip
 """Largest distance from Newton's run [m]. The same equations, so rounding alone where nothing slides; Coulomb's law is
@@ -108,6 +111,10 @@ def test_the_pendulum_swings_through_in_a_quarter_of_its_period(both: tuple[Traj
     cross = int(np.argmax(x > 0))
     quarter = (cross - x[cross] / (x[cross] - x[cross - 1])) / made.fps
     assert quarter == pytest.approx(period / 4 - STEP_S / 2, rel=1e-4)  # a semi-implicit step is half a step ahead
+
+
+def test_without_friction_a_box_slides_on(both: tuple[Trajectory, Trajectory]) -> None:
+    assert both[0].twists[-1, both[0].part_index("ice"), 0] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_rolling_friction_slows_a_ball(both: tuple[Trajectory, Trajectory]) -> None:

@@ -102,12 +102,25 @@ def build(world: World, soft: SoftModel | None = None) -> GenesisModel:
     _check_places(m, entity)
     geoms = _geoms(m, solver)
     _exclude(m, solver, geoms)
-    if soft is not None:
-        friction = np.maximum(m.geom_friction[geoms, 0], soft.friction)
-        solver.dyn_info.geoms.coup_friction.from_numpy(
-            friction.astype(solver.dyn_info.geoms.coup_friction.to_numpy().dtype)
-        )
+    _set_friction(m, solver.dyn_info.geoms, geoms, 0.0 if soft is None else soft.friction)
     return GenesisModel(scene, solver, geoms, world, 1 if soft is None else soft.substeps)
+
+
+def _set_friction(m: Any, info: Any, geoms: Ints, particles: float) -> None:
+    """Friction of geoms as MuJoCo has it: Genesis' reader keeps rolling friction of some scenes and not of others.
+
+    Args:
+        m: the model.
+        info: Genesis' record of its geoms.
+        geoms: MuJoCo's, in Genesis' order.
+        particles: friction of particles; of two that touch the larger counts.
+    """
+    friction, condim = m.geom_friction[geoms], m.geom_condim[geoms]
+    info.friction.from_numpy(friction[:, 0])
+    info.friction_torsional.from_numpy(np.where(condim >= 4, friction[:, 1], 0.0))
+    info.friction_rolling.from_numpy(np.where(condim >= 6, friction[:, 2], 0.0))
+    kind = info.coup_friction.to_numpy().dtype
+    info.coup_friction.from_numpy(np.maximum(friction[:, 0], particles).astype(kind))
 
 
 def _mpm_options(gs: Any, soft: SoftModel) -> Any:

@@ -26,6 +26,10 @@ from simvid.physics.newton.kernels import Impact, Rows, set_impacts
 from simvid.physics.newton.stepping import impact_speed
 
 Array = NDArray[np.float64]
+GENESIS_FRICTION = 0.01
+"""Smallest that Genesis takes by itself."""
+LEAST_FRICTION = 1e-6
+"""Its friction cone needs some."""
 
 
 class SolverFault(Exception):  # noqa: N818  what is told to the user is ``Watch.diverged``
@@ -70,6 +74,7 @@ class GenesisStepper:
         step = float(self._m.opt.timestep) / model.substeps
         self._law = Impact(world.restitution, impact_speed(self._m.opt.gravity, step), step)
         self._bouncing = bool(world.restitution.any())
+        self._slippery = bool((self._m.geom_friction[model.geoms, 0] < GENESIS_FRICTION).any())
         self._outside = _has_forces(self._m)
         self._free = copy.copy(self._m)
         """Without contacts and limits, which are Genesis' business."""
@@ -170,12 +175,20 @@ class GenesisStepper:
         whole = solver.dyn_state, collider.collider_state, constraints.constraint_state, *model
         kernels.kernel_substep_dynamics(*whole, False, False, False, True)
         collider.detection()
+        if self._slippery:
+            self._lower_friction()
         kernels.kernel_substep_inequality(*whole, collider.collider_config)
         self._look(int(views.contacts[0]))
         kernels.func_solve_body(*state, *model, constraints._n_iterations)
         kernels.kernel_substep_post(*whole, False, True, False, solver._errno)
         if views.errors.any():
             self._fail()
+
+    def _lower_friction(self) -> None:
+        """Genesis takes no friction below 0.01; take what the scene has, in every place for a contact."""
+        v = self._views
+        pairs = self._model.geoms[np.stack([v.geom_a[:, 0], v.geom_b[:, 0]])]
+        v.friction[:, 0] = np.maximum(self._m.geom_friction[pairs, 0].max(axis=0), LEAST_FRICTION)
 
     def _look(self, count: int) -> None:
         """Take note of the contacts, and set the impacts among them."""
