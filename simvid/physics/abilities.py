@@ -52,8 +52,8 @@ NEWTON: Mapping[str, Ability] = {
     "viscosity": _YES,
     "hardening": _YES,
     "steep": _YES,
-    "cloth": Ability(False),
-    "rope": Ability(False),
+    "cloth": Ability(True, False, "simvid's own, explicit"),
+    "rope": Ability(True, False, "simvid's own, explicit"),
 }
 """Newton builds, MuJoCo's C core steps, simvid's MPM moves what deforms."""
 GENESIS: Mapping[str, Ability] = {
@@ -76,8 +76,8 @@ GENESIS: Mapping[str, Ability] = {
     "viscosity": Ability(False, False, "its viscous liquid has a shear modulus, no viscosity; give viscosity_pa_s: 0"),
     "hardening": Ability(False, False, "give hardening: 10"),
     "steep": Ability(False, False, "no cone of its sand is that wide"),
-    "cloth": Ability(False),
-    "rope": Ability(False),
+    "cloth": Ability(True, False, "simvid's own, as on newton, coupled to Genesis' bodies"),
+    "rope": Ability(True, False, "simvid's own, as on newton, coupled to Genesis' bodies"),
 }
 """Newton and MuJoCo build, Genesis steps."""
 ABILITIES: Mapping[str, Mapping[str, Ability]] = MappingProxyType({"genesis": GENESIS, "newton": NEWTON})

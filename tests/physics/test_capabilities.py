@@ -60,6 +60,14 @@ def test_every_feature_is_found_in_a_scene_that_asks_for_it(everything: Scene) -
         assert list(feature.used(everything)), feature.name
 
 
+def test_an_unable_engine_is_refused_for_real(everything: Scene) -> None:
+    with pytest.raises(
+        SceneError, match=r"everything.yaml:14: bodies\[8\].material \(water\): engine 'genesis' does not"
+    ):
+        check_capabilities("genesis", everything)
+    check_capabilities("newton", everything)
+
+
 def test_a_plain_scene_asks_for_rigid_bodies_alone() -> None:
     scene = simvid.load_scene("falling_stack")
     assert {f.name for f in FEATURES if list(f.used(scene))} <= {"rigid", "restitution"}

@@ -18,6 +18,7 @@ from simvid.physics.newton.engine import (
     Loop,
     Run,
     anything_moves,
+    check_deformables,
     mujoco_warnings,
     overlaps_at_start,
     simulate_world,
@@ -50,6 +51,7 @@ class GenesisPhysics:
         """Refuse what this engine cannot do and bodies that start inside each other; see ``PhysicsEngine``."""
         session.require()
         check_capabilities(self.name, assets.scene)
+        check_deformables(assets, self.name)
         if anything_moves(assets):
             with mujoco_warnings():
                 check_overlaps(assets, overlaps_at_start(build_world(rigid_view(assets))))
@@ -59,6 +61,7 @@ class GenesisPhysics:
         started = time.perf_counter()
         session.require()
         check_capabilities(self.name, assets.scene)
+        check_deformables(assets, self.name)
         if not anything_moves(assets):
             run = Run.still(assets, assets.scene.frame_count)
         else:

@@ -142,9 +142,18 @@ def _check_supported(assets: SceneAssets) -> None:
                 f"of {', '.join(SUPPORTED + THIN)} materials; the material of {body.name!r} is {kind}. Leave {kind} "
                 f"out, or use an engine that has it (installed engines: {', '.join(registry.names('physics'))})"
             )
+    check_deformables(assets, "newton")
+
+
+def check_deformables(assets: SceneAssets, engine: str) -> None:
+    """Refuse deformable bodies without particles, which would be moved as rigid ones, and mixtures of two solvers.
+
+    Raises:
+        SceneError: the body.
+    """
     if has_soft(assets) and has_thin(assets):
         raise SceneError(
-            f"{assets.scene.where('bodies')}: engine 'newton' cannot let bodies of {', '.join(SUPPORTED)} materials "
+            f"{assets.scene.where('bodies')}: engine {engine!r} cannot let bodies of {', '.join(SUPPORTED)} materials "
             f"touch {' or '.join(THIN)}: leave out one of the two"
         )
     for part in assets.parts:
