@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from simvid.physics.features import FEATURES as LANGUAGE_OF_FORCES
+
 
 @dataclass(frozen=True)
 class Ability:
@@ -22,6 +24,7 @@ class Ability:
 
 
 _YES = Ability(True)
+_TIES = Ability(False, False, "its constraints are made when the scene is built")
 
 
 def _own_mpm(law: str) -> Ability:
@@ -54,6 +57,7 @@ NEWTON: Mapping[str, Ability] = {
     "steep": _YES,
     "cloth": Ability(True, False, "simvid's own, explicit"),
     "rope": Ability(True, False, "simvid's own, explicit"),
+    **dict.fromkeys((*LANGUAGE_OF_FORCES, "soft_forces"), _YES),
 }
 """Newton builds, MuJoCo's C core steps, simvid's MPM moves what deforms."""
 GENESIS: Mapping[str, Ability] = {
@@ -78,6 +82,13 @@ GENESIS: Mapping[str, Ability] = {
     "steep": Ability(False, False, "no cone of its sand is that wide"),
     "cloth": Ability(True, False, "simvid's own, as on newton, coupled to Genesis' bodies"),
     "rope": Ability(True, False, "simvid's own, as on newton, coupled to Genesis' bodies"),
+    **dict.fromkeys(LANGUAGE_OF_FORCES, _YES),
+    "forces.hold": _TIES,
+    "forces.conveyor": Ability(False, False, "its contacts have no belts"),
+    "attachments": _TIES,
+    "joint.breaks": _TIES,
+    "joint.motors": Ability(False, False, "stiff motors need MuJoCo's implicit step"),
+    "soft_forces": Ability(False, False, "its particles feel gravity and contacts alone"),
 }
 """Newton and MuJoCo build, Genesis steps."""
 ABILITIES: Mapping[str, Mapping[str, Ability]] = MappingProxyType({"genesis": GENESIS, "newton": NEWTON})

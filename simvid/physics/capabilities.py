@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from simvid import registry
 from simvid.errors import SceneError, SimvidError
+from simvid.physics import features
 from simvid.physics.abilities import ABILITIES, Ability
 from simvid.scene import Body, Material, Scene
 
@@ -84,6 +85,22 @@ def _kind(name: str) -> Callable[[Material], bool]:
     return lambda material: material.kind == name
 
 
+def _asked(name: str) -> Callable[[Scene], Paths]:
+    """Where a scene uses a part of the language of forces."""
+
+    def used(scene: Scene) -> Paths:
+        for feature, field in features.wanted(scene):
+            if feature == name:
+                yield field, "it"
+
+    return used
+
+
+def _soft_forces(scene: Scene) -> Paths:
+    if any(scene.material(body.material).kind not in {None, "cloth", "rope"} for body in scene.bodies):
+        yield from ((f"forces[{k}]", "it") for k in range(len(scene.forces)))
+
+
 FEATURES = (
     Feature("rigid", "rigid bodies of all shapes, friction, contacts with impulses", _bodies(_rigid)),
     Feature("restitution", "rebound: `restitution`",
@@ -111,6 +128,8 @@ FEATURES = (
             _material(lambda m: m.granular is not None and m.granular.friction_angle_deg >= 60)),
     Feature("cloth", "cloth", _material(_kind("cloth"))),
     Feature("rope", "rope", _material(_kind("rope"))),
+    *(Feature(name, words, _asked(name)) for name, words in features.FEATURES.items()),
+    Feature("soft_forces", "forces beside elastic, plastic, granular, snow or liquid bodies", _soft_forces),
 )  # fmt: skip
 
 

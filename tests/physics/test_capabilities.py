@@ -20,11 +20,22 @@ ROOT = Path(__file__).parents[2]
 EVERYTHING = """\
 simvid: 1
 duration_s: 1
+forces:
+  - wind: {velocity_m_s: [1, 0, 0]}
+  - vortex: {center_m: [0, 0, 0], angular_velocity_rad_s: 1, core_m: 1}
+  - acceleration: {acceleration_m_s2: [0, 0, 1]}
+  - attract: {to_m: [0, 0, 1], acceleration_m_s2: 1, radius_m: 1}
+  - impulse: {t_s: 0.5, impulse_n_s: [1, 0, 0], bodies: [wood]}
+  - hold: {region: {sphere: {center_m: [0, 0, 0], radius_m: 1}}}
+  - conveyor: {body: lift, velocity_m_s: [1, 0, 0]}
+attachments:
+  - {name: tie, a: wood, b: jelly, breaks: {force_n: 10}}
 cameras: [{name: view, pose: {look_from_m: [2, 0, 1], look_at_m: [0, 0, 0]}}]
 bodies:
   - {name: wood, shape: {box: {size_m: 0.1}}, material: {restitution: 0.5, rolling_friction_m: 0.01},
      impulses: [{t_s: 0.1, impulse_n_s: [0, 0, 1]}]}
-  - {name: door, shape: {box: {size_m: 0.1}}, joint: {hinge: {anchor_m: [0, 0, 1], axis: [0, 1, 0]}}}
+  - {name: door, shape: {box: {size_m: 0.1}}, joint: {hinge: {anchor_m: [0, 0, 1], axis: [0, 1, 0],
+     stiffness_n_m_rad: 1, limits_deg: [-90, 90], motors: [{torque_n_m: 1}]}}}
   - {name: lift, shape: {box: {size_m: 0.1}}, motion: {keyframes: [{t_s: 0, pose: {}}]}}
   - {name: jelly, shape: {box: {size_m: 0.1}}, material: {elastic: {young_modulus_pa: 1.0e+4}}}
   - {name: gum, shape: {box: {size_m: 0.1}}, material: {elastic: {young_modulus_pa: 1.0e+4, model: neo_hookean}}}
@@ -62,7 +73,7 @@ def test_every_feature_is_found_in_a_scene_that_asks_for_it(everything: Scene) -
 
 def test_an_unable_engine_is_refused_for_real(everything: Scene) -> None:
     with pytest.raises(
-        SceneError, match=r"everything.yaml:14: bodies\[8\].material \(water\): engine 'genesis' does not"
+        SceneError, match=r"everything.yaml:25: bodies\[8\].material \(water\): engine 'genesis' does not"
     ):
         check_capabilities("genesis", everything)
     check_capabilities("newton", everything)
@@ -81,7 +92,7 @@ def test_a_refusal_says_file_line_field_and_who_can(everything: Scene, monkeypat
         check_capabilities("genesis", everything)
     lines = str(caught.value).splitlines()
     jelly = next(line for line in lines if "jelly" in line)
-    assert "everything.yaml:9: bodies[3].material (jelly): engine 'genesis' does not do elastic" in jelly
+    assert "everything.yaml:20: bodies[3].material (jelly): engine 'genesis' does not do elastic" in jelly
     assert "use physics: {engine: newton}" in jelly
     towel = next(line for line in lines if "towel" in line and "cloth" in line)
     assert "(too thin)" in towel

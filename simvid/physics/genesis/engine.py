@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from simvid.assets.parts import SceneAssets
+from simvid.physics import features
+from simvid.physics.abilities import GENESIS
 from simvid.physics.base import Progress
 from simvid.physics.capabilities import check_capabilities
 from simvid.physics.genesis import session
@@ -37,6 +40,7 @@ class GenesisPhysics:
     """
 
     name = "genesis"
+    features: ClassVar[frozenset[str]] = frozenset(name for name in features.ALL if GENESIS[name].cpu)
 
     def version(self) -> str:
         """Genesis', Quadrants' and MuJoCo's versions."""

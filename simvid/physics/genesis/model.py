@@ -29,11 +29,17 @@ PLANE_M = 1e4
 """Half the edge of a plane."""
 
 
+def own_damping(m: Any) -> NDArray[np.float64]:
+    """Damping that Genesis takes implicitly, [nv]: none where it is in the armature already (``fold_damping``)."""
+    folded = int(m.opt.integrator) == int(mujoco.mjtIntegrator.mjINT_EULER)
+    return np.zeros(m.nv) if folded else np.array(m.dof_damping)
+
+
 class _Handed:
     """A MuJoCo model as Genesis shall read it.
 
     Without excluded pairs: Genesis would turn those into 32 bits, for which they may be too many; ``_exclude`` leaves
-    them out afterwards. Without actuators, springs and dampers: ``stepping`` reckons their forces with MuJoCo, since
+    them out afterwards. Without actuators and springs: ``stepping`` reckons their forces with MuJoCo, since
     Genesis has no tendons, gears or force limits of several actuators on one joint. With planes of a size: MuJoCo's
     have no end whatever their size says.
     """
@@ -46,7 +52,7 @@ class _Handed:
         self.actuator_trnid = np.zeros((0, 2), np.int32)
         self.actuator_trntype = self.wrap_type = self.wrap_objid = np.zeros(0, np.int32)
         self.jnt_actfrclimited = np.zeros(m.njnt, np.int32)
-        self.jnt_stiffness, self.dof_damping = np.zeros(m.njnt), np.zeros(m.nv)
+        self.jnt_stiffness, self.dof_damping = np.zeros(m.njnt), own_damping(m)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._m, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from simvid.physics.contact_table import FrameContacts
 from simvid.physics.genesis.kernels import flow
 from simvid.physics.mpm.domain import stable_step
 from simvid.physics.mpm.materials import MpmMaterial
+from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.soft import SoftBodies
 from simvid.physics.newton.world import World
 
@@ -104,6 +105,20 @@ def sand_angle_deg(friction_angle_rad: float) -> float:
     return math.degrees(math.asin(min(sine, 1.0)))
 
 
+class NoForces:
+    """Stands for ``SoftForces``: Genesis' particles feel gravity and contacts alone (``abilities``)."""
+
+    events: ClassVar[tuple[()]] = ()
+    needs_state = False
+
+    def begin(self, step: int) -> dict[str, int]:
+        """Nothing begins."""
+        return {}
+
+    def write(self, ledger: Ledger) -> None:
+        """Nothing is written."""
+
+
 class GenesisSoft(SoftBodies):
     """All deformable bodies of a scene in Genesis' MPM. ``attach`` gives it the built scene."""
 
@@ -114,6 +129,7 @@ class GenesisSoft(SoftBodies):
             SceneError: bodies of different friction, too large a grid.
         """
         self._lay_out(assets, world)
+        self.forces = NoForces()  # type: ignore[assignment]
         scene = assets.scene
         spacing = self._spacing_m
         frictions = {s.body.material.friction for s in self._soft}
@@ -166,7 +182,8 @@ class GenesisSoft(SoftBodies):
         solver.particles_info.mass.from_numpy(masses * SCALE)
 
     def step(self, time_s: float) -> None:
-        """Nothing: the core takes the particles' substeps with its own."""
+        """Clear the forces on bodies; the core takes the particles' substeps with its own."""
+        self._world.d.xfrc_applied[:] = 0.0
 
     def substep(self) -> None:
         """After a substep of the core: what flowed."""

@@ -11,7 +11,6 @@ between the making of the constraints and their solution, to leave with v+ = -e 
 
 from __future__ import annotations
 
-import copy
 from typing import Any, NamedTuple
 
 import mujoco  # noqa: TID253  only the Genesis engine imports this module
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from simvid.errors import PhysicsError
 from simvid.physics.genesis.kernels import contact_frames, impedances, row_speeds
-from simvid.physics.genesis.model import GenesisModel
+from simvid.physics.genesis.model import GenesisModel, own_damping
 from simvid.physics.genesis.soft import GenesisSoft
 from simvid.physics.newton.kernels import Impact, Rows, set_impacts
 from simvid.physics.newton.stepping import impact_speed
@@ -76,9 +75,6 @@ class GenesisStepper:
         self._bouncing = bool(world.restitution.any())
         self._slippery = bool((self._m.geom_friction[model.geoms, 0] < GENESIS_FRICTION).any())
         self._outside = _has_forces(self._m)
-        self._free = copy.copy(self._m)
-        """Without contacts and limits, which are Genesis' business."""
-        self._free.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT)
         self._width = int(model.solver.rigid_config.rows_per_contact)
         self._views = _Views(model.solver)
         self._views.mode[:] = 2  # force
@@ -148,15 +144,20 @@ class GenesisStepper:
         self._forces_now = np.concatenate(forces).ravel() / self._model.substeps
 
     def _forces(self) -> Array:
-        """Generalised forces from outside, [nv]."""
-        d, m = self._d, self._free
+        """Generalised forces from outside, [nv]; those of dampers that Genesis has itself are left out."""
+        m, d = self._m, self._d
         pushed = np.flatnonzero(d.xfrc_applied.any(axis=1))
         if not self._outside and not len(pushed):
             return np.asarray(d.qfrc_applied)
-        mujoco.mj_fwdPosition(m, d)
-        mujoco.mj_fwdVelocity(m, d)
-        mujoco.mj_fwdActuation(m, d)
-        total = d.qfrc_passive + d.qfrc_actuator + d.qfrc_applied
+        flags = int(m.opt.disableflags)
+        m.opt.disableflags = flags | int(mujoco.mjtDisableBit.mjDSBL_CONSTRAINT)  # contacts and limits are Genesis'
+        try:
+            mujoco.mj_fwdPosition(m, d)
+            mujoco.mj_fwdVelocity(m, d)
+            mujoco.mj_fwdActuation(m, d)
+        finally:
+            m.opt.disableflags = flags
+        total = d.qfrc_passive + d.qfrc_actuator + d.qfrc_applied + own_damping(m) * d.qvel
         for body in pushed:
             push = d.xfrc_applied[body]
             mujoco.mj_applyFT(m, d, push[:3], push[3:], d.xipos[body], int(body), total)
