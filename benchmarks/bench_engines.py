@@ -1,0 +1,97 @@
+"""Shelf scenes on Newton and on Genesis: what both cost, how far apart they end, whether tasks succeed on both.
+
+Chaotic scenes (a break at billiards, a ball pit) must part; others should agree to millimetres. The last table is what
+simvid's loop adds to Genesis' own step on the same built scene.
+
+python benchmarks/bench_engines.py [--only NAME ...] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simvid.assets.prepare import prepare
+from simvid.errors import SimvidError
+from simvid.parsing import load_scene
+from simvid.physics.genesis.engine import GenesisPhysics
+from simvid.physics.genesis.model import build
+from simvid.physics.genesis.stepping import GenesisStepper
+from simvid.physics.newton.engine import NewtonPhysics
+from simvid.physics.newton.world import build_world
+from simvid.success import outcomes
+
+SHELF = Path(__file__).resolve().parent.parent / "scenes"
+STEPS = 300
+
+
+def compared(name: str) -> dict[str, Any]:
+    """One scene on both; Genesis twice, so that nothing is compiled in the second, which counts."""
+    assets = prepare(load_scene(name))
+    made, cost = {}, {}
+    for engine in (NewtonPhysics(), GenesisPhysics()):
+        engine.simulate(assets)
+        began = time.process_time()
+        made[engine.name] = engine.simulate(assets)
+        cost[engine.name] = time.process_time() - began
+    newton, genesis = made["newton"], made["genesis"]
+    apart = np.abs(newton.poses[..., :3] - genesis.poses[..., :3]).max(axis=(1, 2))
+    return {
+        "seconds": assets.scene.duration_s,
+        "cpu_s": {k: round(v, 2) for k, v in cost.items()},
+        "apart_mm": {"half": round(1e3 * float(apart[len(apart) // 2]), 2), "end": round(1e3 * float(apart[-1]), 2)},
+        "contacts": {k: len(t.contacts) for k, t in made.items()},
+        "success": {k: all(o.true for o in outcomes(assets, t)) for k, t in made.items()},
+    }
+
+
+def overhead(name: str) -> dict[str, float]:
+    """CPU milliseconds of a step as simvid takes it, and as Genesis takes it alone."""
+    world = build_world(prepare(load_scene(name)))
+    model = build(world)
+    stepper = GenesisStepper(model)
+    out = {}
+    for what, step in (("simvid", stepper.step), ("genesis", model.scene.step)):
+        for _ in range(20):
+            step()
+        began = time.process_time()
+        for _ in range(STEPS):
+            step()
+        out[what] = round(1e3 * (time.process_time() - began) / STEPS, 3)
+    return out
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", nargs="*", default=None, help="names of scenes")
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    names = arguments.only or sorted(p.stem for p in SHELF.glob("*.yaml"))
+    table: dict[str, Any] = {}
+    for name in names:
+        try:
+            row = table[name] = compared(name)
+        except SimvidError as error:
+            print(f"{name:<20} {error}", flush=True)
+            continue
+        print(
+            f"{name:<20} CPU-s {row['cpu_s']}, apart {row['apart_mm']} mm, success {row['success']}, "
+            f"contacts {row['contacts']}", flush=True,
+        )  # fmt: skip
+    for name in ("falling_stack", "franka_push"):
+        if name in names:
+            row = overhead(name)
+            table.setdefault(name, {})["step_cpu_ms"] = row
+            print(f"{name:<20} a step: {row['simvid']} ms, Genesis alone {row['genesis']} ms")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(table, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
