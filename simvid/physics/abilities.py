@@ -32,7 +32,9 @@ def _own_mpm(law: str) -> Ability:
 
 
 def _genesis_mpm(law: str) -> Ability:
-    return Ability(True, False, f"Genesis' MPM: {law}; contacts of particles are not in the table of contacts")
+    return Ability(
+        True, False, f"Genesis' MPM: {law}; of fixed bodies the ground, or the first, stands for all in its contacts"
+    )
 
 
 NEWTON: Mapping[str, Ability] = {

@@ -32,6 +32,9 @@ from simvid.physics.newton.world import World, build_world
 from simvid.physics.watch import check_overlaps
 from simvid.trajectory import Trajectory
 
+ABLE = frozenset(name for name in features.ALL if GENESIS[name].cpu)
+"""What of the language of forces it can do."""
+
 
 class GenesisPhysics:
     """Rigid bodies and robots by Genesis: elliptic friction cones, Coulomb friction, restitution.
@@ -40,7 +43,7 @@ class GenesisPhysics:
     """
 
     name = "genesis"
-    features: ClassVar[frozenset[str]] = frozenset(name for name in features.ALL if GENESIS[name].cpu)
+    features: ClassVar[frozenset[str]] = ABLE
 
     def version(self) -> str:
         """Genesis', Quadrants' and MuJoCo's versions."""
@@ -76,6 +79,8 @@ class GenesisPhysics:
 
 class GenesisLoop(Loop):
     """Newton's loop with Genesis' step."""
+
+    features: ClassVar[frozenset[str]] = ABLE
 
     @staticmethod
     def make_soft(assets: SceneAssets, world: World) -> SoftBodies:

@@ -29,6 +29,8 @@ SHARE = 0.8
 """Of the stable step."""
 ROOM_M = 0.6
 """What particles may travel beyond where things are at the start, sideways and upwards; Genesis keeps every cell."""
+NOTHING = 1e-9
+"""Impulse per mass [m/s] that is none."""
 PADDING = 6
 """Cells between the domain and Genesis' own border."""
 SCALE = 1e3
@@ -166,10 +168,25 @@ class GenesisSoft(SoftBodies):
         flowing = {"plastic", "snow"}
         self._flows = np.concatenate([np.full(len(s.body.rest), s.body.kind in flowing) for s in self._soft])
         self._total = np.tile(np.eye(3), (int(self._flows.sum()), 1, 1))
+        self._impulses = _Impulses()
+        self._gravity, self._reach = scene.physics.gravity_m_s2, _reaches(assets)
+        ground = [k for k, p in enumerate(assets.parts) if p.part.kind == "ground"]
+        fixed = [k for k, p in enumerate(assets.parts) if p.part.fixed and p.colliders]
+        self._floor = (ground + fixed + [-1])[0]
 
-    def attach(self, solver: Any, step_s: float) -> None:
-        """Fill Genesis' particles; ``step_s`` is that of a substep."""
-        self._mpm, self._h = solver, step_s
+    def attach(self, solver: Any, step_s: float, links: list[str], push: Array) -> None:
+        """Fill Genesis' particles.
+
+        Args:
+            solver: Genesis' MPM.
+            step_s: of a substep.
+            links: names of Genesis' rigid links, which are those of MuJoCo's bodies.
+            push: what the coupling gives to each link [N], with the sign turned, [L, 3]; as it changes.
+        """
+        self._mpm, self._h, self._push = solver, step_s, push
+        self._given = np.zeros((len(links), 3))
+        m = self._world.m
+        self._bodies = [int(m.body(name).id) for name in links]
         x = solver.particles.pos.to_numpy()
         v, active = np.zeros_like(x), solver.particles_ng.active.to_numpy()
         x[0, :, 0] = self._particles.positions
@@ -179,6 +196,7 @@ class GenesisSoft(SoftBodies):
         solver.particles.vel.from_numpy(v)
         solver.particles_ng.active.from_numpy(active)
         masses = np.concatenate([s.body.masses_kg for s in self._soft])
+        self._momenta = [s.body.masses_kg @ self._particles.velocities[s.rows].astype(np.float64) for s in self._soft]
         solver.particles_info.mass.from_numpy(masses * SCALE)
 
     def step(self, time_s: float) -> None:
@@ -186,7 +204,8 @@ class GenesisSoft(SoftBodies):
         self._world.d.xfrc_applied[:] = 0.0
 
     def substep(self) -> None:
-        """After a substep of the core: what flowed."""
+        """After a substep of the core: what flowed, and what links were given."""
+        self._given -= self._push * self._h
         if len(self._total):
             flow(self._total, self._mpm.particles.C.to_numpy()[0, self._flows, 0], self._h)
 
@@ -212,14 +231,91 @@ class GenesisSoft(SoftBodies):
             body = next(s.body for s in self._soft if s.rows.start <= k < s.rows.stop)
             place = np.round(x[k], 3).tolist()
             raise PhysicsError(
-                f"a particle of a {body.kind} body has left the grid of engine 'genesis' at {place} m, {ROOM_M} m "
+                f"a particle of {body.kind} material has left the grid of engine 'genesis' at {place} m, {ROOM_M} m "
                 "from where things began: keep it in by walls, shorten the clip, or use engine newton"
             )
 
     def contacts(self) -> FrameContacts:
-        """None: Genesis' coupling says what pushed a link, not which body did."""
-        none, ids, places = np.zeros(0), np.zeros(0, np.int64), np.zeros((0, 3))
-        return FrameContacts(ids, ids, none, places, places, places, none)
+        """Contacts of the steps since this was last called."""
+        return self._impulses.take()
+
+    def after(self, time_s: float) -> None:
+        """Work out, after a step that ends at ``time_s``, which impulses the bodies got, and from whom.
+
+        Genesis' coupling says what it gave to each rigid link, and not from which body. What a body got in all is its
+        change of momentum less that by gravity; it is shared among the links that touch it, by what these gave.
+        """
+        velocity = self._mpm.particles.vel.to_numpy()[0, :, 0]
+        place = self._mpm.particles.pos.to_numpy()[0, :, 0]
+        gravity = np.array(self._gravity) * self._step_s
+        for k, (soft, given) in enumerate(zip(self._soft, self._links_near(place), strict=True)):
+            masses = soft.body.masses_kg
+            momentum = masses @ velocity[soft.rows]
+            impulse = momentum - self._momenta[k] - masses.sum() * gravity
+            self._momenta[k] = momentum
+            size = float(np.linalg.norm(impulse))
+            if not given or size < NOTHING * float(masses.sum()):
+                continue
+            whole = sum(given.values())
+            for part, share in given.items():
+                self._impulses.push(
+                    (part, soft.part), time_s, -impulse * share / whole, self._spot(place[soft.rows], part)
+                )
+        self._given[:] = 0.0
+
+    def _links_near(self, place: Array) -> list[dict[int, float]]:
+        """Of each deformable body the rigid parts that touched something and are near it, with what they gave [N s]."""
+        world, found = self._world, []
+        size = np.linalg.norm(self._given, axis=1)
+        touched = [(int(link), float(size[link])) for link in np.flatnonzero(size > 0)]
+        for soft in self._soft:
+            low, high = place[soft.rows].min(axis=0), place[soft.rows].max(axis=0)
+            near: dict[int, float] = {}
+            for link, amount in touched:
+                body = self._bodies[link]
+                part = self._floor if body == 0 else world.part_of_body(body)
+                reach = np.inf if body == 0 else self._reach[part] + self._spacing_m
+                center = world.d.xpos[body]
+                gap = float(np.linalg.norm(np.maximum(np.maximum(low - center, center - high), 0.0)))
+                if part >= 0 and gap < reach:
+                    near[part] = near.get(part, 0.0) + amount
+            found.append(near)
+        return found
+
+    def _spot(self, place: Array, part: int) -> Array:
+        """A place for the contact: the middle of the particles nearest to a part."""
+        body = int(self._world.bodies[part])
+        far = place[:, 2] if body == 0 else np.linalg.norm(place - self._world.d.xpos[body], axis=1)
+        return np.asarray(place[far <= np.quantile(far, 0.05)].mean(axis=0))
+
+
+class _Impulses:
+    """Sums of what rigid parts got from deformable bodies in the steps of a frame."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, int], list[Any]] = {}
+
+    def push(self, pair: tuple[int, int], time_s: float, impulse: Array, point: Array) -> None:
+        """Take a step's impulse on the rigid part, the first of the pair."""
+        row = self._open.setdefault(pair, [time_s, np.zeros(3), np.zeros(3), 0.0])
+        weight = float(np.linalg.norm(impulse))
+        row[1] += impulse
+        row[2] += weight * point
+        row[3] += weight
+
+    def take(self) -> FrameContacts:
+        """As a table; starts anew."""
+        kept, self._open = list(self._open.items()), {}
+        n = len(kept)
+        ids, impulses = np.zeros((n, 2), np.int64), np.zeros((n, 3))
+        normals, points, times = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
+        for k, ((rigid, soft), (time_s, impulse, point, weight)) in enumerate(kept):
+            sign = 1.0 if rigid < soft else -1.0
+            ids[k] = min(rigid, soft) + 1, max(rigid, soft) + 1
+            impulses[k], points[k], times[k] = sign * impulse, point / weight, time_s
+            length = float(np.linalg.norm(impulse))
+            normals[k] = sign * impulse / length if length > 0 else (0.0, 0.0, 1.0)
+        return FrameContacts(ids[:, 0], ids[:, 1], times, points, normals, impulses, np.zeros(n))
 
 
 def _domain(assets: SceneAssets, x: Array, spacing: float) -> tuple[Array, Array]:
@@ -233,6 +329,19 @@ def _domain(assets: SceneAssets, x: Array, spacing: float) -> tuple[Array, Array
     low = (np.floor(low / spacing) - PADDING) * spacing
     high = (np.ceil(high / spacing) + PADDING) * spacing
     return low, high
+
+
+def _reaches(assets: SceneAssets) -> Array:
+    """How far each rigid part reaches from its origin [m], 0 without colliders, [B]."""
+    links = {n: link for r in assets.robots for n, link in zip(r.part_names, r.links, strict=True)}
+    out = np.zeros(len(assets.parts))
+    for k, part in enumerate(assets.parts):
+        link = links.get(part.part.name)
+        for c in part.colliders if link is None else link.colliders:
+            size = float(np.linalg.norm(c.dimensions)) if c.mesh is None else float(
+                np.linalg.norm(c.mesh.vertices, axis=1).max())  # fmt: skip
+            out[k] = max(out[k], float(np.linalg.norm(c.pose[:3, 3])) + size)
+    return out
 
 
 def _fastest(assets: SceneAssets, velocities: NDArray[np.floating], high: Array) -> float:

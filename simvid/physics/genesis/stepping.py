@@ -66,7 +66,10 @@ class GenesisStepper:
         """
         self._soft = soft
         if soft is not None:
-            soft.attach(model.scene.sim.mpm_solver, float(model.world.m.opt.timestep) / model.substeps)
+            links = [link.name for link in model.solver.links]
+            push = _view(model.solver.dyn_state.links.cfrc_coupling_vel)[:, 0]
+            step_s = float(model.world.m.opt.timestep) / model.substeps
+            soft.attach(model.scene.sim.mpm_solver, step_s, links, push)
         self._model = model
         world = model.world
         self._m, self._d = world.m, world.d
@@ -112,6 +115,8 @@ class GenesisStepper:
         d.qpos[:], d.qvel[:] = views.positions[: m.nq, 0], views.speeds[: m.nv, 0]
         d.qacc[:] = views.accelerations[: m.nv, 0]
         d.time += float(m.opt.timestep)
+        if self._soft is not None:
+            self._soft.after(d.time)
 
     def _couple(self, soft: GenesisSoft) -> None:
         """A substep of the particles, as ``Simulator.substep`` of Genesis has it around that of the rigid bodies."""
