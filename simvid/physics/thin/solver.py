@@ -96,7 +96,8 @@ class Solver:
         self._vertices = arrays.make_vertices(thin, self._gravity, device)
         self._elements = arrays.make_elements(thin, self.stability, device)
         self._crowd = arrays.make_crowd(thin, COMPANY, device)
-        self._edges, self._lengths = arrays.make_edges(thin, device)
+        self._edges, self._lengths, self._edge_shares = arrays.make_edges(thin, device)
+        self._edge_near = wp.zeros(len(self._lengths), dtype=wp.uint64, device=device)
         self._pieces = warp_arrays.make_pieces(self.obstacles, device)
         self._bodies = warp_arrays.make_obstacles(self.obstacles, self._origin, device)
         m = max(len(self.obstacles), 1)
@@ -233,10 +234,10 @@ class Solver:
         gain = float(np.linalg.norm(self._gravity)) * duration_s
         reach = 1.5 * (speed + gain) * duration_s + 2e-4
         if self.obstacles:
-            wp.launch(
-                touch.look_around, len(self),
-                [v, self._pieces, self._bodies, self._rigid, wp.vec3d(*self._origin), reach, duration_s], device=device,
-            )  # fmt: skip
+            world = [self._pieces, self._bodies, self._rigid, wp.vec3d(*self._origin), reach, duration_s]
+            edges = [v, self._edges, self._edge_near, *world]
+            wp.launch(touch.look_around, len(self), [v, *world], device=device)
+            wp.launch(touch.look_around_edges, len(self._edges), edges, device=device)
         if self._grid is not None:
             radius = 1.2 * self._widest + 2 * float(self.thin.radius.max()) + 2 * reach
             wp.launch(touch.measure_faces, len(self._crowd.faces), [v, self._crowd], device=device)
@@ -267,11 +268,11 @@ class Solver:
         wp.launch(touch.kick, len(self), [v, self._dt], device=device)
         if self._meet:
             wp.launch(touch.mingle, len(self), [v, self._crowd, self._dt], device=device)
-        origin = wp.vec3d(*self._origin)
-        wp.launch(
-            touch.move, len(self), [v, self._pieces, self._bodies, self._rigid, self._sums, origin, self._dt],
-            device=device,
-        )  # fmt: skip
+        world = [self._pieces, self._bodies, self._rigid, self._sums, wp.vec3d(*self._origin), self._dt]
+        if self.obstacles:
+            edges = [v, self._edges, self._edge_shares, self._edge_near, *world]
+            wp.launch(touch.span, len(self._edges), edges, device=device)
+        wp.launch(touch.move, len(self), [v, *world], device=device)
         if self.obstacles:
             gravity = wp.vec3(*self._gravity)
             wp.launch(touch.carry, len(self.obstacles), [self._bodies, self._rigid, gravity, self._dt], device=device)

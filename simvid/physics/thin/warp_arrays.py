@@ -69,13 +69,14 @@ def make_crowd(thin: Thin, most: int, device: str) -> Any:
     return c
 
 
-def make_edges(thin: Thin, device: str) -> tuple[Any, Any]:
-    """Edges of triangles and segments, and their lengths at rest."""
+def make_edges(thin: Thin, device: str) -> tuple[Any, Any, Any]:
+    """Edges of triangles and segments, their lengths at rest, and 0.9 over the number of edges of an end."""
     t = thin.membrane.corners
     edges = np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]], thin.springs.ends])
     edges = np.unique(np.sort(edges, axis=1), axis=0).astype(np.int32)
     length = np.linalg.norm(thin.rest[edges[:, 1]] - thin.rest[edges[:, 0]], axis=1)
-    return device_array(edges, wp.vec2i, device), device_array(length, wp.float64, device)
+    shares = 0.9 / np.bincount(edges.ravel(), minlength=len(thin))[edges].max(axis=1)
+    return tuple(device_array(a, t, device) for a, t in ((edges, wp.vec2i), (length, wp.float64), (shares, wp.float64)))
 
 
 def make_rigid(count: int, bodies: int, device: str) -> Any:

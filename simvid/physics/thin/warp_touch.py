@@ -55,10 +55,31 @@ def look_around(
     i = wp.tid()
     x = wp.vec3(vertices.x[i] - origin)
     r = wp.float32(vertices.radius[i]) + reach
+    vertices.near[i] = around(pieces, obstacles, rigid, vertices.body[i], x, r, step)
+
+
+@wp.kernel
+def look_around_edges(
+    vertices: Vertices, edges: wp.array(dtype=wp.vec2i), near: wp.array(dtype=wp.uint64), pieces: Pieces,
+    obstacles: Obstacles, rigid: Rigid, origin: wp.vec3d, reach: wp.float32, step: wp.float32,
+) -> None:  # fmt: skip
+    """The same of the middles of edges."""
+    e = wp.tid()
+    a, b = edges[e][0], edges[e][1]
+    x = wp.vec3(HALF * (vertices.x[a] + vertices.x[b]) - origin)
+    r = wp.float32(vertices.radius[a]) + reach
+    near[e] = around(pieces, obstacles, rigid, vertices.body[a], x, r, step)
+
+
+@wp.func
+def around(
+    pieces: Pieces, obstacles: Obstacles, rigid: Rigid, body: wp.int32, x: wp.vec3, r: wp.float32, step: wp.float32
+):
+    """Bits of the pieces that come closer to a place than r within a step."""
     near = wp.uint64(0)
     for k in range(pieces.kind.shape[0]):
         o = pieces.obstacle[k]
-        if rigid.tied[o, vertices.body[i]] != 0:
+        if rigid.tied[o, body] != 0:
             continue
         pose = obstacles.pose[o] * pieces.pose[k]
         arm = wp.length(pieces.center[k]) + wp.length(wp.transform_get_translation(pieces.pose[k]))
@@ -69,7 +90,7 @@ def look_around(
         if away - pieces.radius[k] < far:
             if distance(pieces, k, pose, x).depth < far:
                 near = near | (wp.uint64(1) << wp.uint64(k))
-    vertices.near[i] = near
+    return near
 
 
 @wp.kernel
@@ -257,6 +278,60 @@ def beside(
     sums[o, body, 10] = wp.max(sums[o, body, 10], wp.float32(-gap))
     wp.atomic_add(rigid.load, o, m)
     return v + change
+
+
+@wp.kernel
+def span(
+    vertices: Vertices, edges: wp.array(dtype=wp.vec2i), shares: wp.array(dtype=wp.float64),
+    near: wp.array(dtype=wp.uint64), pieces: Pieces, obstacles: Obstacles, rigid: Rigid,
+    sums: wp.array3d(dtype=wp.float32), origin: wp.vec3d, dt: wp.array(dtype=wp.float64),
+) -> None:  # fmt: skip
+    """Impulses of pieces on the middles of edges, to ``dv``: what is sharp does not come through between vertices.
+
+    Vertices keep a body's surface outside, edges its middle alone: where things are round, vertices do all of it. Of
+    each impulse that would stop an edge it gives the edge's share alone, since a vertex has several edges.
+    """
+    e = wp.tid()
+    bits = near[e]
+    if bits == wp.uint64(0):
+        return
+    a, b = edges[e][0], edges[e][1]
+    light, other = inverse_mass(vertices, a), inverse_mass(vertices, b)
+    mobile = HALF * HALF * (light + other)
+    if mobile <= ZERO:
+        return
+    taken = wp.where(light > ZERO, HALF, ZERO) + wp.where(other > ZERO, HALF, ZERO)
+    local = wp.vec3(HALF * (vertices.x[a] + vertices.x[b]) - origin)
+    late = HALF * dt[0] * HALF * (vertices.given[a] + vertices.given[b])
+    v = HALF * (vertices.v[a] + vertices.v[b]) - late
+    for k in range(pieces.kind.shape[0]):
+        if (bits >> wp.uint64(k)) & wp.uint64(1) == wp.uint64(0):
+            continue
+        o = pieces.obstacle[k]
+        pose = obstacles.pose[o]
+        d = distance(pieces, k, pose * pieces.pose[k], local)
+        n = wp.vec3d(d.normal)
+        gap = wp.float64(d.depth)
+        r = local - wp.transform_get_translation(pose)
+        relative = v - wall_speed(obstacles, o, r) - wp.vec3d(belt_speed(obstacles, o, local, d.normal))
+        closing = wp.dot(relative, n)
+        wanted = -gap / dt[0]
+        if gap < ZERO:
+            wanted = wp.min(BACK * wanted, BACK_M_S)
+        if closing >= wanted:
+            continue
+        part = shares[e] * rigid.share[o]
+        push = part * (wanted - closing) / mobile
+        slip = relative - closing * n
+        fast = wp.length(slip)
+        impulse = push * n
+        mu = wp.max(vertices.friction[a], wp.float64(pieces.friction[k]))
+        if fast > wp.float64(1.0e-12):
+            impulse = impulse - wp.min(mu * push / fast, part / mobile) * slip
+        wp.atomic_add(vertices.dv, a, HALF * light * impulse)
+        wp.atomic_add(vertices.dv, b, HALF * other * impulse)
+        felt(rigid, sums, o, vertices.body[a], -taken * impulse, r, local, d.normal)
+        wp.atomic_add(rigid.load, o, shares[e] / mobile)
 
 
 @wp.func

@@ -290,3 +290,17 @@ def test_what_holds_a_cloth_feels_all_of_its_weight() -> None:
         solver.advance(0.002)
     pulled = solver.touches().impulse_n_s[0] / 0.1
     assert pulled == pytest.approx([0, -G * thin.masses.sum(), 0], abs=0.01 * G * thin.masses.sum())
+
+
+def test_corners_and_edges_of_a_box_do_not_come_through() -> None:
+    """No point of the cloth's middle is deeper than an eighth of the spacing, where vertices alone let a fourth."""
+    spacing, half = 0.02, np.array([0.05, 0.05, 0.04])
+    thin = cloth(0.24, 0.24, spacing, bend_n_m=5e-5)
+    box = Obstacle((Piece("box", (0.05, 0.05, 0.04), friction=0.5),))
+    solver = Solver(moved(thin, thin.rest + np.array([0.01, 0.005, 0.045])), obstacles=[box])
+    for _ in range(100):
+        solver.advance(0.002)
+    corners = solver.positions()[thin.membrane.corners]
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1], 30)
+    inside = np.abs(np.einsum("kc,fcd->fkd", shares, corners)) - half
+    assert np.where((inside < 0).all(axis=2), -inside.max(axis=2), 0).max() < 0.14 * spacing
