@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks_table import NotHereError, machine, show
 
 BENCHMARKS = (
-    "main_job", "physics", "worlds", "mpm", "thin", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace", "dataset",
-    "lerobot", "refiner", "stream",
+    "main_job", "physics", "worlds", "mpm", "thin", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace",
+    "dataset", "lerobot", "refiner", "stream",
 )  # fmt: skip
 
 
