@@ -15,7 +15,7 @@ def contact_forces(e: Evidence) -> Finding:
     if not len(force):
         return nothing("contact_forces", "nothing touches")
     r = int(np.argmax(force))
-    light = min(e.mass[t.a[r]], e.mass[t.b[r]])
+    light = float(min(e.mass[t.a[r]], e.mass[t.b[r]]))
     weight = light * float(np.linalg.norm(e.gravity))
     measured = {"most_n": rounded(float(force[r]))}
     if np.isfinite(weight) and weight > 0:
