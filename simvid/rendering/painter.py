@@ -38,6 +38,8 @@ from simvid.trajectory import Trajectory
 
 SURFACE_LABELS = frozenset(label for label, arrays in LABEL_ARRAYS.items() if arrays)
 """Labels that need more from the rasterizer than colour."""
+FLOWING = frozenset({"plastic", "snow"})
+"""Kinds of deformable bodies that yield."""
 LETS_LIGHT_IN = 0.5
 """What is seen through and lets more light through than this throws no shadow."""
 WANTED = frozenset({"expected_depth", "median_depth", "ids"})
@@ -94,7 +96,9 @@ class Painter:
             for m in particles
             if m.form == "loose"
         ]
-        self._posed = PosedSplats(appearance, particles, loose)
+        kinds_of = {k: p.deformable.kind for k, p in enumerate(job.assets.parts) if p.deformable is not None}
+        flowing = frozenset(k for k, kind in kinds_of.items() if kind in FLOWING)
+        self._posed = PosedSplats(appearance, particles, loose, flowing)
         self._sheer = bool(appearance.sheer.any()) or any(splats.sheer for splats in loose)
         self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)

@@ -57,11 +57,11 @@ def cloud(count: int = 200) -> Appearance:
     )  # fmt: skip
 
 
-def posed(look: Appearance, way: Way, when: float = 1.0) -> tuple[PosedSplats, ParticleMotion]:
+def posed(look: Appearance, way: Way, when: float = 1.0, *, flows: bool = False) -> tuple[PosedSplats, ParticleMotion]:
     made = [way(GRID, t) for t in (0.0, 1.0)]
     positions, deformation = (np.array([m[k] for m in made], np.float32) for k in (0, 1))
     motion = ParticleMotion("x", 0, 1, "solid", positions, deformation, GRID.astype(np.float32))
-    splats = PosedSplats(look, [motion])
+    splats = PosedSplats(look, [motion], flowing=[0] if flows else [])
     splats.pose(pose_vector(np.eye(4))[None], Workers(1), when)
     return splats, motion
 
@@ -117,6 +117,19 @@ def test_no_map_makes_spikes() -> None:
     largest, before = got.arrays.scales.max(axis=1), look.gaussians.scales.max(axis=1)
     assert (largest <= STRETCH[1] * before * 1.001).all()
     np.testing.assert_allclose(np.linalg.det(got.deforming[0].turns.astype(float)), 1, atol=1e-5)
+
+
+def test_what_flows_grows_round_again_where_it_has_come_apart() -> None:
+    look = cloud(40)
+    for stretch, change in ((1.4, False), (2.0, True), (8.0, True)):
+        way = squash(TURN @ np.diag([stretch, 0.9, 0.8]))
+        firm, soft = (posed(look, way, flows=flows)[0].arrays for flows in (False, True))
+        np.testing.assert_allclose(soft.means, firm.means, atol=1e-6)
+        np.testing.assert_allclose(soft.scales.prod(axis=1), firm.scales.prod(axis=1), rtol=1e-3)
+        same = np.allclose(soft.scales, firm.scales, rtol=1e-4)
+        assert same is not change
+    alike = np.cbrt(4.0 * 0.9 * 0.8)  # at the limit of stretches, and all the same
+    np.testing.assert_allclose(np.sort(soft.scales, axis=1), alike * np.sort(look.gaussians.scales, axis=1), rtol=1e-3)
 
 
 def test_harmonics_are_looked_up_where_each_gaussian_has_turned_to() -> None:

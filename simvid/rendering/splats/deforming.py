@@ -3,7 +3,8 @@
 The mean goes where ``simvid.deforming.binding`` takes it, the covariance becomes A = F A0 F^T (Xie et al. 2024,
 "PhysGaussian"), the normal goes along F^-T, and the directions from which spherical harmonics are looked up turn back
 by the rotation of F's polar decomposition. Stretches are held within ``STRETCH``: where the particles' map is torn or
-crumpled, a Gaussian must not become a spike.
+crumpled, a Gaussian must not become a spike. What flows (clay, snow) has been stretched without end where it has come
+apart: beyond ``FLOWN`` its Gaussians grow round again, of the volume that F leaves them.
 
 The columns of M = F Q S, with the Gaussian's axes Q and scales S, are made orthogonal by rotations from the right
 (one-sided Jacobi; Hestenes 1958): their lengths are then the new scales and their directions the new axes. A part that
@@ -25,6 +26,8 @@ from simvid.trajectory import ParticleMotion
 
 STRETCH = (0.1, 4.0)
 """Least and largest principal stretch of a Gaussian."""
+FLOWN = (1.5, 3.0)
+"""Largest principal stretch of what flows at which Gaussians begin to grow round, and at which they are."""
 SWEEPS = 8
 """Of Jacobi's rotations, at most; three or four are enough."""
 
@@ -38,7 +41,8 @@ class DeformingSplats:
         turns: rotation of F's polar decomposition at each, float32 [last - first, 3, 3].
     """
 
-    def __init__(self, motion: ParticleMotion, appearance: Appearance) -> None:
+    def __init__(self, motion: ParticleMotion, appearance: Appearance, *, flows: bool = False) -> None:
+        """``flows``: what it is made of yields, as clay and snow do."""
         self.part = motion.part
         self.first, self.last = (int(row) for row in appearance.starts[motion.part : motion.part + 2])
         rows = slice(self.first, self.last)
@@ -49,7 +53,7 @@ class DeformingSplats:
         self._local = _Local(
             splats.means[rows], splats.quats[rows], splats.scales[rows], appearance.normals[rows],
             appearance.points[rows], appearance.radius_m[rows], binding.neighbours, binding.weights,
-            binding.spacing_m,
+            binding.spacing_m, flows,
         )  # fmt: skip
         self.turns: Floats = np.tile(np.eye(3, dtype=np.float32), (self.last - self.first, 1, 1))
 
@@ -86,6 +90,7 @@ class _Local(NamedTuple):
     neighbours: Ints
     weights: Array
     spacing: float
+    flows: bool
 
 
 class _Particles(NamedTuple):
@@ -186,7 +191,7 @@ def _complete(m: Array, k: int) -> None:
 
 
 @inlined
-def _limited(m: Array, turns: Floats, i: int) -> None:
+def _limited(m: Array, turns: Floats, i: int, flows: bool) -> None:
     """Polar rotation of the F in ``m[0]`` into turns[i], and F with its stretches held within limits into ``m[0]``."""
     for a in range(3):
         for b in range(3):
@@ -195,6 +200,10 @@ def _limited(m: Array, turns: Floats, i: int) -> None:
     s0 = min(max(_column(m, 1, 0), STRETCH[0]), STRETCH[1])
     s1 = min(max(_column(m, 1, 1), STRETCH[0]), STRETCH[1])
     s2 = min(max(_column(m, 1, 2), STRETCH[0]), STRETCH[1])
+    if flows and max(s0, s1, s2) > FLOWN[0]:
+        share = min((max(s0, s1, s2) - FLOWN[0]) / (FLOWN[1] - FLOWN[0]), 1.0)
+        alike = (s0 * s1 * s2) ** (share / 3.0)
+        s0, s1, s2 = s0 ** (1.0 - share) * alike, s1 ** (1.0 - share) * alike, s2 ** (1.0 - share) * alike
     _complete(m, 1)
     for a in range(3):
         for b in range(3):
@@ -262,7 +271,7 @@ def _deform(
         _blend(local, particles, i, local.means, m, m)
         for a in range(3):
             out.means[row, a] = m[3, 0, a]
-        _limited(m, turns, i)
+        _limited(m, turns, i, local.flows)
         _put_normal(m, local, i, out, row)
         for a in range(3):
             for b in range(3):

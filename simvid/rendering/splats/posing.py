@@ -8,7 +8,7 @@ particles get Gaussians of their own at every time (``loose``), which follow tho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,10 +38,16 @@ class PosedSplats:
         appearance: Appearance,
         particles: Sequence[ParticleMotion] = (),
         loose: Sequence[LooseSplats] = (),
+        flowing: Collection[int] = (),
     ) -> None:
-        """For all parts; ``particles`` are those of the deformable ones, ``loose`` what draws the loose ones."""
+        """For all parts; ``particles`` are those of the deformable ones, ``loose`` what draws the loose ones.
+
+        Parts ``flowing`` are of what yields, as clay and snow do.
+        """
         splats = appearance.gaussians
-        self.deforming = tuple(DeformingSplats(m, appearance) for m in particles if m.form != "loose")
+        self.deforming = tuple(
+            DeformingSplats(m, appearance, flows=m.part in flowing) for m in particles if m.form != "loose"
+        )
         self._loose, self._carried = tuple(loose), np.array([m.part for m in particles], np.int64)
         bends = bool(self.deforming)
         self._local = _Local(splats.means, splats.quats, appearance.normals, appearance.points)
