@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks_table import NotHereError, machine, show
 
 BENCHMARKS = (
-    "main_job", "physics", "worlds", "mpm", "thin", "renderer", "kernel", "rivals", "scene", "cuda", "pathtrace",
-    "dataset", "lerobot", "refiner", "stream",
+    "main_job", "start", "physics", "laws", "worlds", "mpm", "thin", "renderer", "kernel", "rivals", "scene", "cuda",
+    "pathtrace", "dataset", "lerobot", "refiner", "stream",
 )  # fmt: skip
 
 
@@ -54,6 +54,8 @@ def one(name: str, out: Path, *, quick: bool) -> None:
     show(name.replace("_", " "), bench.HEADER, bench.rows(result))
     figures = {"machine": machine(), "quick": quick, "result": result}
     (out / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    if hasattr(bench, "markdown"):
+        (out / f"{name}.md").write_text(bench.markdown(result))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,3 +59,23 @@ def test_without_a_gpu_one_line_says_so(root: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("bench_cuda: needs a CUDA device")
+
+
+def test_the_page_of_asked_and_got_is_that_of_the_figures(bench: Load, root: Path) -> None:
+    page = bench("laws_page")
+    figures = json.loads(page.SOURCE.read_text())["result"]
+    assert page.PAGE.read_text() == page.page(figures)
+    newton = [case["engines"]["newton"] for case in figures["cases"].values() if case["asked"]]
+    assert all("figures" in found for found in newton), "newton refuses nothing that is asked there"
+
+
+def test_laws_are_measured_on_scenes_of_the_language(bench: Load) -> None:
+    """Every scene can be read; two cases by raw MuJoCo, whose answer is known."""
+    laws = bench("bench_laws")
+    cases = {case.name: case for case in laws.all_cases()}
+    for case in cases.values():
+        laws.parse_scene(case.text, "case.yaml")  # every scene is one
+    fall = laws.measured(cases["free fall"], "mujoco", laws.RawMujoco())
+    assert fall["figures"]["height after 1 s"] == pytest.approx(9 - 9.81 / 2 - 9.81 * 0.001, abs=1e-9)
+    refused = laws.measured(cases["dam break"], "mujoco", laws.RawMujoco())
+    assert "rigid bodies only" in refused["refused"]

@@ -104,3 +104,45 @@ def terminal_speed(mass_kg: float, air_density_kg_m3: float, drag_coefficient: f
 def fall_in_air(terminal_m_s: float, t_s: Array) -> Array:
     """Speed of a fall from rest with drag as the square of the speed: v tanh(g t / v) [m/s]; [G] ch. 1."""
     return np.asarray(terminal_m_s * np.tanh(9.81 * t_s / terminal_m_s))
+
+
+def domino_wave_speed(height_m: float, thickness_m: float, gap_m: float, gravity_m_s2: float = 9.81) -> float:
+    """Of the wave along an endless row of dominoes that do not slip on the ground and slide on each other [m/s].
+
+    van Leeuwen, The domino effect, Am. J. Phys. 78 (2010) 721, without friction. All that have fallen lean on each
+    other and turn as one: h sin(a' - a) = (s + d) cos a - d ties the angle a' of a domino to that of the next. An
+    impact keeps the momentum that belongs to the angle of the first, w' = w S / (1 + S) with S the sum of the squares
+    of the others' speeds over its own; between impacts energy is kept. In the steady wave what one domino's fall gives
+    is what an impact takes.
+    """
+    h, d, pitch = height_m, thickness_m, gap_m + thickness_m
+    inertia = (h * h + d * d) / 3  # about the lower edge, per mass
+    meets = float(np.arcsin(gap_m / h))
+
+    def train(first: float) -> tuple[Array, Array]:
+        """Angles of the leaning dominoes from the first on, and their speeds over its own."""
+        angles, speeds = [first], [1.0]
+        for _ in range(60):
+            a = angles[-1]
+            angles.append(a + float(np.arcsin((pitch * np.cos(a) - d) / h)))
+            speeds.append(speeds[-1] * (1 - pitch * np.sin(a) / (h * np.cos(angles[-1] - a))))
+        return np.array(angles), np.array(speeds)
+
+    def lift(angles: Array) -> Array:
+        """Height of the centres, per gravity."""
+        return np.asarray(gravity_m_s2 * (h * np.cos(angles) + d * np.sin(angles)) / 2)
+
+    others = float((train(meets)[1] ** 2).sum())
+    last = float(np.arccos(d / pitch))
+    given = float(lift(np.zeros(1))[0] - lift(np.array([last]))[0])
+    before = np.sqrt(2 * given * (1 + others) / (inertia * others))
+    after = before * others / (1 + others)
+    energy = inertia * (1 + others) * after**2 / 2
+    start = lift(train(0.0)[0])
+    points, weights = np.polynomial.legendre.leggauss(40)
+    time_s = 0.0
+    for x, weight in zip((points + 1) / 2 * meets, weights / 2 * meets, strict=True):
+        angles, speeds = train(float(x))
+        kinetic = energy - float((lift(angles) - start).sum())
+        time_s += weight / np.sqrt(2 * kinetic / (inertia * float((speeds**2).sum())))
+    return float(pitch / time_s)
