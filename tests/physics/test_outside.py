@@ -14,7 +14,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics import laws
 from simvid.physics.features import ALL, check_features
-from simvid.physics.newton.engine import NewtonPhysics
+from simvid.physics.newton.engine import Loop, NewtonPhysics, simulate_world
 from simvid.scene import (
     Acceleration,
     Action,
@@ -338,6 +338,15 @@ def test_an_engine_refuses_by_name_what_it_cannot_do() -> None:
     text = str(caught.value)
     assert "forces[0].wind: engine 'other' cannot do wind in forces: use engine 'newton'" in text
     assert "bodies[0].joint.ball.breaks" in text
+
+
+def test_another_core_does_nothing_that_it_does_not_say() -> None:
+    class Other(Loop):
+        features = ALL - {"forces.wind"}
+
+    scene = small_scene([ball()]).model_copy(update={"forces": (Force(wind=Wind()),)})
+    with pytest.raises(SceneError, match=r"forces\[0\].wind: engine 'newton' cannot do wind"):
+        simulate_world(small_assets(scene), [], None, Other)
 
 
 def test_events_are_kept_on_disk(tmp_path: Any) -> None:

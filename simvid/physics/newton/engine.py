@@ -280,7 +280,10 @@ class _SpinningStepper(Stepper):
 
 
 class Loop:
-    """The simulation loop and its record. Another engine of MuJoCo's model overrides ``make_core``."""
+    """The simulation loop and its record. Another engine of MuJoCo's model overrides ``make_core``, and says in
+    ``features`` what of forces, ties and motors its core can do (``simvid.physics.features``)."""
+
+    features: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None,
@@ -298,6 +301,8 @@ class Loop:
         """
         self.world, self.drives, self._soft, self._thin = world, drives, soft, thin
         scene = world.assets.scene
+        if type(self) is not Loop:
+            check_features(scene, scene.physics.engine, self.features)
         frames, parts = scene.frame_count, len(world.assets.parts)
         self.poses, self.twists = np.zeros((frames, parts, 7)), np.zeros((frames, parts, 6))
         self.table = ContactTable()
