@@ -32,6 +32,18 @@ def row_speeds(address: Ints, jacobian: Floats, dofs: Ints, counts: Ints, speeds
 
 
 @compiled
+def dense_rows(address: Ints, jacobian: Floats, dofs: Ints, counts: Ints, width: int) -> Floats:
+    """The three rows of each contact with zeros where nothing is set, [3 K, V]; arguments as of ``row_speeds``."""
+    out = np.zeros((3 * len(address), width))
+    for n in range(len(address)):
+        for side in range(3):
+            row = address[n] + side
+            for k in range(counts[row]):
+                out[3 * n + side, dofs[row, k]] = jacobian[row, dofs[row, k]]
+    return out
+
+
+@compiled
 def flow(total: Floats, rate: Floats, step: float) -> None:
     """Deformation gradients after a step of a velocity gradient: F' = (1 + h C) F, both [N, 3, 3]."""
     for k in range(len(total)):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import PhysicsError
-from simvid.physics.genesis.kernels import contact_frames, impedances, row_speeds
+from simvid.physics.genesis.kernels import contact_frames, dense_rows, impedances, row_speeds
 from simvid.physics.genesis.model import GenesisModel, own_damping
 from simvid.physics.genesis.soft import GenesisSoft
 from simvid.physics.newton.kernels import Impact, Rows, set_impacts
@@ -29,6 +29,10 @@ GENESIS_FRICTION = 0.01
 """Smallest that Genesis takes by itself."""
 LEAST_FRICTION = 1e-6
 """Its friction cone needs some."""
+
+
+RESIDUE_M_S = 1e-5
+"""Speed in a step that no force accounts for, above which forces are put right."""
 
 
 class SolverFault(Exception):  # noqa: N818  what is told to the user is ``Watch.diverged``
@@ -132,7 +136,21 @@ class GenesisStepper:
         """Keep a substep's contacts with their forces."""
         if self.rows is not None and self.contact is not None:
             rows = self.rows.address[:, None] + np.arange(3)
-            self._found.append((self.contact, self.rows, self._views.force[rows, 0]))
+            self._found.append((self.contact, self.rows, self._views.force[rows, 0] + self._left_over(self.rows)))
+
+    def _left_over(self, rows: Rows) -> Array:
+        """What to add to the forces of contacts so that they account for the accelerations, [K, 3].
+
+        Genesis' solver stops now and then before its forces belong to the accelerations that it has found and that it
+        goes on with. The difference, M a - f - J^T force, is its gradient; here it is given to the contacts by the
+        smallest forces that make it up.
+        """
+        v, m = self._views, self._m
+        gradient = v.gradient[: m.nv, 0]
+        if float(np.abs(gradient * m.dof_invweight0).max()) * float(m.opt.timestep) < RESIDUE_M_S:
+            return np.zeros((len(rows.address), 3))
+        jacobian = dense_rows(rows.address, v.jacobian[..., 0], v.dofs_of[..., 0], v.dof_counts[:, 0], m.nv)
+        return np.asarray(np.linalg.lstsq(jacobian.T, gradient, rcond=None)[0].reshape(-1, 3))
 
     def _join(self) -> None:
         """All contacts of the step as one table; the force of each counts for its share of the step."""
@@ -250,6 +268,7 @@ class _Views:
         self.friction, self.softness = _view(data.friction), _view(data.sol_params)
         self.equalities, self.dry = _view(c.n_constraints_equality), _view(c.n_constraints_frictionloss)
         self.jacobian, self.dofs_of, self.dof_counts = _view(c.jac), _view(c.jac_dofs_idx), _view(c.jac_n_dofs)
+        self.gradient = _view(c.grad)
         self.reference, self.force = _view(c.aref), _view(c.efc_force)
         self.errors = _view(solver._errno)
 
