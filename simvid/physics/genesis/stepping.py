@@ -150,7 +150,8 @@ class GenesisStepper:
         if float(np.abs(gradient * m.dof_invweight0).max()) * float(m.opt.timestep) < RESIDUE_M_S:
             return np.zeros((len(rows.address), 3))
         jacobian = dense_rows(rows.address, v.jacobian[..., 0], v.dofs_of[..., 0], v.dof_counts[:, 0], m.nv)
-        return np.asarray(np.linalg.lstsq(jacobian.T, gradient, rcond=None)[0].reshape(-1, 3))
+        forces = np.linalg.lstsq(jacobian.T, gradient, rcond=None)[0]
+        return np.asarray(forces, np.float64).reshape(-1, 3)
 
     def _join(self) -> None:
         """All contacts of the step as one table; the force of each counts for its share of the step."""
