@@ -336,7 +336,7 @@ def test_an_engine_refuses_by_name_what_it_cannot_do() -> None:
     with pytest.raises(SceneError) as caught:
         check_features(scene, "other", ALL - {"forces.wind", "joint.breaks"})
     text = str(caught.value)
-    assert "forces[0].wind: engine 'other' cannot do wind in forces: use engine 'newton'" in text
+    assert "forces[0].wind: engine 'other' cannot do wind in forces: use engine 'genesis', 'newton'" in text
     assert "bodies[0].joint.ball.breaks" in text
 
 
