@@ -2,8 +2,7 @@
 
 - runs: ``NewtonPhysics().simulate``, set-up and record of each world included; a few are timed, 64 are their multiple;
 - steps: ``mujoco.mj_step`` world after world, set up once, nothing recorded;
-- threads: ``mujoco.rollout``, the same in C with one and two threads, nothing recorded;
-- warp: mujoco-warp on the CPU, all worlds in one kernel launch each, after a first step that compiles.
+- threads: ``mujoco.rollout``, the same in C with one and two threads, nothing recorded.
 
 python benchmarks/bench_worlds.py [--quick]
 """
@@ -11,7 +10,6 @@ python benchmarks/bench_worlds.py [--quick]
 from __future__ import annotations
 
 import argparse
-import copy
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +19,6 @@ import numpy as np
 from mujoco import rollout
 
 from simvid.assets.parts import SceneAssets
-from simvid.physics.newton.convert import quiet_warp
 from simvid.physics.newton.engine import NewtonPhysics
 from simvid.physics.newton.world import build_world
 from simvid.scene import Ground
@@ -69,27 +66,6 @@ def together(m: Any, states: np.ndarray, steps: int, threads: int) -> None:
         pool.rollout(m, [mujoco.MjData(m) for _ in range(threads)], states, nstep=steps)
 
 
-def in_warp(m: Any, d: Any, worlds: int) -> Callable[[int], None]:
-    """Steps of all worlds in mujoco-warp; the first one is done, and its kernels are compiled."""
-    import mujoco_warp
-    import warp
-
-    m = copy.copy(m)
-    m.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # not known there
-    with quiet_warp(), warp.ScopedDevice("cpu"):
-        model = mujoco_warp.put_model(m)
-        data = mujoco_warp.put_data(m, d, nworld=worlds, nconmax=100, njmax=400)
-        mujoco_warp.step(model, data)
-
-    def go(steps: int) -> None:
-        with quiet_warp(), warp.ScopedDevice("cpu"):
-            for _ in range(steps):
-                mujoco_warp.step(model, data)
-            warp.synchronize()
-
-    return go
-
-
 def run(*, quick: bool = False) -> dict[str, Any]:
     """Seconds for all worlds, by way."""
     worlds = 8 if quick else WORLDS
@@ -105,9 +81,6 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     found["steps"] = timed(lambda: one_by_one(m, states, steps))
     for threads in (1, 2):
         found[f"threads {threads}"] = timed(lambda n=threads: together(m, states, steps, n))
-    go, some = in_warp(m, d, worlds), 20 if quick else 50
-    wall, cpu = timed(lambda: go(some))
-    found["warp"] = (wall * steps / some, cpu * steps / some)
     return {"worlds": worlds, "steps": steps, "seconds": {k: [round(x, 3) for x in v] for k, v in found.items()}}
 
 
