@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -309,7 +310,9 @@ def _parts(assets: SceneAssets, trajectory: Trajectory) -> Iterator[PartRecord]:
         )
 
 
+@cache
 def _tools() -> dict[str, str]:
+    """Versions; looked up once, as each look leaves something behind."""
     found = {"simvid": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
     for name in TOOLS:
         try:
