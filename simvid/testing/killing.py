@@ -15,6 +15,7 @@ from typing import Any
 
 from simvid.clip import Clip
 from simvid.clips.records import CLIP_FILE, TRAJECTORY_FILE, digest_file
+from simvid.export.job import NOTE_FILE
 from simvid.generating.job_folder import JobFolder
 from simvid.generating.pool import same_code
 
@@ -167,7 +168,8 @@ def _broken(folder: Path) -> list[str]:
     """Folders that look like clips and are not whole, and records of clips that are not there."""
     faults = []
     for path in folder.glob("*"):
-        if path.is_dir() and path.name != "job" and not path.name.startswith("."):
+        data_set = (path / NOTE_FILE).is_file()  # it appears whole too, with its note
+        if path.is_dir() and path.name != "job" and not path.name.startswith(".") and not data_set:
             try:
                 Clip.open(path)
             except ValueError as error:
