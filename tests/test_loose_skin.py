@@ -62,7 +62,7 @@ def test_the_skin_of_a_level_heap_is_level() -> None:
 
 def test_a_layer_of_one_grain_is_one_flat_sheet() -> None:
     x, y = (a.ravel() for a in np.meshgrid(np.arange(12) * 1.6 * H, np.arange(12) * 1.6 * H))
-    net = surface_net(np.stack([x, y, 0 * x], axis=1), H)
+    net = surface_net(np.stack([x, y, 0 * x], axis=1).astype(np.float64), H)
     inner = (np.abs(net.vertices[:, :2] - x.max() / 2) < 0.3 * x.max()).all(axis=1)
     assert np.ptp(net.vertices[:, 2]) < 1.6 * H
     assert np.abs(net.normals[inner, 2]).mean() > 0.95

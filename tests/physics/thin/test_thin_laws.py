@@ -130,6 +130,7 @@ def test_a_slack_rope_is_a_catenary_of_its_length() -> None:
     solver.hold(np.array([0, len(thin) - 1]))
     settle(solver, 1.6, 0.98)
     low, high = 0.05, 2.0
+    a = high
     for _ in range(60):
         a = (low + high) / 2
         low, high = (low, a) if 2 * a * math.sinh(span / 2 / a) < length else (a, high)
@@ -206,6 +207,7 @@ def test_a_rope_over_a_peg_holds_by_eulers_law(share: float, slides: bool) -> No
     arc = math.pi * (r + radius)
     c = 2 * mu * (r + radius) / (1 + mu**2)
     both, low, high = length - arc, 0.0, length - arc
+    short = low
     for _ in range(60):
         short = (low + high) / 2
         low, high = (short, high) if share * ((short + c) * math.exp(mu * math.pi) + c) < both - short else (low, short)
