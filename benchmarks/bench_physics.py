@@ -21,7 +21,7 @@ import numpy as np
 from simvid.assets.parts import SceneAssets
 from simvid.physics.newton.convert import quiet_warp
 from simvid.physics.newton.drives import Drives
-from simvid.physics.newton.engine import _Loop
+from simvid.physics.newton.loop import Loop
 from simvid.physics.newton.model import build_model
 from simvid.physics.newton.world import World, build_world
 from simvid.physics.scripts import plan_script
@@ -81,7 +81,7 @@ def fresh(assets: SceneAssets) -> tuple[World, Drives, int]:
 def ours(assets: SceneAssets) -> float:
     """Milliseconds per step of our loop, frames and contacts included."""
     world, drives, _ = fresh(assets)
-    loop, per_frame = _Loop(world, drives, []), assets.scene.steps_per_frame
+    loop, per_frame = Loop(world, drives, []), assets.scene.steps_per_frame
     loop.read(0)
     started = time.process_time()
     for frame in range(1, assets.scene.frame_count):

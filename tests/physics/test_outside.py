@@ -14,7 +14,8 @@ from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics import laws
 from simvid.physics.features import ALL, check_features
-from simvid.physics.newton.engine import Loop, NewtonPhysics, simulate_world
+from simvid.physics.newton.engine import NewtonPhysics, simulate_world
+from simvid.physics.newton.loop import Loop
 from simvid.scene import (
     Acceleration,
     Action,

@@ -17,8 +17,6 @@ from simvid.physics.genesis.situation import GenesisSituation
 from simvid.physics.genesis.soft import GenesisSoft
 from simvid.physics.genesis.stepping import GenesisStepper, SolverFault
 from simvid.physics.newton.engine import (
-    Core,
-    Loop,
     Run,
     anything_moves,
     check_deformables,
@@ -26,6 +24,7 @@ from simvid.physics.newton.engine import (
     overlaps_at_start,
     simulate_world,
 )
+from simvid.physics.newton.loop import Core, Loop
 from simvid.physics.newton.situation import NewtonSituation
 from simvid.physics.newton.soft import SoftBodies, rigid_view
 from simvid.physics.newton.world import World, build_world
