@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -45,15 +44,18 @@ def cluster(plug_in: None) -> Iterator[str]:
         "--num-cpus=1",
         "--object-store-memory=80000000",
     ]
-    quiet = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-    with tempfile.TemporaryDirectory(prefix="ray") as folder:
+    # No token: one that lies in the home folder would be asked of the second node and not given by it.
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    with tempfile.TemporaryDirectory(prefix="ray") as folder, pytest.MonkeyPatch.context() as patch:
+        for name, value in quiet.items():
+            patch.setenv(name, value)
         head = [*ray, "--head", f"--port={address.split(':')[1]}", "--include-dashboard=false", f"--temp-dir={folder}"]
         nodes: list[subprocess.Popen[bytes]] = []
         try:
             for command in (head, [*ray, f"--address={address}"]):
                 path = Path(folder) / f"node{len(nodes)}.log"
                 with path.open("wb") as log:
-                    nodes.append(subprocess.Popen(command, stdout=log, stderr=log, env=quiet, start_new_session=True))
+                    nodes.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
                 wait_for(lambda path=path: b"runtime started" in path.read_bytes(), "a node")
             yield address
         finally:
