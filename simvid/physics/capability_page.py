@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simvid import registry
 from simvid.physics.abilities import SUMMARIES, Ability
 from simvid.physics.capabilities import FEATURES, abilities_of
@@ -23,24 +25,23 @@ def mark(ability: Ability | None) -> str:
     ]
 
 
-def rows() -> list[tuple[str, ...]]:
-    """Head and one row per feature: words, then one mark per registered engine."""
-    engines = registry.names("physics")
+def rows(engines: Sequence[str]) -> list[tuple[str, ...]]:
+    """Head and one row per feature: words, then one mark per engine."""
     known = {name: abilities_of(name) for name in engines}
     body = [(f.words, *(mark((known[name] or {}).get(f.name)) for name in engines)) for f in FEATURES]
     return [("", *engines), *body]
 
 
 def table_text() -> str:
-    """The table in columns."""
-    table = rows()
+    """The table of all registered engines, in columns."""
+    table = rows(registry.names("physics"))
     widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
     return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in table)
 
 
 def engines_page() -> str:
     """The page, Markdown: simvid's own engines, the table, and its notes."""
-    head, *body = rows()
+    head, *body = rows(sorted(SUMMARIES))
     lines = [HEAD, *(f"- `{name}`: {text}" for name, text in SUMMARIES.items()), ""]
     lines += ["| | " + " | ".join(f"`{name}`" for name in head[1:]) + " |", "|---" * len(head) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in body]

@@ -33,6 +33,8 @@ SCENE: dict[str, Any] = {
     "bodies": [
         {"name": "box", "shape": {"box": {"size_m": [0.3, 0.3, 0.3]}}, "material": "wood",
          "pose": {"position_m": [0, 0, 0.15]}},
+        {"name": "pane", "shape": {"box": {"size_m": [0.2, 0.01, 0.2]}}, "material": "glass",
+         "pose": {"position_m": [0.2, -0.4, 0.1]}},
         {"name": "ball", "shape": {"sphere": {"radius_m": 0.2}}, "pose": {"position_m": [0.5, 0, 0.2]}},
     ],
     "cameras": [{"name": "front", "resolution_px": [160, 120],
@@ -40,7 +42,7 @@ SCENE: dict[str, Any] = {
     "lights": [{"sun": {"direction": [0.4, 0.5, -1], "strength": 3}}, {"sky": {"preset": "clear"}},
                {"point": {"position_m": [0, -1, 1], "strength": 2}}],
 }  # fmt: skip
-"""A mesh in few and in many Gaussians, ground, sun, sky and a lamp: what the kernels draw."""
+"""A mesh in few and in many Gaussians, a pane, ground, sun, sky and a lamp: what the kernels draw."""
 
 
 class Compiling:
@@ -89,7 +91,7 @@ def _start(backend: str) -> subprocess.Popen[bytes]:
 def marker(backend: str) -> Path:
     """A file that is there once the kernels of this code are compiled, by this numba, for this machine."""
     package = Path(__file__).resolve().parents[1]
-    files = sorted([*(package / "rendering").glob("*.py"), *(package / "assets").glob("*.py")])
+    files = sorted([*(package / "rendering").rglob("*.py"), *(package / "assets").rglob("*.py")])
     numba = {name: value for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_")}
     sources = [path.read_bytes() for path in files]
     key = key_of(backend, sys.version, metadata.version("numba"), platform.node(), numba, str(package), *sources)

@@ -10,6 +10,7 @@ import pytest
 import trimesh.exchange.load
 import trimesh.exchange.obj
 
+from simvid.physics.genesis import session
 from simvid.physics.genesis.engine import GenesisPhysics
 from simvid.testing.physics import PhysicsContract
 from simvid.trajectory_io import digest
@@ -38,6 +39,10 @@ class TestGenesis(PhysicsContract):
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "digest").read_text() == digest(made)
         assert (done.stdout, done.stderr) == ("", "")
+
+    def test_the_smallest_numbers_stay_numbers(self) -> None:
+        session.start()
+        assert float("2.2250738585e-313") * 1.0 > 0
 
     def test_trimesh_keeps_its_own_reader_of_obj(self) -> None:
         self.bouncing()  # which imports Genesis

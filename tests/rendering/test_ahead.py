@@ -17,7 +17,7 @@ from simvid.rendering.ahead import LATER, draw_everything
 draw_everything("cpu")
 kernels = {
     f"{kernel.__module__}.{name}": kernel
-    for module in list(sys.modules.values()) if module.__name__.startswith("simvid.")
+    for module in list(sys.modules.values()) if module.__name__.startswith("simvid.rendering.")
     for name, kernel in vars(module).items()
     if isinstance(kernel, numba.core.dispatcher.Dispatcher) and kernel.targetoptions.get("nogil")
     and kernel._cache.__class__.__name__ != "NullCache"

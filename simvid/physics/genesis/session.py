@@ -62,7 +62,7 @@ def start() -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault(KERNELS, str(folder))
     os.environ.setdefault("QD_ENABLE_PYBUF", "0")  # else Quadrants takes the silenced stdout for a notebook
-    with quiet(), _trimesh_as_it_was():
+    with quiet(), _trimesh_as_it_was(), _small_numbers_kept():
         import genesis
 
         if not genesis._initialized:
@@ -82,6 +82,18 @@ def _trimesh_as_it_was() -> Iterator[None]:
     finally:
         reading.load_obj = reader
         loading.mesh_loaders["obj"] = reader
+
+
+@contextmanager
+def _small_numbers_kept() -> Iterator[None]:
+    """Genesis has this thread's processor take the smallest numbers (below 2.2e-308) for zero, in all that runs after
+    it; take that back."""
+    from torch import set_flush_denormal
+
+    try:
+        yield
+    finally:
+        set_flush_denormal(False)
 
 
 @contextmanager
