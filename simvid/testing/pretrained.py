@@ -5,8 +5,10 @@ Their tokenizer is byte-level BPE without merges: 256 tokens for bytes and a few
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from simvid.refining.pretrained.weights import library
@@ -266,3 +268,28 @@ def _awake(model: Any) -> Any:
             if not weight.abs().sum() > 0:
                 weight.normal_(0, 0.1)
     return model
+
+
+class GuardrailChecker:
+    """Plays NVIDIA's checker: refuses prompts with a word in them, and pictures when told to."""
+
+    refuse_pictures = False
+
+    def to(self, *where: Any, **how: Any) -> GuardrailChecker:
+        """Stay."""
+        return self
+
+    def check_text_safety(self, prompt: str) -> bool:
+        """Whether the word is not there."""
+        return "bomb" not in prompt
+
+    def check_video_safety(self, frames: Any) -> Any:
+        """The pictures, or None."""
+        return None if self.refuse_pictures else frames
+
+
+def play_guardrail(patch: Any) -> None:
+    """Let ``cosmos_guardrail`` be importable, with ``GuardrailChecker`` for its checker, while a patch lasts."""
+    module = ModuleType("cosmos_guardrail")
+    patch.setattr(module, "CosmosSafetyChecker", GuardrailChecker, raising=False)
+    patch.setitem(sys.modules, "cosmos_guardrail", module)

@@ -8,7 +8,7 @@ kept but for rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import mujoco  # noqa: TID253  only the Newton engine imports this module
 import numpy as np
@@ -22,6 +22,7 @@ from simvid.physics.mpm.particles import Particles, joined
 from simvid.physics.mpm.solver import Solver
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
+from simvid.physics.newton.pieces import Piece, has_kind
 from simvid.physics.newton.soft_forces import SoftForces
 from simvid.physics.newton.world import World
 from simvid.physics.soft_materials import SUPPORTED, mpm_material
@@ -46,16 +47,7 @@ def rigid_view(assets: SceneAssets) -> SceneAssets:
 
 def has_soft(assets: SceneAssets) -> bool:
     """Whether the scene has bodies for MPM."""
-    return any(p.deformable is not None and p.deformable.kind in SUPPORTED for p in assets.parts)
-
-
-@dataclass(frozen=True, eq=False)
-class _Soft:
-    """A deformable part and its particles' rows."""
-
-    part: int
-    body: DeformableBody
-    rows: slice
+    return has_kind(assets, SUPPORTED)
 
 
 class SoftBodies:
@@ -90,13 +82,13 @@ class SoftBodies:
         """All particles at their places, and how wide the grid's cells are."""
         self._world, scene = world, assets.scene
         self._step_s, self._fps = scene.step_s, scene.fps
-        self._soft: list[_Soft] = []
+        self._soft: list[Piece] = []
         groups: list[Particles] = []
         for k, part in enumerate(assets.parts):
             if part.deformable is not None and part.deformable.kind in SUPPORTED:
                 first = sum(len(g) for g in groups)
                 groups.append(_particles(part, part.deformable))
-                self._soft.append(_Soft(k, part.deformable, slice(first, first + len(groups[-1]))))
+                self._soft.append(Piece(k, part.deformable, slice(first, first + len(groups[-1]))))
         self._particles = joined(groups)
         self._turns = np.concatenate([np.tile(assets.parts[s.part].pose[:3, :3], (len(g), 1, 1))
                                       for s, g in zip(self._soft, groups, strict=True)])  # fmt: skip

@@ -7,8 +7,6 @@ constant force over the same step, so that momentum is kept but for rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import mujoco  # noqa: TID253  only the Newton engine imports this module
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
+from simvid.physics.newton.pieces import Piece, has_kind
 from simvid.physics.newton.thin_forces import ThinForces
 from simvid.physics.newton.world import World
 from simvid.physics.soft_materials import THIN, thin_body
@@ -34,16 +33,7 @@ FINEST_M = 0.012
 
 def has_thin(assets: SceneAssets) -> bool:
     """Whether the scene has cloth or rope."""
-    return any(p.deformable is not None and p.deformable.kind in THIN for p in assets.parts)
-
-
-@dataclass(frozen=True, eq=False)
-class _Piece:
-    """A deformable part and its vertices' rows."""
-
-    part: int
-    body: DeformableBody
-    rows: slice
+    return has_kind(assets, THIN)
 
 
 class ThinBodies:
@@ -61,13 +51,13 @@ class ThinBodies:
         """
         self._assets, self._world, scene = assets, world, assets.scene
         self._step_s = scene.step_s
-        self._pieces: list[_Piece] = []
+        self._pieces: list[Piece] = []
         made: list[Thin] = []
         for k, part in enumerate(assets.parts):
             if part.deformable is not None and part.deformable.kind in THIN:
                 first = sum(len(t) for t in made)
                 made.append(_thin(assets, part, part.deformable))
-                self._pieces.append(_Piece(k, part.deformable, slice(first, first + len(made[-1]))))
+                self._pieces.append(Piece(k, part.deformable, slice(first, first + len(made[-1]))))
         spacing = min([FINEST_M, *(p.body.spacing_m for p in self._pieces)])
         self._things: Hindrances = obstacles_of(world, spacing, apart=True)
         self.solver = Solver(joined(made), obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2)

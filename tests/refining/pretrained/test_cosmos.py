@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,24 +17,10 @@ from simvid.refining.pretrained import cosmos
 from simvid.refining.pretrained.cosmos import RULE, CosmosTransfer, CosmosTransferSettings
 from simvid.refining.pretrained.latents import anchored_noise
 from simvid.refining.pretrained.weights import library
+from simvid.testing.pretrained import GuardrailChecker, play_guardrail
 from simvid.testing.refining import RefinerContract, sample_context, sample_frames
 
 Saved = Callable[[str], str]
-
-
-class Checker:
-    """Refuses a word, and pictures when told to."""
-
-    refuse_pictures = False
-
-    def to(self, *where: Any, **how: Any) -> Checker:
-        return self
-
-    def check_text_safety(self, prompt: str) -> bool:
-        return "bomb" not in prompt
-
-    def check_video_safety(self, frames: Any) -> Any:
-        return None if self.refuse_pictures else frames
 
 
 def _resize(picture: Any, size: list[int], interpolation: str) -> Any:
@@ -50,9 +35,7 @@ def packages(saved: Saved) -> Iterator[None]:
     shim = SimpleNamespace(functional=SimpleNamespace(resize=_resize), InterpolationMode=nearest)
     saved("cosmos_transfer")
     with pytest.MonkeyPatch.context() as patch:
-        module = ModuleType("cosmos_guardrail")
-        patch.setattr(module, "CosmosSafetyChecker", Checker, raising=False)
-        patch.setitem(sys.modules, "cosmos_guardrail", module)
+        play_guardrail(patch)
         patch.setattr(cosmos, "find_spec", lambda name: object())
         for where in ("models.controlnets.controlnet_cosmos", "models.transformers.transformer_cosmos"):
             patch.setattr(library(f"diffusers.{where}"), "transforms", shim, raising=False)
@@ -144,7 +127,7 @@ def test_refusals_are_errors_and_not_black_pictures(
 ) -> None:
     with pytest.raises(SimvidError, match=r"guardrail refuses the prompt .*bomb"):
         pictures(made(saved, prompt="a bomb"))
-    monkeypatch.setattr(Checker, "refuse_pictures", True)
+    monkeypatch.setattr(GuardrailChecker, "refuse_pictures", True)
     with pytest.raises(SimvidError, match="guardrail refuses the pictures"):
         pictures(made(saved))
 

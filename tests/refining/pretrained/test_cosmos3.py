@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,32 +14,16 @@ from simvid.frames import Frames
 from simvid.refining.controls import control_videos
 from simvid.refining.pretrained import cosmos3
 from simvid.refining.pretrained.cosmos3 import HINTS, RULE, Cosmos3, Cosmos3Settings
+from simvid.testing.pretrained import GuardrailChecker, play_guardrail
 from simvid.testing.refining import RefinerContract, sample_context, sample_frames
 
 Saved = Callable[[str], str]
 
 
-class Checker:
-    """Refuses a word, and pictures when told to."""
-
-    refuse_pictures = False
-
-    def to(self, *where: Any, **how: Any) -> Checker:
-        return self
-
-    def check_text_safety(self, prompt: str) -> bool:
-        return "bomb" not in prompt
-
-    def check_video_safety(self, frames: Any) -> Any:
-        return None if self.refuse_pictures else frames
-
-
 @pytest.fixture
 def guard() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        module = ModuleType("cosmos_guardrail")
-        patch.setattr(module, "CosmosSafetyChecker", Checker, raising=False)
-        patch.setitem(sys.modules, "cosmos_guardrail", module)
+        play_guardrail(patch)
         patch.setattr(cosmos3, "find_spec", lambda name: object())
         yield
 
@@ -141,7 +124,7 @@ def test_the_guardrail_is_asked_and_its_refusals_are_errors(
     assert np.abs(guarded - free).max() <= 1, "the guardrail's way to bytes rounds down"
     with pytest.raises(SimvidError, match=r"guardrail refuses the prompt .*bomb"):
         pictures(made(saved, guardrail=True, prompt="a bomb"))
-    monkeypatch.setattr(Checker, "refuse_pictures", True)
+    monkeypatch.setattr(GuardrailChecker, "refuse_pictures", True)
     with pytest.raises(SimvidError, match="guardrail refuses the pictures"):
         pictures(made(saved, guardrail=True))
 
