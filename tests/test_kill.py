@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,9 @@ def test_ctrl_c_cleans_up_itself(flying_file: Path, tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_agree(flying_file: Path, tmp_path: Path, undisturbed: object) -> None:
-    both = [start(flying_file, tmp_path, "nowhere", tmp_path / "marker") for _ in range(2)]
-    assert [finish(p)["hash"] for p in both] == [undisturbed] * 2
+    with ExitStack() as stack:
+        both = [stack.enter_context(start(flying_file, tmp_path, "nowhere", tmp_path / "marker")) for _ in range(2)]
+        assert [finish(p)["hash"] for p in both] == [undisturbed] * 2
     clips = list(tmp_path.glob("flying-*"))
     assert len(clips) == 1
     assert Clip.open(clips[0]).verify() == []

@@ -122,6 +122,20 @@ def test_clips_share_their_files_with_the_store(flying_file: Path, tmp_path: Pat
         assert (clip.path / name).stat().st_nlink == 2
 
 
+def test_the_whole_clip_of_a_faster_run_stays(
+    flying_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def overtaken(folder: Path) -> None:
+        if "flying-" in folder.name and not made:
+            made.append(0)  # only the outer run is overtaken
+            made[0] = simvid.run(flying_file, tmp_path).path.stat().st_ino
+
+    monkeypatch.setattr("simvid.clips.folders.sync_tree", overtaken)
+    assert simvid.run(flying_file, tmp_path).path.stat().st_ino == made[0]
+
+
 def test_a_damaged_clip_is_made_again_from_its_stages(flying_file: Path, out: Path, flying_clip: Clip) -> None:
     path = out / flying_clip.path.name / "cameras/front/depth.npz"
     path.unlink()

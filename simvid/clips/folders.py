@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -97,14 +97,14 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def new_folder(final: Path, *, replace: bool = False) -> Iterator[Path]:
+def new_folder(final: Path, *, replace: bool | Callable[[], bool] = False) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its final name when the block ends well, and vanishes otherwise.
 
     Where another process was faster, its folder stays and ours is dropped: equal names mean equal content.
 
     Args:
         final: where the folder will be. Its parent is made.
-        replace: put it in the place of an existing folder.
+        replace: put it in the place of the folder that is there; a function is asked at the end, if there is one.
 
     Raises:
         ClipError: the disk is full, or the place cannot be written to.
@@ -151,18 +151,19 @@ def clear_os_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def _put(temporary: Path, final: Path, replace: bool) -> None:
-    if replace and final.exists():
-        aside = temporary_beside(final)
-        final.rename(aside)
-        temporary.rename(final)
-        remove(aside)
-        return
+def _put(temporary: Path, final: Path, replace: bool | Callable[[], bool]) -> None:
     try:
         temporary.rename(final)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+    else:
+        return
+    if replace() if callable(replace) else replace:
+        aside = temporary_beside(final)
+        final.rename(aside)
+        temporary.rename(final)
+        remove(aside)
 
 
 def sync(path: Path) -> None:

@@ -105,7 +105,7 @@ def write_clip(job: Job, results: Results) -> Clip:
     job.reporter.begin("writing", None)
     trajectory = job.trajectory(results.physics)
     final = clip_folder(job)
-    with new_folder(final, replace=True) as folder:
+    with new_folder(final, replace=lambda: job.force or existing_clip(job) is None) as folder:
         files: dict[str, FileRecord] = {}
         tables = () if "contacts" in job.scene.labels else (CONTACTS_FILE,)
         _link(results.physics, folder, files, "", skip=tables)
