@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from simvid.clips.arrays import Array, ArrayFile, read_named
 from simvid.clips.camera_file import read_camera_file
+from simvid.clips.digests import content_faults, content_hash
 from simvid.clips.receipt_records import LawRecord
 from simvid.clips.records import (
     CLIP_FILE,
@@ -25,8 +26,6 @@ from simvid.clips.records import (
     CheckRecord,
     ClipRecord,
     RefinedRecord,
-    content_faults,
-    content_hash,
     read_record,
 )
 from simvid.errors import ClipError

@@ -14,7 +14,8 @@ import pytest
 
 import simvid
 from simvid.clip import Clip
-from simvid.clips.records import CLIP_FILE, hash_of
+from simvid.clips.digests import hash_of
+from simvid.clips.records import CLIP_FILE
 from simvid.clips.video import probe
 from simvid.errors import ClipError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from simvid.checking.base import Subject, spread
 from simvid.clips.arrays import ArrayFile
-from simvid.clips.records import CheckRecord, digest_file
+from simvid.clips.digests import digest_file
+from simvid.clips.records import CheckRecord
 from simvid.clips.video import probe
 from simvid.errors import ClipError
 

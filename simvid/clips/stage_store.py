@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from simvid.clips.digests import changed_files, hash_of
 from simvid.clips.folders import clear_os_errors, new_folder, remove, sweep
-from simvid.clips.records import STAGE_FILE, FileRecord, StageFolder, changed_files, hash_of, read_record, write_record
+from simvid.clips.records import STAGE_FILE, FileRecord, StageFolder, read_record, write_record
 from simvid.errors import ClipError
 
 STORE = ".stages"

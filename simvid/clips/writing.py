@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from simvid.clips.arrays import ArrayFile, ArrayWriter
 from simvid.clips.camera_file import write_camera_file
 from simvid.clips.contact_sheet import Colors, Row, columns, draw_sheet, label_rows, save_png, tile_size
-from simvid.clips.records import FileRecord, file_record
+from simvid.clips.digests import file_record
+from simvid.clips.records import FileRecord
 from simvid.clips.video import VideoWriter
 from simvid.errors import RenderError
 from simvid.frames import CameraPath, Frame

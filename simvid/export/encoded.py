@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from simvid.clips.records import file_record
+from simvid.clips.digests import file_record
 from simvid.clips.stage_store import StageStore, StageWork
 from simvid.export.base import FILES, Episode, Exporter, View
 from simvid.frames import LABEL_ARRAYS

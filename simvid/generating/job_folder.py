@@ -21,9 +21,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from simvid.clips.digests import hash_of
 from simvid.clips.folders import clear_os_errors, new_file, remove, sweep
 from simvid.clips.record_base import Record
-from simvid.clips.records import CLIP_FILE, hash_of, read_record, write_record
+from simvid.clips.records import CLIP_FILE, read_record, write_record
 from simvid.errors import ClipError, JobError, SimvidError
 
 JOB_FILE, JOB_FOLDER = "job.json", "job"

@@ -20,6 +20,7 @@ from simvid import __version__
 from simvid.assets.parts import SceneAssets
 from simvid.checking.receipts.receipt import receipt_of
 from simvid.clip import Clip
+from simvid.clips.digests import changed_files, content_hash, file_record
 from simvid.clips.folders import link_or_copy, new_folder, sweep
 from simvid.clips.overview import View, write_overview
 from simvid.clips.records import (
@@ -36,9 +37,6 @@ from simvid.clips.records import (
     PartRecord,
     RefinedRecord,
     SuccessRecord,
-    changed_files,
-    content_hash,
-    file_record,
     read_record,
     write_record,
 )

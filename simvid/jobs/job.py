@@ -15,7 +15,8 @@ from simvid.assets.parts import SceneAssets
 from simvid.checking.base import Subject
 from simvid.checking.checks import self_checks
 from simvid.clip import Clip
-from simvid.clips.records import TRAJECTORY_FILE, Backend, CheckFile, StageRecord, file_record, hash_of, write_record
+from simvid.clips.digests import file_record, hash_of
+from simvid.clips.records import TRAJECTORY_FILE, Backend, CheckFile, StageRecord, write_record
 from simvid.clips.stage_store import Stage, StageStore, StageWork
 from simvid.clips.tables import CONTACT_COLUMNS, action_columns, action_rows, contact_rows, write_table
 from simvid.clips.writing import stored_frames, write_refined

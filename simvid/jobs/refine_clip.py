@@ -10,14 +10,9 @@ from pathlib import Path
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.contact_sheet import Row, columns, draw_sheet, save_png
+from simvid.clips.digests import content_hash, hash_of
 from simvid.clips.folders import new_file, new_folder, sweep
-from simvid.clips.records import (
-    CLIP_FILE,
-    RefinedRecord,
-    content_hash,
-    hash_of,
-    write_record,
-)
+from simvid.clips.records import CLIP_FILE, RefinedRecord, write_record
 from simvid.clips.stage_store import Stage, StageStore, StageWork
 from simvid.clips.writing import captions, stored_frames, write_refined
 from simvid.errors import ClipError

@@ -21,7 +21,8 @@ from simvid import __version__
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.assets.robot_model import RobotModel
 from simvid.clips.arrays import digest
-from simvid.clips.records import Backend, hash_of
+from simvid.clips.digests import hash_of
+from simvid.clips.records import Backend
 from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]

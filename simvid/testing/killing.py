@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from simvid.clip import Clip
-from simvid.clips.records import CLIP_FILE, TRAJECTORY_FILE, digest_file
+from simvid.clips.digests import digest_file
+from simvid.clips.records import CLIP_FILE, TRAJECTORY_FILE
 from simvid.export.job import NOTE_FILE
 from simvid.generating.job_folder import JobFolder
 from simvid.generating.pool import same_code

@@ -23,7 +23,8 @@ from simvid.checking.flow_checks import flow_follows_pose, flow_returns
 from simvid.checking.support import ids_match_surfaces
 from simvid.clips.arrays import ArrayFile, ArrayWriter
 from simvid.clips.camera_file import write_camera_file
-from simvid.clips.records import CheckRecord, file_record
+from simvid.clips.digests import file_record
+from simvid.clips.records import CheckRecord
 from simvid.clips.writing import View, write_camera
 from simvid.frames import BUFFER_LABELS, LABELS
 from simvid.gaussians import Gaussians

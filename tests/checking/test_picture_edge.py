@@ -18,7 +18,8 @@ from simvid.checking.base import Subject, grown
 from simvid.checking.support import ids_match_surfaces
 from simvid.clips.arrays import ArrayWriter
 from simvid.clips.camera_file import write_camera_file
-from simvid.clips.records import FileRecord, file_record
+from simvid.clips.digests import file_record
+from simvid.clips.records import FileRecord
 from simvid.rendering.camera import camera_path
 from simvid.scene import Camera, CameraPose
 from simvid.scene.lenses import Lens, Pinhole
