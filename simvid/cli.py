@@ -301,6 +301,10 @@ def _pairs(commands: Any) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="of the data set; what is there is not made again")
     parser.add_argument("--count", type=positive, required=True, metavar="N", help="pairs for training")
     parser.add_argument("--held-out", type=int, default=0, metavar="N", help="pairs of families never trained on")
+    parser.add_argument(
+        "--frames", type=int, choices=range(2, 17), default=16, metavar="N",
+        help="of each pair (default: 16); a step of training reads four, and short pairs show more scenes",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the whole set (default: 0)")
     parser.add_argument("--size", type=positive, default=256, dest="size_px", metavar="PX", help="default: 256")
     parser.add_argument("--samples", type=positive, default=24, metavar="N", help="paths per pixel (default: 24)")

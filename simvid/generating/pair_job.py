@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simvid.errors import SimvidError
 from simvid.frames import Frame, Frames
-from simvid.generating.pair_scenes import PairScene, families, pair_scene
+from simvid.generating.pair_scenes import FRAMES, PairScene, families, pair_scene
 from simvid.generating.pool import Pool, PoolSettings, Task
 from simvid.generating.worker import Make, Plain
 
@@ -27,13 +27,14 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class PairTask:
-    """One pair of a job: which scene, from which seed, how large, with how many paths per pixel."""
+    """One pair of a job: which scene, from which seed, how large, with how many paths per pixel, how long."""
 
     family: str
     number: int
     seed: int
     resolution_px: int
     samples: int
+    frames: int = FRAMES
 
     @property
     def name(self) -> str:
@@ -50,11 +51,15 @@ class PairOutcome:
     reason: str = ""
 
 
-def tasks(count: int, held_out: int, seed: int, resolution_px: int = 256, samples: int = 24) -> list[PairTask]:
+def tasks(
+    count: int, held_out: int, seed: int, resolution_px: int = 256, samples: int = 24, frames: int = FRAMES
+) -> list[PairTask]:
     """The pairs of a job: ``count`` for training and ``held_out`` of families that are never trained on, in turn."""
     made = []
     for total, names in ((count, families(held_out=False)), (held_out, families(held_out=True))):
-        made += [PairTask(names[k % len(names)], k // len(names), seed, resolution_px, samples) for k in range(total)]
+        made += [
+            PairTask(names[k % len(names)], k // len(names), seed, resolution_px, samples, frames) for k in range(total)
+        ]
     return made
 
 
@@ -101,7 +106,7 @@ def make_pair(task: PairTask, out: Path) -> PairOutcome:
     for attempt in range(ATTEMPTS):
         try:
             drawn = pair_scene(task.family, task.number, task.seed, resolution_px=task.resolution_px, attempt=attempt)
-            made = make(drawn, task.seed, samples=task.samples)
+            made = make(drawn, task.seed, samples=task.samples, frames=task.frames)
         except SimvidError as error:
             reasons.append(str(error))
             continue

@@ -82,13 +82,14 @@ def degrading(drawn: PairScene, seed: int) -> dict[str, float]:
             "shadows": float(rng.uniform() < 0.85)}  # fmt: skip
 
 
-def make(drawn: PairScene, seed: int, *, samples: int = 24) -> Made:
+def make(drawn: PairScene, seed: int, *, samples: int = 24, frames: int = FRAMES) -> Made:
     """Simulate a scene and draw its frames twice.
 
     Args:
         drawn: from ``pair_scene``.
         seed: of the whole set.
         samples: paths per pixel of the target.
+        frames: how many.
 
     Raises:
         SimvidError: the scene is impossible, or its simulation diverges.
@@ -102,8 +103,8 @@ def make(drawn: PairScene, seed: int, *, samples: int = 24) -> Made:
     whole = engine_of(scene).use.simulate(assets, lambda *_: None)
     path = camera_path(scene.cameras[0], scene, whole)
     check_camera(path, assets, whole)
-    trajectory = window(whole, drawn.first, FRAMES)
-    path = replace(path, world_from_camera=path.world_from_camera[drawn.first : drawn.first + FRAMES])
+    trajectory = window(whole, drawn.first, frames)
+    path = replace(path, world_from_camera=path.world_from_camera[drawn.first : drawn.first + frames])
     degraded = degrading(drawn, seed)
     settings = RenderSettings(detail_px=degraded["detail_px"], shadows=bool(degraded["shadows"]))
     splats = SplatRenderer(registry.load("rendering", "cpu"), settings)

@@ -58,6 +58,7 @@ _CODES: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
 }
 _UNIT = ("roughness", "metallic", "ambient_occlusion")
 _LIGHT = ("light_diffuse", "light_specular")
+_COLORED = ("coarse", "target", "albedo", *_LIGHT)
 MOST_PARTS = 255
 UNKNOWN_LIGHT = (0.0,) * 11
 
@@ -166,17 +167,22 @@ class PairClip:
                                 "the clip again")  # fmt: skip
             self._arrays[name] = array
 
-    def crop(self, frames: slice, rows: slice, columns: slice, *, mirrored: bool = False, gain: float = 1.0) -> Crop:
+    def crop(
+        self, frames: slice, rows: slice, columns: slice, *, mirrored: bool = False, gain: float = 1.0,
+        colors: tuple[int, ...] = (0, 1, 2),
+    ) -> Crop:  # fmt: skip
         """A part of the clip as conditions and target.
 
         Args:
             frames, rows, columns: which.
             mirrored: left and right exchanged, with normals and flow.
             gain: factor on all light: of both pictures in linear light, and of the light buffers.
+            colors: which of red, green and blue become red, green and blue, in pictures, albedo and light.
         """
         cut = {name: np.asarray(array[frames, rows, columns]) for name, array in self._arrays.items()}
         if mirrored:
             cut = {name: _mirrored(name, array) for name, array in cut.items()}
+        cut |= {name: cut[name][..., colors] for name in _COLORED if name in cut}
         coarse, target = (exposed(cut[name], gain) for name in ("coarse", "target"))
         labels = {name: _decoded(name, array) for name, array in cut.items() if name not in ("coarse", "target")}
         for name in _LIGHT:
@@ -191,7 +197,7 @@ class PairClip:
             for t in range(len(coarse))
         ]
         true = np.moveaxis(target.astype(np.float32) / 127.5 - 1, -1, 1)
-        light = _light(self.record.light, mirrored=mirrored, gain=gain)
+        light = _light(self.record.light, mirrored=mirrored, gain=gain, colors=colors)
         return Crop(stack(each), np.ascontiguousarray(true), light, self.record)
 
     def stored(self, name: str) -> Array:
@@ -253,6 +259,8 @@ def open_pairs(folder: Path, split: Literal["train", "held_out"] | None = None) 
 def random_crop(clip: PairClip, rng: np.random.Generator, frames: int, size: int) -> Crop:
     """A crop at a random place and time, mirrored half of the time, with a gain of up to 1.4 either way.
 
+    Red, green and blue change places in all six ways equally often, since light treats them alike.
+
     Raises:
         ClipError: the clip is smaller or shorter.
     """
@@ -271,8 +279,9 @@ def draw_crop(clip: PairClip, rng: np.random.Generator, frames: int, size: int) 
                         f"{r.height}; choose smaller crops")  # fmt: skip
     t, y, x = (int(rng.integers(0, n + 1)) for n in (r.frames - frames, r.height - size, r.width - size))
     mirrored, gain = bool(rng.integers(2)), float(1.4 ** rng.uniform(-1, 1))
+    colors = tuple(int(c) for c in rng.permutation(3))
     where = slice(t, t + frames), slice(y, y + size), slice(x, x + size)
-    return lambda: clip.crop(*where, mirrored=mirrored, gain=gain)
+    return lambda: clip.crop(*where, mirrored=mirrored, gain=gain, colors=colors)
 
 
 def exposed(rgb: Array, gain: float) -> NDArray[np.uint8]:
@@ -285,12 +294,13 @@ def exposed(rgb: Array, gain: float) -> NDArray[np.uint8]:
     return np.asarray(np.round(255 * np.clip(back, 0, 1)), np.uint8)[rgb]
 
 
-def _light(numbers: tuple[float, ...], *, mirrored: bool, gain: float) -> tuple[float, ...]:
-    """The light's numbers with left and right exchanged, and with another exposure."""
-    known, x, *rest, exposure = numbers
+def _light(numbers: tuple[float, ...], *, mirrored: bool, gain: float, colors: tuple[int, ...]) -> tuple[float, ...]:
+    """The light's numbers with left and right exchanged, with another exposure and other colours."""
+    known, x, y, z, *both, exposure = numbers
     if not known:
         return numbers
-    return (known, -x if mirrored else x, *rest, exposure + float(np.log2(gain)))
+    rest = (both[start + c] for start in (0, 3) for c in colors)  # of the main light and of the sky
+    return (known, -x if mirrored else x, y, z, *rest, exposure + float(np.log2(gain)))
 
 
 def _coded(name: str, array: Array, scale_m: float) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,18 @@ def test_a_pair_shows_the_same_instants_twice(data: Path) -> None:
     assert same < shifted, "the pictures of other instants must fit less well"
     assert -10 * np.log10(same / 255**2) > 15
     assert np.isfinite(whole.target).all()
+
+
+def test_a_short_pair_is_the_beginning_of_the_long_one(data: Path, tmp_path: Path) -> None:
+    short = replace(TASK, frames=2)
+    assert make_pair(short, tmp_path).state == "made"
+    for name in ("coarse", "target", "depth"):
+        few, all_of_them = (np.load(folder / TASK.name / f"{name}.npy") for folder in (tmp_path, data))
+        assert len(few) == 2
+        far = np.isfinite(few.astype(np.float32))
+        assert np.array_equal(far, np.isfinite(all_of_them[:2].astype(np.float32))), name
+        off = np.abs(few.astype(np.float32) - all_of_them[:2])[far].mean()
+        assert off < 0.5, f"{name}: shadow maps fit what moves in these frames, and nothing else may differ"
 
 
 def test_what_is_there_is_not_made_again(data: Path) -> None:

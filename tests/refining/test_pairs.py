@@ -88,6 +88,17 @@ def test_a_gain_is_one_of_light(tmp_path: Path) -> None:
     assert np.array_equal(channels(more, "albedo"), channels(plain, "albedo"))
 
 
+def test_colors_change_places_in_pictures_albedo_and_light(tmp_path: Path) -> None:
+    clip = written(tmp_path, light=(1.0, 0.5, 0.25, -0.8, *range(6), 0.5))
+    plain, turned = clip.whole(), clip.crop(slice(None), slice(None), slice(None), colors=(2, 0, 1))
+    assert np.array_equal(turned.target, plain.target[:, [2, 0, 1]])
+    for name in ("coarse", "albedo", "light_diffuse", "light_specular"):
+        assert np.array_equal(channels(turned, name), channels(plain, name)[:, [2, 0, 1]]), name
+    for name in ("disparity", "normals", "roughness"):
+        assert np.array_equal(channels(turned, name), channels(plain, name)), name
+    assert turned.light == (1.0, 0.5, 0.25, -0.8, 2, 0, 1, 5, 3, 4, 0.5)
+
+
 def test_the_lights_numbers_follow_mirrors_and_gains(tmp_path: Path) -> None:
     light = (1.0, 0.5, 0.25, -0.8, *range(6), 0.5)
     clip = written(tmp_path, light=light)
