@@ -84,10 +84,11 @@ class Frame:
             owns the pixel.
         roughness: of the microfacets (Burley 2012), 0 to 1, float16 [H, W].
         metallic: 0 to 1, float16 [H, W].
-        light_diffuse: light of suns and lamps on the surface with hard shadows, irradiance over pi, linear RGB, float16
-            [H, W, 3]. All light is in linear RGB, on the scale of the picture: with the renderer's exposure.
+        light_diffuse: light of suns and lamps on the surface with hard shadows, irradiance over pi times the factor of
+            Burley's diffuse for the eye, linear RGB, float16 [H, W, 3]. All light is on the scale of the picture: with
+            the renderer's exposure.
         light_specular: radiance that suns and lamps have in the surface's gloss, shadows as above, float16 [H, W, 3].
-        light_ambient: light of sky and surroundings on the surface, irradiance over pi, float16 [H, W, 3].
+        light_ambient: light of sky and surroundings on the surface, as light_diffuse, float16 [H, W, 3].
         light_reflected: radiance of sky and surroundings in the surface's gloss, float16 [H, W, 3].
         light_emitted: radiance that no material reflects: the sky, and haze over far ground, float16 [H, W, 3].
         ambient_occlusion: share of the sky's light that reaches the surface, 0 to 1, float16 [H, W].

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from simvid.assets.color import srgb_to_linear
 from simvid.frames import BUFFERS
 from simvid.rendering.compositing import Surfaces
+from simvid.rendering.ground.irradiance import ground_surface
 from simvid.rendering.ground.plane import Background, GroundSeen
 from simvid.rendering.ground.rays import Rays, place_on, ray_direction
 from simvid.rendering.kernels.jit import inlined, kernel
@@ -26,7 +27,7 @@ from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import ONE, PI, ZERO, Flags, Floats, Ints, Real, SplatArrays, Vec
 from simvid.rendering.light.lamps import to_lamp
 from simvid.rendering.light.lighting import LightArrays, SkyArrays, open_sky, sun_share
-from simvid.rendering.light.shading import Surface, around, gloss, made_of, smoothed, surface_of
+from simvid.rendering.light.shading import Surface, around, burley, gloss, made_of, smoothed, surface_of
 from simvid.rendering.light.shadows import lifted, sees
 from simvid.rendering.sight import Sight
 from simvid.rendering.splats.visible import SURFACE_CHANNELS, Visible
@@ -78,6 +79,8 @@ class _Pixels(NamedTuple):
     """world_from_camera rotation, [3, 3]."""
     viewpoint: Floats
     rays: Rays
+    ground: Floats
+    """See ``Air.gloss``."""
 
 
 class Buffers:
@@ -124,7 +127,8 @@ class Buffers:
         workers.run(lambda i, j: _material_rows(given, sky, out, i, j), shape[0], least=8)
         pose = sight.pose.astype(f)
         turn = np.ascontiguousarray(pose[:3, :3])
-        pixels = _Pixels(surfaces, labels["depth"], labels["normals"], turn, sight.viewpoint.astype(f), ground.rays)
+        eye = sight.viewpoint.astype(f)
+        pixels = _Pixels(surfaces, labels["depth"], labels["normals"], turn, eye, ground.rays, ground.gloss)
         workers.run(lambda i, j: _direct_rows(pixels, self._light, out, i, j), shape[0], least=8)
         emitted, through = self._background.emitted(workers)
         workers.run(lambda i, j: _finish_rows(emitted, through, self._exposure, out, i, j), shape[0], least=8)
@@ -222,7 +226,7 @@ def _material_rows(given: _Given, sky: SkyArrays, out: _Out, start: int, stop: i
                 for k in range(3):
                     out.albedo[row, col, k] = ground.albedo[row, col, k]
                     out.light_reflected[row, col, k] = ground.mirrored[row, col, k]
-                share = ground.open_sky[row, col] / PI
+                share = ground.open_sky[row, col] * ground.matte[row, col] / PI
                 out.light_ambient[row, col, 0] = e0 * share
                 out.light_ambient[row, col, 1] = e1 * share
                 out.light_ambient[row, col, 2] = e2 * share
@@ -243,15 +247,12 @@ def _surface_at(pixels: _Pixels, out: _Out, row: int, col: int) -> Surface:
     near = ONE / np.sqrt(vx * vx + vy * vy + vz * vz)
     vx, vy, vz = vx * near, vy * near, vz * near
     nv: Real = max(nx * vx + ny * vy + nz * vz, np.float32(0.02))
+    if out.owner[row, col] == GROUND:
+        g: Surface = ground_surface(p, (-vx, -vy, -vz), pixels.ground)
+        return g
     albedo = (out.albedo[row, col, 0], out.albedo[row, col, 1], out.albedo[row, col, 2])
-    head_on, sheen, coat = np.float32(0.04), ZERO, ZERO
-    if out.owner[row, col] == SPLATS:
-        w, per = pixels.surfaces.features, ONE / pixels.surfaces.alpha[row, col]
-        head_on, sheen, coat = (
-            w[row, col, FIRST + 12] * per,
-            w[row, col, FIRST + 13] * per,
-            w[row, col, FIRST + 14] * per,
-        )
+    w, per = pixels.surfaces.features, ONE / pixels.surfaces.alpha[row, col]
+    head_on, sheen, coat = w[row, col, FIRST + 12] * per, w[row, col, FIRST + 13] * per, w[row, col, FIRST + 14] * per
     finish = (out.roughness[row, col], out.metallic[row, col], head_on, ZERO, sheen, coat)
     s: Surface = made_of(p, (nx, ny, nz), (vx, vy, vz), nv, albedo, finish)
     return s
@@ -267,7 +268,7 @@ def _radius_at(surfaces: Surfaces, row: int, col: int) -> Real:
 def _direct_rows(pixels: _Pixels, light: LightArrays, out: _Out, start: int, stop: int) -> None:
     """Light of suns and lamps at each pixel, with hard shadows, and of wide lights in a map, with soft ones.
 
-    The gloss of the latter is mirrored with the map; suns and lamps have none in the ground.
+    The gloss of the latter is mirrored with the map.
     """
     suns, lamps, panels = light.suns, light.lamps, light.panels
     for row in range(start, stop):
@@ -281,22 +282,22 @@ def _direct_rows(pixels: _Pixels, light: LightArrays, out: _Out, start: int, sto
                 d = (suns.lights[k, 0], suns.lights[k, 1], suns.lights[k, 2])
                 cosine = s.n[0] * d[0] + s.n[1] * d[1] + s.n[2] * d[2]
                 if cosine > ZERO and sees(k, suns.maps, lifted(s.p, s.n, radius, suns.maps.texel), s.n):
-                    g = gloss(s, d, cosine)
+                    g, f = gloss(s, d, cosine), burley(s.v, s.nv, d, cosine, s.roughness) / PI
                     for c in range(3):
-                        out.light_diffuse[row, col, c] += suns.lights[k, 3 + c] * cosine / PI
-                        if owner == SPLATS:
-                            out.light_specular[row, col, c] += suns.lights[k, 3 + c] * cosine * g[c]
+                        out.light_diffuse[row, col, c] += suns.lights[k, 3 + c] * cosine * f
+                        out.light_specular[row, col, c] += suns.lights[k, 3 + c] * cosine * g[c]
             for k in range(len(panels.lights)):
-                cosine = s.n[0] * panels.lights[k, 0] + s.n[1] * panels.lights[k, 1] + s.n[2] * panels.lights[k, 2]
+                d = (panels.lights[k, 0], panels.lights[k, 1], panels.lights[k, 2])
+                cosine = s.n[0] * d[0] + s.n[1] * d[1] + s.n[2] * d[2]
                 if cosine > ZERO:
+                    cosine *= burley(s.v, s.nv, d, cosine, s.roughness)
                     cosine *= sun_share(k, lifted(s.p, s.n, radius, panels.maps.texel), s.n, panels) / PI
                     for c in range(3):
                         out.light_diffuse[row, col, c] += panels.lights[k, 3 + c] * cosine
             for k in range(len(lamps.lights)):
                 d, cosine, fall = to_lamp(k, lamps, s.p, s.n)
                 if cosine > ZERO and fall > ZERO:
-                    g = gloss(s, d, cosine)
+                    g, f = gloss(s, d, cosine), burley(s.v, s.nv, d, cosine, s.roughness) / PI
                     for c in range(3):
-                        out.light_diffuse[row, col, c] += lamps.lights[k, 3 + c] * fall * cosine / PI
-                        if owner == SPLATS:
-                            out.light_specular[row, col, c] += lamps.lights[k, 3 + c] * fall * cosine * g[c]
+                        out.light_diffuse[row, col, c] += lamps.lights[k, 3 + c] * fall * cosine * f
+                        out.light_specular[row, col, c] += lamps.lights[k, 3 + c] * fall * cosine * g[c]

@@ -98,7 +98,7 @@ def test_buffers_make_up_the_picture(exposure: float) -> None:
     assert error.mean() < 1.5  # edges, soft shadows and the texture's finest detail are blended in the picture
 
 
-def test_light_on_a_ball_follows_the_cosine() -> None:
+def test_light_on_a_ball_follows_the_cosine_and_burley() -> None:
     d = np.array([0.5, -0.3, 0.8]) / np.linalg.norm([0.5, -0.3, 0.8])
     frame, path = drawn(ball(), lights=[sun(*-d)])
     rays = directions(path)
@@ -108,7 +108,11 @@ def test_light_on_a_ball_follows_the_cosine() -> None:
     normals = (rays * t[..., None] + [0, 0, 1]) / 0.2
     cosine = normals @ d
     seen = inside > 0.02
-    error = values(frame, "light_diffuse")[..., 0] - 2 / np.pi * np.maximum(cosine, 0)
+    way = rays / np.sqrt(square)[..., None]
+    grazing = (1 - np.maximum(cosine, 0)) ** 5, (1 + np.clip((normals * way).sum(axis=-1), -1, 0)) ** 5
+    bent = (1 - way @ d) - 0.5  # Burley's f90 - 1, at roughness 1
+    factor = (1 + bent * grazing[0]) * (1 + bent * grazing[1])
+    error = values(frame, "light_diffuse")[..., 0] - 2 / np.pi * np.maximum(cosine, 0) * factor
     assert np.abs(error[seen & (cosine > 0.1)]).max() < 0.04
     assert np.median(np.abs(error[seen])) < 0.004
     assert not values(frame, "light_diffuse")[seen & (cosine < -0.1)].any()

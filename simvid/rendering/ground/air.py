@@ -10,7 +10,7 @@ from simvid.rendering.kernels.jit import inlined
 from simvid.rendering.kernels.types import HALF, ONE, PI, ZERO, Floats, Real, Vec
 from simvid.rendering.light.brdf_table import environment_brdf
 from simvid.rendering.light.lighting import SkyArrays, map_level, open_sky, sky_radiance
-from simvid.rendering.light.shading import above_ground
+from simvid.rendering.light.shading import COAT_ROUGHNESS, above_ground, sheen_share
 
 
 class Air(NamedTuple):
@@ -20,7 +20,7 @@ class Air(NamedTuple):
     suns: Floats
     """See ``SunArrays``."""
     gloss: Floats
-    """Roughness of the ground, its reflectance head-on in linear RGB, and its metalness, [5]."""
+    """See ``texture.ground_gloss``, [7]."""
     glow: Real
     """Brightness of the halo around each sun."""
     haze: Real
@@ -67,17 +67,31 @@ def haze_color(d: Vec, air: Air) -> Vec:
 
 
 @inlined
-def mirrored_sky(d: Vec, share: Real, air: Air) -> Vec:
+def ground_brdf(d: Vec, air: Air) -> Vec:
+    """``environment_brdf`` of the ground for a unit line of sight."""
+    scale, bias, matte = environment_brdf(max(abs(d[2]), np.float32(0.02)), air.gloss[0], air.sky.brdf)
+    return scale, bias, matte
+
+
+@inlined
+def mirrored_sky(d: Vec, share: Real, scale: Real, bias: Real, air: Air) -> Vec:
     """Radiance of the sky in the ground's gloss; ``share`` is the share of the sky that it sees."""
-    scale, bias = environment_brdf(max(abs(d[2]), np.float32(0.02)), air.gloss[0], air.sky.brdf)
     up = (d[0], d[1], abs(d[2]))
     m0, m1, m2 = above_ground(up, air.gloss[0], air.sky, True)
+    e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
     if len(air.sky.map.levels) == 0:
-        e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
         blur = min(air.gloss[0] * np.float32(1.2), ONE)
         m0, m1, m2 = m0 + (e0 / PI - m0) * blur, m1 + (e1 / PI - m1) * blur, m2 + (e2 / PI - m2) * blur
-    return (
-        m0 * share * (air.gloss[1] * scale + bias),
-        m1 * share * (air.gloss[2] * scale + bias),
-        m2 * share * (air.gloss[3] * scale + bias),
+    m0, m1, m2 = (
+        m0 * (air.gloss[1] * scale + bias),
+        m1 * (air.gloss[2] * scale + bias),
+        m2 * (air.gloss[3] * scale + bias),
     )
+    soft = air.gloss[5] * sheen_share(up[2]) / PI
+    m0, m1, m2 = m0 + e0 * soft, m1 + e1 * soft, m2 + e2 * soft
+    if air.gloss[6] > ZERO:
+        c0, c1, c2 = above_ground(up, COAT_ROUGHNESS, air.sky, True)
+        scale, bias, _ = environment_brdf(up[2], COAT_ROUGHNESS, air.sky.brdf)
+        sharp = np.float32(0.25) * air.gloss[6] * (np.float32(0.04) * scale + bias)
+        m0, m1, m2 = m0 + c0 * sharp, m1 + c1 * sharp, m2 + c2 * sharp
+    return m0 * share, m1 * share, m2 * share

@@ -1,14 +1,17 @@
-"""Light that falls on the ground, per pixel: of the sky, of suns, of lamps."""
+"""Light on the ground, per pixel: which share of the sky it sees, and what it gets of suns and lamps."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from simvid.rendering.ground.rays import Rays, place_on, plane_depth, ray_direction
 from simvid.rendering.kernels.jit import inlined, kernel
-from simvid.rendering.kernels.types import HALF, ONE, ZERO, Floats, Real
+from simvid.rendering.kernels.types import HALF, ONE, PI, ZERO, Floats, Real, Vec
 from simvid.rendering.light.lamps import LampArrays, to_lamp
-from simvid.rendering.light.lighting import SETS, SkyArrays, SunArrays, open_sky, sky_share, sun_share
+from simvid.rendering.light.lighting import SETS, SkyArrays, SunArrays, sky_share, sun_share
+from simvid.rendering.light.shading import Surface, burley, gloss
 
 NODE_PX = 4
 """The share of the sky that the ground sees is found at every fourth pixel and interpolated."""
@@ -39,48 +42,85 @@ def between(nodes: Floats, row: int, col: int) -> Real:
     return upper + (lower - upper) * v
 
 
-@kernel
-def set_sky(sky: SkyArrays, nodes: Floats, out: Floats, start: int, stop: int) -> None:
-    """Irradiance of the sky on the ground."""
-    e0, e1, e2 = open_sky((ZERO, ZERO, ONE), sky)
-    for row in range(start, stop):
-        for col in range(out.shape[1]):
-            share = between(nodes, row, col)
-            out[row, col, 0], out[row, col, 1], out[row, col, 2] = e0 * share, e1 * share, e2 * share
+class OnGround(NamedTuple):
+    """Light of suns and lamps on the ground, to be added to, [H, W, 3]."""
+
+    matte: Floats
+    """Irradiance, times the factor of the matte part for the eye (``shading.burley``)."""
+    gloss: Floats
+    """Radiance of their gloss."""
+
+
+@inlined
+def ground_surface(p: Vec, d: Vec, look: Floats) -> Surface:
+    """White ground at a place, for a unit line of sight; ``look`` as in ``Air.gloss``."""
+    none, white = (ZERO, ZERO, ZERO), ONE / PI
+    v = (-d[0], -d[1], -d[2])
+    nv = max(abs(d[2]), np.float32(0.02))
+    f0 = (look[1], look[2], look[3])
+    return Surface(
+        p, (ZERO, ZERO, ONE), v, nv, (white, white, white), f0, look[0], none, ONE, look[5], np.float32(0.25) * look[6]
+    )
+
+
+@inlined
+def _seen(rays: Rays, row: int, col: int, t: float, look: Floats) -> Surface:
+    """The ground under the centre of a pixel at a depth."""
+    dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
+    per = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz)
+    d = (np.float32(dx * per), np.float32(dy * per), np.float32(dz * per))
+    s: Surface = ground_surface(place_on(rays, row, col, dx, dy, dz, t), d, look)
+    return s
 
 
 @kernel
-def add_suns(rays: Rays, depth: Floats, covered: Floats, suns: SunArrays, out: Floats, start: int, stop: int) -> None:
-    """Add the irradiance of suns on the ground."""
+def add_suns(
+    rays: Rays, depth: Floats, covered: Floats, suns: SunArrays, look: Floats, out: OnGround, start: int, stop: int
+) -> None:
+    """Add the light of suns on the ground."""
     for row in range(start, stop):
         for col in range(depth.shape[1]):
             t = np.float64(depth[row, col])
             if covered[row, col] > COVERED or t == np.inf:
                 continue
-            dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
-            p = place_on(rays, row, col, dx, dy, dz, t)
-            for s in range(len(suns.lights)):
-                e = suns.lights[s, 2]
-                if e > ZERO:
-                    e *= sun_share(s, p, (ZERO, ZERO, ONE), suns)
-                    for k in range(3):
-                        out[row, col, k] += e * suns.lights[s, 3 + k]
+            s = _seen(rays, row, col, t, look)
+            for k in range(len(suns.lights)):
+                d = (suns.lights[k, 0], suns.lights[k, 1], suns.lights[k, 2])
+                if d[2] <= ZERO:
+                    continue
+                e = d[2] * sun_share(k, s.p, s.n, suns)
+                if e <= ZERO:
+                    continue
+                matte = e * burley(s.v, s.nv, d, d[2], s.roughness)
+                for c in range(3):
+                    out.matte[row, col, c] += matte * suns.lights[k, 3 + c]
+                if suns.gleams:
+                    r, g, b = gloss(s, d, d[2])
+                    out.gloss[row, col, 0] += e * suns.lights[k, 3] * r
+                    out.gloss[row, col, 1] += e * suns.lights[k, 4] * g
+                    out.gloss[row, col, 2] += e * suns.lights[k, 5] * b
 
 
 @kernel
 def add_lamps(
-    rays: Rays, depth: Floats, covered: Floats, lamps: LampArrays, out: Floats, start: int, stop: int
+    rays: Rays, depth: Floats, covered: Floats, lamps: LampArrays, look: Floats, out: OnGround, start: int, stop: int
 ) -> None:
-    """Add the irradiance of lamps on the ground."""
+    """Add the light of lamps on the ground."""
     for row in range(start, stop):
         for col in range(depth.shape[1]):
             t = np.float64(depth[row, col])
             if covered[row, col] > COVERED or t == np.inf:
                 continue
-            dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
-            p = place_on(rays, row, col, dx, dy, dz, t)
-            for s in range(len(lamps.lights)):
-                _, cosine, fall = to_lamp(s, lamps, p, (ZERO, ZERO, ONE))
-                if cosine > ZERO:
-                    for k in range(3):
-                        out[row, col, k] += cosine * fall * lamps.lights[s, 3 + k]
+            s = _seen(rays, row, col, t, look)
+            for k in range(len(lamps.lights)):
+                d, cosine, fall = to_lamp(k, lamps, s.p, s.n)
+                e = cosine * fall
+                if cosine <= ZERO or e <= ZERO:
+                    continue
+                matte = e * burley(s.v, s.nv, d, cosine, s.roughness)
+                r, g, b = gloss(s, d, cosine)
+                for c in range(3):
+                    out.matte[row, col, c] += matte * lamps.lights[k, 3 + c]
+                out.gloss[row, col, 0] += e * lamps.lights[k, 3] * r
+                out.gloss[row, col, 1] += e * lamps.lights[k, 4] * g
+                out.gloss[row, col, 2] += e * lamps.lights[k, 5] * b

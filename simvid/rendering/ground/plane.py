@@ -18,19 +18,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simvid.rendering.ground.air import Air, fogged, haze_color, mirrored_sky, sky_color
-from simvid.rendering.ground.irradiance import COVERED, NODE_PX, add_lamps, add_suns, between, open_nodes, set_sky
+from simvid.rendering.ground.air import Air, fogged, ground_brdf, haze_color, mirrored_sky, sky_color
+from simvid.rendering.ground.irradiance import COVERED, NODE_PX, OnGround, add_lamps, add_suns, between, open_nodes
 from simvid.rendering.ground.pyramid import Pyramid, filtered
 from simvid.rendering.ground.rays import Rays, plane_depth, ray_direction, ray_origin, ray_step
 from simvid.rendering.kernels.jit import kernel
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import ONE, PI, ZERO, Floats
 from simvid.rendering.light.environment import Environment
-from simvid.rendering.light.lighting import LightArrays
+from simvid.rendering.light.lighting import LightArrays, open_sky
 from simvid.rendering.sight import Sight, ray_nodes
 from simvid.rendering.tone import compressed, encoded, srgb_table
 
-MATTE = np.array([1, 0, 0, 0, 0], np.float32)
+MATTE = np.array([1, 0, 0, 0, 0, 0, 0], np.float32)
 """Gloss of a ground without any."""
 
 
@@ -53,6 +53,10 @@ class GroundSeen(NamedTuple):
     """Share of the sky that it sees, [H, W]."""
     mirrored: Floats
     """Radiance of the sky in its gloss, [H, W, 3]."""
+    matte: Floats
+    """Factor of its matte part for the light from all around, see ``environment_brdf``, [H, W]."""
+    gloss: Floats
+    """See ``Air.gloss``."""
 
 
 class _Behind(NamedTuple):
@@ -60,7 +64,7 @@ class _Behind(NamedTuple):
 
     covered: Floats
     albedo: Floats
-    light: Floats
+    light: OnGround
     nodes: Floats
 
 
@@ -82,7 +86,8 @@ class Background:
     def _make_room(self, height: int, width: int) -> None:
         f = np.float32
         self._backdrop = Backdrop(np.empty((height, width, 3), f), np.empty((height, width), f))
-        self._albedo, self._light = np.empty((height, width, 3), f), np.empty((height, width, 3), f)
+        self._albedo = np.empty((height, width, 3), f)
+        self._light = OnGround(np.zeros((height, width, 3), f), np.zeros((height, width, 3), f))
         self._nodes = np.ones((-(-height // NODE_PX) + 1, -(-width // NODE_PX) + 1), f)
 
     def draw(self, sight: Sight, light: LightArrays, covered: Floats, workers: Workers) -> Backdrop:
@@ -123,9 +128,10 @@ class Background:
         share = np.empty_like(self._backdrop.depth)
         workers.run(lambda i, j: _share_rows(self._nodes, share, i, j), len(share), least=16)
         rays, air = self._last
-        mirrored, depth = np.empty_like(self._albedo), self._backdrop.depth
-        workers.run(partial(_mirror_rows, rays, air, depth, self._nodes, mirrored), len(depth), least=8)
-        return GroundSeen(rays, self._albedo, share, mirrored)
+        depth = self._backdrop.depth
+        mirrored, matte = np.empty_like(self._albedo), np.empty_like(depth)
+        workers.run(partial(_mirror_rows, rays, air, depth, self._nodes, mirrored, matte), len(depth), least=8)
+        return GroundSeen(rays, self._albedo, share, mirrored, matte, self._gloss)
 
     def emitted(self, workers: Workers) -> tuple[Floats, Floats]:
         """Of the picture drawn last: radiance of sky and haze with exposure, and the share of light from the ground
@@ -139,16 +145,17 @@ class Background:
         return radiance, through
 
     def _light_ground(self, rays: Rays, nodes: Rays, light: LightArrays, covered: Floats, workers: Workers) -> None:
-        """Irradiance at each pixel of the ground that is seen."""
+        """Share of the sky, and light of suns and lamps, at each pixel of the ground that is seen."""
         depth, lamps = self._backdrop.depth, light.lamps
         workers.run(lambda i, j: open_nodes(nodes, light.sky, self._nodes, i, j), len(self._nodes), least=4)
         run = partial(workers.run, count=len(depth), least=8)
-        run(lambda i, j: set_sky(light.sky, self._nodes, self._light, i, j))
+        for array in self._light:
+            array[:] = 0
         for suns in (light.suns, light.panels):
             if len(suns.lights):
-                run(partial(add_suns, rays, depth, covered, suns, self._light))
+                run(partial(add_suns, rays, depth, covered, suns, self._gloss, self._light))
         if len(lamps.lights):
-            run(lambda i, j: add_lamps(rays, depth, covered, lamps, self._light, i, j))
+            run(partial(add_lamps, rays, depth, covered, lamps, self._gloss, self._light))
 
 
 def _same(one: Sight, other: Sight) -> bool:
@@ -187,6 +194,7 @@ def _color_rows(rays: Rays, air: Air, behind: _Behind, out: Backdrop, start: int
     """Display colours of ground and sky where splats do not cover them."""
     covered, albedo, light, nodes = behind
     plain = (ONE - air.gloss[4]) / PI
+    e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
     for row in range(start, stop):
         for col in range(out.depth.shape[1]):
             if covered[row, col] > COVERED:
@@ -203,10 +211,14 @@ def _color_rows(rays: Rays, air: Air, behind: _Behind, out: Backdrop, start: int
                 d = (np.float32(dx / length), np.float32(dy / length), np.float32(dz / length))
                 fog = fogged(t * length, air)
                 s0, s1, s2 = haze_color(d, air)
-                m0, m1, m2 = mirrored_sky(d, between(nodes, row, col), air)
-                r = albedo[row, col, 0] * light[row, col, 0] * plain + m0
-                g = albedo[row, col, 1] * light[row, col, 1] * plain + m1
-                b = albedo[row, col, 2] * light[row, col, 2] * plain + m2
+                share = between(nodes, row, col)
+                scale, bias, matte = ground_brdf(d, air)
+                m0, m1, m2 = mirrored_sky(d, share, scale, bias, air)
+                share *= matte
+                a, found = albedo[row, col], light.matte[row, col]
+                r = a[0] * (found[0] + e0 * share) * plain + m0 + light.gloss[row, col, 0]
+                g = a[1] * (found[1] + e1 * share) * plain + m1 + light.gloss[row, col, 1]
+                b = a[2] * (found[2] + e2 * share) * plain + m2 + light.gloss[row, col, 2]
                 r, g, b = r + (s0 - r) * fog, g + (s1 - g) * fog, b + (s2 - b) * fog
             r, g, b = compressed(r * air.exposure, g * air.exposure, b * air.exposure)
             out.rgb[row, col, 0] = encoded(r, air.table)
@@ -215,15 +227,20 @@ def _color_rows(rays: Rays, air: Air, behind: _Behind, out: Backdrop, start: int
 
 
 @kernel
-def _mirror_rows(rays: Rays, air: Air, depth: Floats, nodes: Floats, out: Floats, start: int, stop: int) -> None:
+def _mirror_rows(
+    rays: Rays, air: Air, depth: Floats, nodes: Floats, out: Floats, matte: Floats, start: int, stop: int
+) -> None:
     for row in range(start, stop):
         for col in range(depth.shape[1]):
             out[row, col, 0], out[row, col, 1], out[row, col, 2] = ZERO, ZERO, ZERO
+            matte[row, col] = ONE
             if depth[row, col] < np.inf:
                 dx, dy, dz = ray_direction(rays, row, col, col + 0.5, row + 0.5)
                 length = np.sqrt(dx * dx + dy * dy + dz * dz)
                 d = (np.float32(dx / length), np.float32(dy / length), np.float32(dz / length))
-                out[row, col, 0], out[row, col, 1], out[row, col, 2] = mirrored_sky(d, between(nodes, row, col), air)
+                scale, bias, matte[row, col] = ground_brdf(d, air)
+                m0, m1, m2 = mirrored_sky(d, between(nodes, row, col), scale, bias, air)
+                out[row, col, 0], out[row, col, 1], out[row, col, 2] = m0, m1, m2
 
 
 @kernel

@@ -1,6 +1,7 @@
-"""How much of the light from all around a surface's gloss gives back: the second half of the split sum (Karis 2013).
+"""How much of the light from all around a surface gives back, by the cosine between normal and eye and by roughness.
 
-For reflectance f0 head-on it is f0 scale + bias, by the cosine between normal and eye and by roughness.
+Of the gloss, for reflectance f0 head-on, it is f0 scale + bias: the second half of the split sum (Karis 2013). Of the
+matte part it is Burley's diffuse over Lambert's: about 1, more at grazing angles on what is rough (Burley 2012).
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simvid.rendering.kernels.jit import inlined
-from simvid.rendering.kernels.types import ONE, ZERO, Floats, Real
+from simvid.rendering.kernels.types import ONE, ZERO, Floats, Real, Vec
 
 SIDE = 24
 """Steps of either."""
@@ -19,10 +21,10 @@ SAMPLES = 512
 
 @cache
 def brdf_table() -> Floats:
-    """Scale and bias at cosines and roughnesses from 0 to 1 in even steps, float32 [SIDE, SIDE, 2]; read-only.
+    """Scale, bias and matte at cosines and roughnesses from 0 to 1 in even steps, float32 [SIDE, SIDE, 3]; read-only.
 
     Half vectors are drawn from GGX with the numbers of Hammersley; visibility and Fresnel are those of ``shading.lobe``
-    and ``shading.gloss``.
+    and ``shading.gloss``. For the matte part light is drawn by the cosine, and weighed as in ``shading.burley``.
     """
     k = np.arange(SAMPLES)
     digits = sum(((k >> bit) & 1) / 2.0 ** (bit + 1) for bit in range(9))
@@ -34,17 +36,27 @@ def brdf_table() -> Floats:
     across = np.sqrt(np.maximum(1 - nh**2, 0)) * np.cos(azimuth)
     vh = np.maximum(np.sqrt(1 - nv**2) * across + nv * nh, 1e-6)
     nl = 2 * vh * nh - nv
-    visibility = 1 / (4 * (np.maximum(nl, 0) * (1 - alpha / 2) + alpha / 2) * (nv * (1 - alpha / 2) + alpha / 2))
+    visibility = 1 / (_smith(np.maximum(nl, 0), alpha) * _smith(nv, alpha))
     weight = np.where(nl > 0, 4 * visibility * nl * vh / np.maximum(nh, 1e-6), 0)
     edge = (1 - np.minimum(vh, 1)) ** 5
-    table = np.stack([((1 - edge) * weight).mean(axis=-1), (edge * weight).mean(axis=-1)], axis=-1).astype(np.float32)
+    sine, cosine = np.sqrt(u), np.sqrt(1 - u)
+    along = (1 + np.sqrt(1 - nv**2) * sine * np.cos(azimuth) + nv * cosine) / 2
+    rr, fi, fo = 2 * grid[None, :, None] * along, (1 - cosine) ** 5, (1 - nv) ** 5
+    matte = (1 - fi / 2) * (1 - fo / 2) + rr * (fi + fo + fi * fo * (rr - 1))
+    parts = ((1 - edge) * weight, edge * weight, matte)
+    table = np.stack([part.mean(axis=-1) for part in parts], axis=-1).astype(np.float32)
     table.setflags(write=False)
     return table
 
 
+def _smith(cosine: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
+    """2 cos / G1 of Smith's shadowing for GGX."""
+    return np.asarray(cosine + np.sqrt(alpha**2 + (1 - alpha**2) * cosine**2))
+
+
 @inlined
-def environment_brdf(nv: Real, roughness: Real, table: Floats) -> tuple[Real, Real]:
-    """Scale and bias of f0 for light from all around."""
+def environment_brdf(nv: Real, roughness: Real, table: Floats) -> Vec:
+    """Scale and bias of f0, and the factor of the matte part, for light from all around."""
     last = np.float32(table.shape[0] - 1)
     x, y = min(max(nv, ZERO), ONE) * last, min(max(roughness, ZERO), ONE) * last
     i, j = min(int(x), table.shape[0] - 2), min(int(y), table.shape[1] - 2)
@@ -53,4 +65,5 @@ def environment_brdf(nv: Real, roughness: Real, table: Floats) -> tuple[Real, Re
     return (
         a * table[i, j, 0] + b * table[i, j + 1, 0] + c * table[i + 1, j, 0] + d * table[i + 1, j + 1, 0],
         a * table[i, j, 1] + b * table[i, j + 1, 1] + c * table[i + 1, j, 1] + d * table[i + 1, j + 1, 1],
+        a * table[i, j, 2] + b * table[i, j + 1, 2] + c * table[i + 1, j, 2] + d * table[i + 1, j + 1, 2],
     )

@@ -16,7 +16,7 @@ from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import ONE, ZERO, Flags, Floats, Ints, Real, SplatArrays
 from simvid.rendering.light.lamps import LampArrays, to_lamp
 from simvid.rendering.light.lighting import SET_SIZE, SETS, LightArrays, SkyArrays, SunArrays, sky_share, sun_share
-from simvid.rendering.light.shading import from_sky, reflected, smoothed, surface_of, surface_point
+from simvid.rendering.light.shading import burley, from_sky, reflected, smoothed, surface_of, surface_point
 from simvid.rendering.light.veil import Veil, veil_rows
 from simvid.rendering.splats.visible import Visible
 from simvid.rendering.tone import compressed, encoded, srgb_table
@@ -101,7 +101,11 @@ def _add_suns(
                 continue
             strength = cosine * sun_share(k, s.p, s.n, suns)
             if strength > ZERO:
-                r, g, b = reflected(s, d, cosine) if suns.gleams else s.matte
+                if suns.gleams:
+                    r, g, b = reflected(s, d, cosine)
+                else:
+                    f = burley(s.v, s.nv, d, cosine, s.roughness)
+                    r, g, b = s.matte[0] * f, s.matte[1] * f, s.matte[2] * f
                 out[slot, 0] += suns.lights[k, 3] * strength * r
                 out[slot, 1] += suns.lights[k, 4] * strength * g
                 out[slot, 2] += suns.lights[k, 5] * strength * b

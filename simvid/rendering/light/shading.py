@@ -1,9 +1,9 @@
 """Light that a surface sends to the eye, of suns, lamps and sky.
 
-The surface is Lambert's plus a microfacet layer: GGX with Smith's visibility and Schlick's Fresnel for suns and lamps
-(Burley 2012; Karis 2013, "Real shading in Unreal Engine 4"), and for the sky a lookup in the mirror direction, blurred
-by roughness (the split sum of the same notes). What is clear shows the sky, bent as behind a ball; what is ``sheer``
-does not: what is behind it is seen through it, see ``veil``.
+The surface is Burley's diffuse (2012), which is Lambert's but for grazing angles, plus a microfacet layer: GGX with
+Smith's visibility and Schlick's Fresnel for suns and lamps, and for the sky a lookup in the mirror direction, blurred
+by roughness (the split sum of Karis 2013, "Real shading in Unreal Engine 4"). What is clear shows the sky, bent as
+behind a ball; what is ``sheer`` does not: what is behind it is seen through it, see ``veil``.
 """
 
 from __future__ import annotations
@@ -153,14 +153,16 @@ def many_bounces(share: Real, albedo: Real) -> Real:
 
 @inlined
 def from_sky(s: Surface, share: Real, sky: SkyArrays) -> Vec:
-    """Radiance from sky and ground, diffuse and mirrored; ``share`` is the share of its sky that the point sees."""
+    """Radiance from sky and ground, matte and mirrored; ``share`` is the share of its sky that the point sees."""
     e, m = around(s, share, sky)
     return s.matte[0] * PI * e[0] + m[0], s.matte[1] * PI * e[1] + m[1], s.matte[2] * PI * e[2] + m[2]
 
 
 @inlined
 def around(s: Surface, share: Real, sky: SkyArrays) -> tuple[Vec, Vec]:
-    """Light from sky and ground on a surface, irradiance over pi, and the radiance of what its gloss mirrors."""
+    """Light from sky and ground: irradiance over pi times the factor of the matte part, and the radiance of what is
+    mirrored.
+    """
     bounce = bounce_share(s.p[2] - sky.ground_height, s.n[2], share)
     e0, e1, e2 = open_sky(s.n, sky)
     e0 = e0 * many_bounces(share, s.matte[0] * PI) + sky.colors[BOUNCE, 0] * bounce
@@ -170,7 +172,7 @@ def around(s: Surface, share: Real, sky: SkyArrays) -> tuple[Vec, Vec]:
     m0, m1, m2 = mirrored(r, s.roughness, sky)
     blur = min(s.roughness * np.float32(1.2), ONE) if len(sky.map.levels) == 0 else ZERO
     dim = share + (ONE - share) * np.float32(0.25) * (ONE - s.roughness)
-    scale, bias = environment_brdf(s.nv, s.roughness, sky.brdf)
+    scale, bias, matte = environment_brdf(s.nv, s.roughness, sky.brdf)
     e0, e1, e2 = e0 / PI, e1 / PI, e2 / PI
     m0 = (m0 + (e0 - m0) * blur) * dim * (s.f0[0] * scale + bias)
     m1 = (m1 + (e1 - m1) * blur) * dim * (s.f0[1] * scale + bias)
@@ -180,14 +182,14 @@ def around(s: Surface, share: Real, sky: SkyArrays) -> tuple[Vec, Vec]:
         m0, m1, m2 = m0 + e0 * soft, m1 + e1 * soft, m2 + e2 * soft
     if s.coat > ZERO:
         c0, c1, c2 = mirrored(r, COAT_ROUGHNESS, sky)
-        scale, bias = environment_brdf(s.nv, COAT_ROUGHNESS, sky.brdf)
+        scale, bias, _ = environment_brdf(s.nv, COAT_ROUGHNESS, sky.brdf)
         sharp = s.coat * dim * (np.float32(0.04) * scale + bias)
         m0, m1, m2 = m0 + c0 * sharp, m1 + c1 * sharp, m2 + c2 * sharp
     if s.clear[1] > ZERO:
         t0, t1, t2 = mirrored(refracted(s), s.roughness, sky)
         through = ONE - (np.float32(s.f0[1]) * scale + bias)
         m0, m1, m2 = m0 + t0 * s.clear[0] * through, m1 + t1 * s.clear[1] * through, m2 + t2 * s.clear[2] * through
-    return (e0, e1, e2), (m0, m1, m2)
+    return (e0 * matte, e1 * matte, e2 * matte), (m0, m1, m2)
 
 
 @inlined
@@ -218,9 +220,20 @@ def refracted(s: Surface) -> Vec:
 
 @inlined
 def reflected(s: Surface, d: Vec, cosine: Real) -> Vec:
-    """Reflectance for light from direction ``d``: Lambert's, and the gloss."""
-    r, g, b = gloss(s, d, cosine)
-    return s.matte[0] + r, s.matte[1] + g, s.matte[2] + b
+    """Reflectance for light from direction ``d``: of the matte part, and the gloss."""
+    (r, g, b), f = gloss(s, d, cosine), burley(s.v, s.nv, d, cosine, s.roughness)
+    return s.matte[0] * f + r, s.matte[1] * f + g, s.matte[2] * f + b
+
+
+@inlined
+def burley(v: Vec, nv: Real, d: Vec, cosine: Real, roughness: Real) -> Real:
+    """Burley's diffuse over Lambert's (2012, "Physically-based shading at Disney", in the form of his notes of 2015),
+    for unit directions to eye and light and their cosines with the normal.
+    """
+    a, b = ONE - nv, ONE - cosine
+    fo, fi = a * a * a * a * a, b * b * b * b * b
+    rr = roughness * (ONE + d[0] * v[0] + d[1] * v[1] + d[2] * v[2])  # 2 r cos^2 of half the angle between the two
+    return (ONE - HALF * fi) * (ONE - HALF * fo) + rr * (fi + fo + fi * fo * (rr - ONE))
 
 
 @inlined
@@ -249,8 +262,7 @@ def lobe(nh: Real, nv: Real, nl: Real, roughness: Real) -> Real:
     alpha = max(roughness * roughness, np.float32(0.02))
     a2 = alpha * alpha
     spread = nh * nh * (a2 - ONE) + ONE
-    k = alpha * HALF
-    smith = np.float32(4.0) * (nl * (ONE - k) + k) * (nv * (ONE - k) + k)
+    smith = (nl + np.sqrt(a2 + (ONE - a2) * nl * nl)) * (nv + np.sqrt(a2 + (ONE - a2) * nv * nv))
     return a2 / (PI * spread * spread) / smith
 
 

@@ -52,7 +52,7 @@ def veil_rows(
         if not splats.sheer[i]:
             continue
         s = surface_of(i, splats, eye)
-        scale, bias = environment_brdf(s.nv, s.roughness, sky.brdf)
+        scale, bias, _ = environment_brdf(s.nv, s.roughness, sky.brdf)
         tint = (splats.albedo[i, 0] + splats.albedo[i, 1] + splats.albedo[i, 2]) / np.float32(3.0)
         clear = splats.gloss[i, 3] * (ONE - splats.gloss[i, 1]) * tint * (ONE - (s.f0[1] * scale + bias))
         bright = max(radiance[slot, 0], radiance[slot, 1], radiance[slot, 2]) * veil.exposure
