@@ -296,11 +296,16 @@ def _report(commands: Any) -> None:
 def _pairs(commands: Any) -> None:
     parser = _command(
         commands, "pairs", "make training pairs: coarse splat frames, buffers, and path-traced frames of the same",
-        "  simvid pairs --out pairs --count 600 --held-out 60 --workers 2",
+        "  simvid pairs --out pairs --count 600 --held-out 60 --workers 2\n"
+        "  simvid pairs --out pairs --count 40 --family jelly --family sand",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="of the data set; what is there is not made again")
-    parser.add_argument("--count", type=positive, required=True, metavar="N", help="pairs for training")
-    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="pairs of families never trained on")
+    parser.add_argument("--count", type=index, required=True, metavar="N", help="pairs for training")
+    parser.add_argument("--held-out", type=index, default=0, metavar="N", help="pairs of families never trained on")
+    parser.add_argument(
+        "--family", action="append", default=[], metavar="NAME",
+        help="only of this family of scenes (docs/training.md lists them); may be given again",
+    )  # fmt: skip
     parser.add_argument(
         "--frames", type=int, choices=range(2, 17), default=16, metavar="N",
         help="of each pair (default: 16); a step of training reads four, and short pairs show more scenes",

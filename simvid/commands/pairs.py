@@ -15,7 +15,7 @@ from simvid.generating.pair_job import FAILED, PairOutcome, run_pairs, tasks
 def main(arguments: argparse.Namespace) -> int:
     """Make them, and say how many there are."""
     wanted = tasks(arguments.count, arguments.held_out, arguments.seed, arguments.size_px, arguments.samples,
-                   arguments.frames)  # fmt: skip
+                   arguments.frames, only=arguments.family)  # fmt: skip
     started, states = time.perf_counter(), Counter[str]()
 
     def tell(outcome: PairOutcome) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simvid.errors import SimvidError
 from simvid.frames import Frame, Frames
-from simvid.generating.pair_scenes import FRAMES, PairScene, families, pair_scene
+from simvid.generating.pair_scenes import FRAMES, PairScene, families, known, pair_scene
 from simvid.generating.pool import Pool, PoolSettings, Task
 from simvid.generating.worker import Make, Plain
 
@@ -52,11 +52,38 @@ class PairOutcome:
 
 
 def tasks(
-    count: int, held_out: int, seed: int, resolution_px: int = 256, samples: int = 24, frames: int = FRAMES
+    count: int,
+    held_out: int,
+    seed: int,
+    resolution_px: int = 256,
+    samples: int = 24,
+    frames: int = FRAMES,
+    *,
+    only: Sequence[str] = (),
 ) -> list[PairTask]:
-    """The pairs of a job: ``count`` for training and ``held_out`` of families that are never trained on, in turn."""
+    """The pairs of a job: ``count`` for training and ``held_out`` of families that are never trained on, in turn.
+
+    Args:
+        count, held_out: how many.
+        seed: of the whole set.
+        resolution_px: edge of the square pictures.
+        samples: paths per pixel.
+        frames: of each pair.
+        only: of these families; none: of all.
+
+    Raises:
+        SimvidError: no such family, or none of them is on the side of which pairs are wanted.
+    """
+    if unknown := [name for name in only if name not in known()]:
+        raise SimvidError(f"family: expected one of {', '.join(known())}, got {unknown[0]!r}")
     made = []
-    for total, names in ((count, families(held_out=False)), (held_out, families(held_out=True))):
+    for side, total in ((False, count), (True, held_out)):
+        names = [name for name in families(held_out=side) if not only or name in only]
+        if total and not names:
+            raise SimvidError(
+                f"family: {total} pairs {'held out' if side else 'for training'} are wanted, and none of "
+                f"{', '.join(only)} is; choose among {', '.join(families(held_out=side))}"
+            )
         made += [
             PairTask(names[k % len(names)], k // len(names), seed, resolution_px, samples, frames) for k in range(total)
         ]

@@ -42,7 +42,7 @@ class Made:
 
 
 def window(trajectory: Trajectory, first: int, count: int) -> Trajectory:
-    """Some frames of a trajectory, as one of its own; contacts are those of these frames.
+    """Some frames of a trajectory, as one of its own; contacts and ties are those of these frames.
 
     Raises:
         ValueError: there are not so many frames.
@@ -64,6 +64,13 @@ def window(trajectory: Trajectory, first: int, count: int) -> Trajectory:
     particles = tuple(
         replace(p, positions=p.positions[span], deformation=p.deformation[span]) for p in trajectory.particles
     )
+    start, end = (first - 1) / trajectory.fps, (first + count - 1) / trajectory.fps
+    ties = tuple(
+        replace(t, time_s=t.time_s - first / trajectory.fps) for t in trajectory.ties if start < t.time_s <= end
+    )
+    outside = trajectory.outside
+    if outside is not None:
+        outside = replace(outside, **{name: array[span] for name, array in vars(outside).items()})
     return replace(
         trajectory,
         poses=trajectory.poses[span],
@@ -71,6 +78,8 @@ def window(trajectory: Trajectory, first: int, count: int) -> Trajectory:
         contacts=contacts,
         robots=robots,
         particles=particles,
+        ties=ties,
+        outside=outside,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from simvid.errors import SceneError
 from simvid.generating.families import HELD_OUT, TRAINING, Action
+from simvid.generating.families.action import LEAD_FRAMES
 from simvid.generating.props import Rng, Tree, between, color, look, pick
 from simvid.parsing.loading import checked
 from simvid.scene import LookName, Scene
@@ -22,8 +23,6 @@ from simvid.yaml_reading import Document
 FPS = 24
 FRAMES = 16
 """Of a pair."""
-LEAD_FRAMES = 24
-"""A pair starts at one of the first so many frames of its scene, so that things are met in full motion."""
 LOOKS = get_args(LookName)
 HELD_OUT_LOOKS = ("kitchen", "sunset")
 """Looks that only the families held out are seen in."""
@@ -62,6 +61,11 @@ def families(*, held_out: bool) -> tuple[str, ...]:
     return tuple(HELD_OUT if held_out else TRAINING)
 
 
+def known() -> tuple[str, ...]:
+    """Names of all families."""
+    return families(held_out=False) + families(held_out=True)
+
+
 def pair_scene(family: str, number: int, seed: int, *, resolution_px: int = 256, attempt: int = 0) -> PairScene:
     """Draw scene ``number`` of a family.
 
@@ -76,14 +80,13 @@ def pair_scene(family: str, number: int, seed: int, *, resolution_px: int = 256,
         SceneError: no such family, or the draw is no valid scene.
     """
     held_out = family in HELD_OUT
-    known = HELD_OUT | TRAINING
-    if family not in known:
-        raise SceneError(f"family: expected one of {', '.join(known)}, got {family!r}")
+    if family not in known():
+        raise SceneError(f"family: expected one of {', '.join(known())}, got {family!r}")
     rng = generator(seed, family, number, attempt)
-    action = known[family](rng)
+    action = (HELD_OUT | TRAINING)[family](rng)
     looks = HELD_OUT_LOOKS if held_out else [name for name in LOOKS if name not in HELD_OUT_LOOKS]
     chosen = pick(rng, looks) if held_out or rng.uniform() < LOOK_SHARE else OWN_LIGHT
-    first = int(rng.integers(LEAD_FRAMES + 1))
+    first = int(rng.integers(action.lead_frames + 1))
     tree: Tree = {
         "simvid": 1,
         "name": f"{family}_{number}",
@@ -94,6 +97,7 @@ def pair_scene(family: str, number: int, seed: int, *, resolution_px: int = 256,
         "robots": action.robots,
         "ground": {"height_m": -action.table_m, "material": {"friction": 0.8, "look": floor(rng)}},
         "cameras": [camera(rng, action, resolution_px)],
+        **({"forces": action.forces} if action.forces else {}),
         **({"lights": lights(rng)} if chosen == OWN_LIGHT else {"look": chosen}),
     }
     scene = checked(Document(f"{family}_{number}", tree, {}), Path())

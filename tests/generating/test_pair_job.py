@@ -20,6 +20,7 @@ from simvid.jobs.backends import engine_of
 from simvid.jobs.preflight import prepared
 from simvid.parsing import load_scene
 from simvid.refining.pairs import open_pairs
+from simvid.trajectory import OutsideRecord, TieEvent
 
 pytest.importorskip("mitsuba")
 TASK = PairTask("tower", 0, seed=3, resolution_px=48, samples=2)
@@ -94,6 +95,21 @@ def test_a_window_is_a_trajectory_of_its_own() -> None:
     assert np.allclose(part.contacts.time_s, whole.contacts.time_s[inside] - 3 / whole.fps)
     with pytest.raises(ValueError, match="expected frames within"):
         window(whole, 10, 5)
+
+
+def test_a_window_takes_along_what_acts_from_outside_and_what_breaks() -> None:
+    scene = load_scene("pendulum", {"duration_s": 0.5})
+    whole = engine_of(scene).use.simulate(prepared(scene), lambda *_: None)
+    shape = whole.poses.shape[:2]
+    work = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    record = OutsideRecord(np.ones((*shape, 3)), np.ones(shape), work)
+    ties = tuple(TieEvent("break", name, (), frame / whole.fps) for name, frame in (("a", 1), ("b", 3), ("c", 7.5)))
+    part = window(replace(whole, outside=record, ties=ties), 3, 5)
+    assert part.outside is not None
+    assert np.array_equal(part.outside.work, work[3:8])
+    (tie,) = part.ties
+    assert tie.name == "b"
+    assert tie.time_s == pytest.approx(0.0)
 
 
 def test_blur_is_gaussian() -> None:

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
 from simvid.errors import SceneError, SimvidError
-from simvid.generating.families import HELD_OUT, TRAINING
+from simvid.generating.families import DEFORMING, HELD_OUT, TRAINING
 from simvid.generating.pair_job import ATTEMPTS, tasks
 from simvid.generating.pair_scenes import HELD_OUT_LOOKS, families, pair_scene
 from simvid.generating.props import HELD_OUT_MESHES, MESHES
+from simvid.jobs.backends import engine_of
 from simvid.jobs.preflight import prepared
+
+FIRST_SCENES = {
+    "drop": "1a9e8bb8cc44",
+    "toss": "bb320765a0ed",
+    "tower": "9e7be5a270a1",
+    "dominoes": "0094f4fe69e6",
+    "bowl": "a1d2d5d9454e",
+    "ramp": "5921e9520eb6",
+    "swing": "fb75493556b4",
+    "still_life": "c230be9c3a83",
+    "panda": "44555e19de6c",
+    "ur5e": "66859cc3536c",
+    "odd_toss": "ad82eefcbdc0",
+    "billiard": "f57ae00ac2e3",
+    "spinning": "539107afff8a",
+}
+"""Start of the SHA-256 of scene 0 of seed 1: pairs were made of these, and their scenes can be drawn again."""
+MOST_PARTICLES = 14_000
+"""In a scene: it takes seconds to simulate."""
 
 
 def test_the_same_seed_gives_the_same_scene_and_another_number_another() -> None:
@@ -33,6 +56,34 @@ def test_every_family_draws_scenes_that_can_be_simulated(family: str) -> None:
         else:
             pytest.fail(f"{family} {number}: no draw of {ATTEMPTS} is possible")
         assert sum(not part.part.fixed for part in assets.parts) >= 1
+
+
+@pytest.mark.parametrize("family", FIRST_SCENES)
+def test_scenes_that_pairs_were_made_of_stay_what_they_were(family: str) -> None:
+    tree = pair_scene(family, 0, 1).scene.model_dump(mode="json", exclude_defaults=True)
+    assert hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12] == FIRST_SCENES[family]
+
+
+@pytest.mark.parametrize("family", sorted(DEFORMING))
+def test_a_deforming_family_draws_light_scenes_that_start(family: str) -> None:
+    """Nothing begins inside something else, and what deforms falls."""
+    scene = pair_scene(family, 0, 11).scene
+    scene = scene.model_copy(update={"duration_s": 2 / scene.fps})
+    found = engine_of(scene).use.simulate(prepared(scene), lambda *_: None)
+    assert 0 < sum(p.positions.shape[1] for p in found.particles) < MOST_PARTICLES
+    moved = np.concatenate([np.linalg.norm(p.positions[-1] - p.positions[0], axis=-1) for p in found.particles])
+    assert 0.002 < np.median(moved) < 0.5
+
+
+def test_what_deforms_is_on_both_sides_of_the_split() -> None:
+    assert {f for f in (*TRAINING, *HELD_OUT) if any(_kinds(f))} == DEFORMING
+    assert DEFORMING & set(TRAINING)
+    assert DEFORMING & set(HELD_OUT)
+
+
+def _kinds(family: str) -> list[bool]:
+    scene = pair_scene(family, 0, 11).scene
+    return [scene.material(body.material).kind is not None for body in scene.bodies]
 
 
 def test_families_meshes_and_looks_are_on_one_side_of_the_split() -> None:
@@ -63,3 +114,12 @@ def test_a_job_takes_its_families_in_turn() -> None:
     assert {counts[f] for f in HELD_OUT} == {1}
     assert len({t.name for t in wanted}) == len(wanted)
     assert np.unique([t.seed for t in wanted]).tolist() == [5]
+
+
+def test_a_job_may_be_of_some_families_alone() -> None:
+    wanted = tasks(3, 1, seed=5, only=("sand", "clay", "jelly"))
+    assert [t.name for t in wanted] == ["jelly_00000", "sand_00000", "jelly_00001", "clay_00000"]
+    with pytest.raises(SimvidError, match=r"family: expected one of .*jelly.*, got 'sandd'"):
+        tasks(1, 0, 0, only=("sandd",))
+    with pytest.raises(SimvidError, match=r"2 pairs held out are wanted, and none of sand is; choose among ur5e"):
+        tasks(0, 2, 0, only=("sand",))

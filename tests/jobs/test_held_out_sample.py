@@ -71,10 +71,11 @@ def test_a_packed_clip_is_the_clip(tmp_path: Path) -> None:
 
 
 def test_the_sample_is_held_out_and_small() -> None:
+    from simvid.generating.families import DEFORMING
     from simvid.generating.pair_scenes import families
 
     cases = pair_cases(sample_folder(), "held_out")
-    assert {case.group for case in cases} == set(families(held_out=True))
+    assert {case.group for case in cases} == set(families(held_out=True)) - DEFORMING
     assert {case.shape for case in cases} == {(8, 128, 128)}
     assert sum(p.stat().st_size for p in sample_folder().rglob("*")) < MOST_BYTES
     for case in cases:
