@@ -13,7 +13,7 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
-from simvid import __version__
+from simvid import __version__, collector
 from simvid.cli_data import add_data_commands
 from simvid.cli_jobs import add_job_commands
 from simvid.cli_values import index, positive, scene_options, share, splats
@@ -40,8 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = argparse.Namespace(json=False, debug=False)
     try:
         signal.signal(signal.SIGTERM, _terminate)
+        if argv is None:
+            collector.own_process()
         arguments = _parsed(list(sys.argv[1:] if argv is None else argv))
-        command = import_module(f"simvid.commands.{arguments.module}")
+        with collector.paused():
+            command = import_module(f"simvid.commands.{arguments.module}")
         code: int = command.main(arguments)
         sys.stdout.flush()
         return code

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
+from simvid import collector
 from simvid.errors import MissingExtraError, SimvidError
 
 Group: TypeAlias = Literal["physics", "rendering", "refining", "export"]
@@ -115,7 +116,8 @@ def load(group: Group, name: str) -> type[Any]:
         raise SimvidError(f"{what} is registered twice, by {claims}\n  hint: uninstall one of them")
     module, _, attribute = sources[0].value.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        with collector.paused():
+            found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in EXTRAS[group]:

@@ -14,7 +14,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(
         ("errors", "field_paths", "rotations", "spherical_harmonics", "mesh", "gaussians", "frames", "trajectory"), 0
     ),
-    **dict.fromkeys(("optics", "camera_path", "notebook"), 0),
+    **dict.fromkeys(("optics", "camera_path", "notebook", "collector"), 0),
     **dict.fromkeys(("scene",), 1),
     **dict.fromkeys(
         (

@@ -12,6 +12,7 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid import collector
 from simvid.assets.mesh_colors import UNCOLORED
 from simvid.errors import AssetError
 from simvid.mesh import Mesh
@@ -32,7 +33,8 @@ def load_collada(path: Path, root: Path) -> tuple[Mesh, ...]:
     Raises:
         AssetError: unreadable, with a document type declaration, empty, not finite.
     """
-    import trimesh
+    with collector.paused():
+        import trimesh
 
     content = _checked(path)
     try:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid import collector
 from simvid.assets.gltf import check_gltf
 from simvid.assets.mesh_colors import ImageCache, LookOf
 from simvid.assets.ply import read_ply_header
@@ -160,7 +161,8 @@ class _Resolver:
 
 
 def _load(path: Path, content: bytes, resolver: _Resolver) -> Any:
-    import trimesh
+    with collector.paused():
+        import trimesh
 
     try:
         # trimesh and PIL warn about odd but usable files (fancy materials, large images); what matters is checked here

@@ -19,6 +19,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
+from simvid import collector
+
 Plain: TypeAlias = dict[str, Any]
 KINDS = {
     "clip": "simvid.generating.clip_task",
@@ -48,7 +50,9 @@ def maker_of(kind: str, shared: Plain) -> Make:
         kind: a key of ``KINDS``.
         shared: what all tasks of the job have in common.
     """
-    make: Make = import_module(KINDS[kind]).maker(kind, shared)
+    with collector.paused():
+        module = import_module(KINDS[kind])
+    make: Make = module.maker(kind, shared)
     if shared.get("data_set") is None:
         return make
     encode: Make = import_module(ENCODING).maker(kind, shared)
@@ -115,4 +119,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    collector.own_process()
     sys.exit(main())

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from simvid import collector
+
 NO_DRIVER = "Warp CUDA warning: Could not find or load the NVIDIA CUDA driver"
 
 
@@ -79,7 +81,8 @@ def convert(builder: Any, **options: Any) -> Any:
 @contextmanager
 def quiet_warp() -> Iterator[None]:
     """Warp without its greeting, and compiling quickly: its kernels run once here, on a handful of numbers."""
-    import warp
+    with collector.paused():
+        import warp
 
     wanted = {"log_level": warp.LOG_ERROR, "enable_backward": False, "optimization_level": 0}
     before = {name: getattr(warp.config, name) for name in wanted}

@@ -15,6 +15,7 @@ from simvid.mesh import Mesh
 from simvid.physics.exact_mesh import exact_pieces
 from simvid.physics.kinematic import start_pose
 from simvid.physics.newton.links import add_urdf_robots, body_name
+from simvid.physics.newton.package import load_newton
 from simvid.rotations import quat_from_matrix
 from simvid.scene.bodies import may_break
 
@@ -170,6 +171,7 @@ def build_model(assets: SceneAssets) -> SceneBuilder:
     Raises:
         SceneError: unknown or circular joint parents, and what MuJoCo cannot collide.
     """
+    load_newton()
     import newton
 
     builder = newton.ModelBuilder(gravity=(0.0, 0.0, 0.0))  # the scene's own, in float64, is set on MuJoCo's model
