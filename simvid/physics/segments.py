@@ -132,6 +132,11 @@ class Spline:
         return np.asarray(self.knots[-1])
 
     @property
+    def length(self) -> float:
+        """Sum of the largest moves of any joint from knot to knot [rad or m]."""
+        return float(np.abs(np.diff(self.knots, axis=0)).max(axis=1, initial=0.0).sum())
+
+    @property
     def peak_speeds(self) -> Array:
         """Over ``SAMPLES`` moments."""
         _, speeds = self.at(np.linspace(0.0, self.duration_s, SAMPLES + 1))

@@ -14,7 +14,7 @@ from simvid.errors import SceneError
 from simvid.physics.kinematics import ToolChain, follow_line, pose_error
 from simvid.physics.scripts import DEFAULT_SPEED
 from simvid.physics.segments import Hold, Segment, Spline, Straight
-from simvid.physics.tasks.paths import LOADED_PACE, MAX_NODES, PACE, Found, Planner, timed
+from simvid.physics.tasks.paths import LOADED_PACE, MAX_NODES, PACE, Found, Planner, timed_free
 from simvid.physics.tasks.reaching import along, out_of_reach, point_text, postures
 from simvid.physics.tasks.situation import Carried, Clash, Situation
 from simvid.physics.tools import Gripper, grip_axes
@@ -33,6 +33,8 @@ CLEARANCE_M = 0.01
 """Paths keep this far from everything; what servos sag must fit in."""
 MAX_CHOICES, MAX_DETOURS = 6, 3
 """Ends of a way that are looked at for one that can be gone straight to, and around what is in the way."""
+FAR, FAR_RAD = 1.5, 0.5
+"""A straight way is far that is longer than so many times the distance to the nearest end, and so much [rad or m]."""
 ROUTES = 3
 """Paths around obstacles that are found, for a quick one."""
 NO_NEARER_M = 1e-3
@@ -237,7 +239,8 @@ class Arm:
     ) -> Spline:  # fmt: skip
         """The tool to the first of some poses that can be reached without touching anything, on a free path.
 
-        Of some postures the nearest goes first to which the way in joint space is free, then detours.
+        Of some postures the nearest goes first to which the way in joint space is free, unless it is far and there is
+        a shorter way around to a nearer one.
 
         Args:
             goals: world_from_tool, in the order of preference.
@@ -250,19 +253,27 @@ class Arm:
         """
         orient = self.orient if orient is None else orient and self.orient
         free = self.freely(ignored)
-        planner = self._planner(free)
         ends, why = self._ends(goals, orient, ignored, onward)
-        for q in ends:
-            if planner.straight(self.q, q):
-                return self._timed(np.stack([self.q, q]), free, over_s)
-        for q in ends[:MAX_DETOURS]:
-            if (route := self.route(q, free, over_s)) is not None:
-                return route
+        path = self._nearest_path(ends, free, over_s)
+        if path is not None:
+            return path
         if ends:
             why = f"no free path was found within {MAX_NODES} branches"
         if why:
             self.refuse(f"{point_text(goals[0][:3, 3])} cannot be reached without touching something: {why}", below)
         self.refuse(out_of_reach(self.chain, goals[0], self.q, orient=orient), below)
+
+    def _nearest_path(self, ends: list[Array], free: Callable[[Array], bool], over_s: float | None) -> Spline | None:
+        """The way to one of some ends, nearest first; None where no free one is found."""
+        planner = self._planner(free)
+        first = next((k for k, q in enumerate(ends) if planner.straight(self.q, q)), len(ends))
+        straight = self._timed(np.stack([self.q, ends[first]]), free, over_s) if first < len(ends) else None
+        if straight is not None and straight.length <= FAR_RAD + FAR * float(np.abs(ends[0] - self.q).max()):
+            return straight
+        for q in ends[: min(first, MAX_DETOURS)]:
+            if (route := self.route(q, free, over_s)) is not None:
+                return route if straight is None or route.length < straight.length else straight
+        return straight
 
     def _ends(
         self, goals: Sequence[Array], orient: bool, ignored: frozenset[int], onward: Onward | None
@@ -313,11 +324,7 @@ class Arm:
 
     def _timed(self, corners: Array, free: Callable[[Array], bool], over_s: float | None) -> Spline:
         """Corners of a free path with their timing, rounded as far as that keeps it free."""
-        for rounding in (2, 1, 0):
-            spline = timed(corners, self.limits, self.model.lower, self.model.upper, over_s, self.pace, rounding)
-            if len(corners) == 2 or rounding == 0 or all(free(q) for q in spline.knots[1:-1]):
-                break
-        return spline
+        return timed_free(corners, free, self.limits, self.model.lower, self.model.upper, over_s, self.pace)
 
     def freely(self, ignored: frozenset[int] = frozenset()) -> Callable[[Array], bool]:
         """A test of joint positions: nothing is nearer than ``CLEARANCE_M``, or than it is now where that is less."""
@@ -325,7 +332,7 @@ class Arm:
 
         def free(q: Array) -> bool:
             return all(
-                c.a in ignored or c.b in ignored or c.depth_m <= now.get(_pair(c), -np.inf) + NO_NEARER_M
+                c.a in ignored or c.b in ignored or c.depth_m <= now.get(c.pair, -np.inf) + NO_NEARER_M
                 for c in self._clashes(q, CLEARANCE_M)
             )
 
@@ -333,7 +340,7 @@ class Arm:
 
     def _near_now(self) -> dict[tuple[int, int], float]:
         """What is near as the robot stands, such as a base's ground, and how deep."""
-        return {_pair(c): c.depth_m for c in self._clashes(self.q, CLEARANCE_M)}
+        return {c.pair: c.depth_m for c in self._clashes(self.q, CLEARANCE_M)}
 
     def _clashes(self, q: Array, clearance_m: float) -> list[Clash]:
         """As ``Situation.clashes``, with fingers that hold something where it lets them be."""
@@ -351,7 +358,7 @@ class Arm:
         found = [c for c in self._clashes(q, CLEARANCE_M / 2) if c.a not in ignored and c.b not in ignored]
         now = self._near_now() if found else {}
         for c in found:
-            if c.depth_m > now.get(_pair(c), -np.inf) + NO_NEARER_M:
+            if c.depth_m > now.get(c.pair, -np.inf) + NO_NEARER_M:
                 parts = self.situation.assets.parts
                 return f"{parts[c.a].part.name!r} would touch {parts[c.b].part.name!r}"
         return None
@@ -390,7 +397,3 @@ class Arm:
         out = goal.copy()
         out[:3, 3] += self.target_noise
         return out
-
-
-def _pair(clash: Clash) -> tuple[int, int]:
-    return min(clash.a, clash.b), max(clash.a, clash.b)

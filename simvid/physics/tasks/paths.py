@@ -188,3 +188,15 @@ def timed(
     allowed = limits if over_s is not None else np.minimum(limits, pace)
     fastest = float((spline.peak_speeds / allowed).max(initial=0.0))
     return Spline(max(over_s or 0.15, fastest), spline.fractions, knots, lower, upper)
+
+
+def timed_free(
+    corners: Array, free: Callable[[Array], bool], limits: Array, lower: Array, upper: Array, over_s: float | None,
+    pace: float,
+) -> Spline:  # fmt: skip
+    """As ``timed``, corners rounded only as far as that keeps the path free."""
+    for rounding in (2, 1, 0):
+        spline = timed(corners, limits, lower, upper, over_s, pace, rounding)
+        if len(corners) == 2 or rounding == 0 or all(free(q) for q in spline.knots[1:-1]):
+            break
+    return spline

@@ -26,6 +26,14 @@ QUICK_S, MOST_WAYS = 4.0, 4
 
 
 @dataclass(frozen=True, eq=False)
+class _Aim:
+    """Over the place, at the height of the lip [m], [3], and how far before it the lip stands [m]."""
+
+    above: Array
+    back_m: float
+
+
+@dataclass(frozen=True, eq=False)
 class _Way:
     """A way to pour: the tool before the tilt [4, 4], its joint positions [J], the poses of the tilt, and how long it
     takes to get there straight and to tilt [s]."""
@@ -37,16 +45,20 @@ class _Way:
 
 
 def pour(arm: Arm, action: Pour) -> Motions:
-    """The lip over the place, tilt about the lip, wait, tilt back.
+    """The lip before the place, tilt about the lip, wait, tilt back.
 
-    The lip is the point of the vessel's upper rim that becomes its lowest. Which way it tilts is what the arm can do:
-    about the line between the fingers, or about the way the hand points, the vessel turned about the vertical.
+    The lip is the point of the vessel's upper rim that becomes its lowest. It stands back from the place by half of
+    how far the stream can jump, so that what leaves slowly and what leaves fast land evenly about the place. Which way
+    the vessel tilts is what the arm can do: about the line between the fingers, or about the way the hand points, the
+    vessel turned about the vertical.
     """
     if arm.held is None:
         arm.refuse("pour needs a vessel in the hand; grasp it first")
     arm.still_held()
     place = place_of(action.into, arm.situation.moment(), "top")
-    way, route = _chosen(arm, action, place + np.array([0.0, 0.0, action.height_m]))
+    corners = arm.situation.moment().corners(arm.held.part)
+    back_m = jump(float(np.ptp(corners[:, 2])), action.tilt_deg, action.height_m) / 2
+    way, route = _chosen(arm, action, _Aim(place + np.array([0.0, 0.0, action.height_m]), back_m))
     yield route
     yield arm.hold(SETTLE_S)
     yield arm.way(way.poses, action.over_s, below=".tilt_deg")
@@ -54,11 +66,27 @@ def pour(arm: Arm, action: Pour) -> Motions:
     yield arm.way([*way.poses[-2::-1], way.upright], 0.7 * action.over_s, below=".tilt_deg")
 
 
-def _chosen(arm: Arm, action: Pour, lip_at: Array) -> tuple[_Way, Segment]:
+def jump(depth_m: float, tilt_deg: float, height_m: float) -> float:
+    """How far beyond the lip the fastest of what is poured lands [m]; what leaves slowly falls at the lip.
+
+    It slides without friction from the bottom along the wall, which points downwards by a at the end of the tilt, and
+    falls freely from the lip: v^2 = 2 g depth sin(a), height = v sin(a) t + g t^2 / 2, x = v cos(a) t. g cancels out.
+
+    Args:
+        depth_m: of the vessel.
+        tilt_deg: at the end; 90 lays the wall level.
+        height_m: of the lip over the place.
+    """
+    down = np.radians(np.clip(tilt_deg - 90.0, 0.0, 90.0))
+    slid, sunk = depth_m * np.sin(down), depth_m * np.sin(down) ** 3
+    return float(2 * np.cos(down) * np.sqrt(slid) * (np.sqrt(sunk + height_m) - np.sqrt(sunk)))
+
+
+def _chosen(arm: Arm, action: Pour, aim: _Aim) -> tuple[_Way, Segment]:
     """A quick way that the arm can go without touching anything, and the path to it."""
     touched: list[str] = []
     kept: list[_Way] = []
-    for way in chain(_ways(arm, action, lip_at, touched), [None]):
+    for way in chain(_ways(arm, action, aim, touched), [None]):
         if way is not None:
             kept.append(way)
         while kept and (way is None or min(w.takes_s for w in kept) <= QUICK_S or len(kept) >= MOST_WAYS):
@@ -68,19 +96,19 @@ def _chosen(arm: Arm, action: Pour, lip_at: Array) -> tuple[_Way, Segment]:
             if route is not None:
                 return quickest, route
             touched.append("no free path there was found")
-    first = next(_uprights(arm, lip_at))[0]
+    first = next(_uprights(arm, aim))[0]
     why = f" without touching something ({touched[0]}); raise height_m" if touched else (
         "; " + out_of_reach(arm.chain, first, arm.q, orient=arm.orient)
     )  # fmt: skip
     arm.refuse(f"the arm cannot tilt what it holds by {action.tilt_deg:g} deg there{why}", ".into")
 
 
-def _ways(arm: Arm, action: Pour, lip_at: Array, touched: list[str]) -> Iterator[_Way]:
+def _ways(arm: Arm, action: Pour, aim: _Aim, touched: list[str]) -> Iterator[_Way]:
     """Ways to tilt that touch nothing; what others would touch goes to ``touched``."""
     assert arm.held is not None
     carried = frozenset({arm.held.part})
-    for upright, axis in _uprights(arm, lip_at):
-        poses = _tilted(upright, lip_at, axis, action.tilt_deg)
+    for upright, lip, axis in _uprights(arm, aim):
+        poses = _tilted(upright, lip, axis, action.tilt_deg)
         for posture in postures(arm.chain, upright, arm.q, arm.rng, orient=arm.orient)[:POSTURES]:
             if (hit := arm.hit(posture.q)) is not None:
                 touched.append(hit)
@@ -95,8 +123,8 @@ def _ways(arm: Arm, action: Pour, lip_at: Array, touched: list[str]) -> Iterator
             yield _Way(upright, posture.q, poses, there_s + max(action.over_s, arm.takes_s(knots)))
 
 
-def _uprights(arm: Arm, lip_at: Array) -> Iterator[tuple[Array, Array]]:
-    """Tool poses with the vessel upright and its lip at a point, and the level axis to tilt about."""
+def _uprights(arm: Arm, aim: _Aim) -> Iterator[tuple[Array, Array, Array]]:
+    """Tool poses with the vessel upright and its lip before the place, the lip, and the level axis to tilt about."""
     assert arm.held is not None
     moment = arm.situation.moment()
     corners = moment.corners(arm.held.part)
@@ -115,8 +143,10 @@ def _uprights(arm: Arm, lip_at: Array) -> Iterator[tuple[Array, Array]]:
             level /= np.linalg.norm(level)
             for axis in (level, -level):
                 upright = turned.copy()
-                upright[:3, 3] += lip_at - (over + np.cross(axis, [0.0, 0.0, 1.0]) * size)
-                yield upright, axis
+                forward = np.cross(axis, [0.0, 0.0, 1.0])
+                lip = aim.above - forward * aim.back_m
+                upright[:3, 3] += lip - (over + forward * size)
+                yield upright, lip, axis
 
 
 def _tilted(upright: Array, lip: Array, axis: Array, by_deg: float) -> list[Array]:

@@ -33,6 +33,11 @@ class Clash:
     depth_m: float
     """How deep; negative is the gap between them."""
 
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The parts in order."""
+        return min(self.a, self.b), max(self.a, self.b)
+
 
 class Situation(Protocol):
     """The simulation as it stands."""
