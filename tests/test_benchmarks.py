@@ -69,6 +69,28 @@ def test_the_page_of_asked_and_got_is_that_of_the_figures(bench: Load, root: Pat
     assert all("figures" in found for found in newton), "newton refuses nothing that is asked there"
 
 
+def test_the_table_of_tasks_is_that_of_the_figures(bench: Load) -> None:
+    page = bench("tasks_page")
+    tasks = json.loads(page.SOURCE.read_text())
+    assert page.with_table(page.PAGE.read_text(), tasks) == page.PAGE.read_text()
+    assert set(tasks) == {path.stem for path in bench("bench_tasks").tasks()}
+    for row in tasks.values():
+        assert row["succeeded"] == len(row["seeds"]) - len(row["failures"])
+        assert row["succeeded"] >= 0.9 * len(row["seeds"])
+
+
+def test_tasks_that_other_code_has_tried_are_begun_anew(bench: Load) -> None:
+    tasks = bench("bench_tasks")
+    one, two, *_ = tasks.tasks()
+    old = tasks.fresh("of an earlier day") | {"seeds": [0, 1], "succeeded": 2}
+    same = tasks.fresh(tasks.code_of(two)) | {"seeds": [0], "succeeded": 1}
+    table = tasks.begun([one, two], {one.stem: old, two.stem: same})
+    assert table == {one.stem: tasks.fresh(tasks.code_of(one)), two.stem: same}
+    text = 'def f(x: int) -> int:\n    """One more."""\n    return x + 1  # one\n'
+    assert tasks.meaning(text) == tasks.meaning("def f(x: int) -> int:\n    return x + 1\n")
+    assert tasks.meaning(text) != tasks.meaning(text.replace("x + 1", "x + 2"))
+
+
 def test_laws_are_measured_on_scenes_of_the_language(bench: Load) -> None:
     """Every scene can be read; two cases by raw MuJoCo, whose answer is known."""
     laws = bench("bench_laws")

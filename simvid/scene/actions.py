@@ -176,7 +176,7 @@ class Pour(Model):
     """What to pour into; a body means the middle of its top."""
     tilt_deg: Annotated[float, Field(gt=0, le=180)] = 120.0
     height_m: Positive = 0.06
-    """Of the held thing's lip over the place."""
+    """Of the held thing's lip over the place; the lip stands back by half of how far the stream can jump."""
     over_s: Positive = 1.2
     """Of the tilting."""
     hold_s: NonNegative = 0.5

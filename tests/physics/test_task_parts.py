@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from simvid.assets.primitives import primitive_mesh
+from simvid.physics.segments import Spline
 from simvid.physics.tasks.grasps import antipodal_pairs, candidates
 from simvid.physics.tasks.noise import joint_noise, kicks, rng_of
-from simvid.physics.tasks.paths import MAX_CHECKS, Planner, timed
+from simvid.physics.tasks.paths import MAX_CHECKS, Planner, nearest_path, timed
+from simvid.physics.tasks.pouring import jump
 from simvid.scene import Predicate, Robot, Scene
 from simvid.success import Moment, holds
 from simvid.trajectory import Part
@@ -79,6 +81,52 @@ def test_paths_are_looked_at_as_finely_as_the_tool_moves() -> None:
     fine = planner(free)
     fine.sweep = lambda a, b: float(np.abs(b - a).max())
     assert not fine.straight(start, goal)
+
+
+def test_no_long_way_to_a_far_end_where_a_short_one_leads_around_to_a_near_one() -> None:
+    """A wall stands before the near end; the far one can be gone straight to."""
+    start, near, far = np.array([0.0, 0.0]), np.array([0.6, 0.0]), np.array([-3.0, 0.0])
+    plan = planner(lambda q: not (0.2 < q[0] < 0.3 and abs(q[1]) < 0.3))
+
+    def along(corners: np.ndarray) -> Spline:
+        return timed(corners, np.full(2, 9.0), np.full(2, -9.0), np.full(2, 9.0))
+
+    def straight(q: np.ndarray) -> Spline | None:
+        return along(np.stack([start, q])) if plan.straight(start, q) else None
+
+    def around(q: np.ndarray) -> Spline | None:
+        found = plan.path(start, q)
+        return None if found is None else along(found.corners)
+
+    def end(*ends: np.ndarray) -> np.ndarray:
+        way = nearest_path(start, ends, straight, around)
+        assert way is not None
+        return way.end
+
+    np.testing.assert_allclose(end(near, far), near)
+    np.testing.assert_allclose(end(near, -near), -near)  # not far: straight
+    np.testing.assert_allclose(end(near), near)
+    walled = nearest_path(start, [near, far], straight, lambda q: None)
+    assert walled is not None
+    np.testing.assert_allclose(walled.end, far)
+    assert nearest_path(start, [near], straight, lambda q: None) is None
+
+
+@pytest.mark.parametrize(("depth", "tilt", "height"), [(0.09, 125, 0.1), (0.2, 150, 0.02), (0.05, 95, 0.4)])
+def test_a_stream_jumps_as_far_as_a_bead_that_slides_and_falls(depth: float, tilt: float, height: float) -> None:
+    """Stepped through, with the moon's gravity, which makes no difference."""
+    down, h, g = np.radians(tilt - 90), 1e-5, 1.62
+    wall = np.array([np.cos(down), -np.sin(down)])
+    place, speed = -depth * wall, np.zeros(2)
+    while place[0] < 0:
+        speed += h * g * np.sin(down) * wall
+        place += h * speed
+    while place[1] > -height:
+        speed += h * np.array([0, -g])
+        place += h * speed
+    assert jump(depth, tilt, height) == pytest.approx(place[0], rel=1e-3)
+    assert jump(depth, 90, height) == jump(depth, 40, height) == 0
+    assert jump(depth, 180, height) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_path_that_is_asked_to_be_too_quick_takes_what_the_joints_need() -> None:

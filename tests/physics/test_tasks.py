@@ -53,9 +53,15 @@ def shelf(root: Path, name: str, seed: int = 0, *changes: str) -> tuple[list[str
     return [f"{o.text()}: {o.found}" for o in outcomes(assets, trajectory) if not o.true], trajectory
 
 
-@pytest.mark.parametrize("name", ["task_open_drawer", "task_open_door", "task_handover", "task_push_to_goal"])
-def test_shelf_tasks_succeed(root: Path, name: str) -> None:
-    assert shelf(root, name)[0] == []
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("task_open_drawer", 0), ("task_open_door", 13), ("task_handover", 7), ("task_push_to_goal", 0)],
+)
+def test_shelf_tasks_succeed(root: Path, name: str, seed: int) -> None:
+    """Seeds 13 and 7: a hand once turned at a joint's limit and got stuck; an arm swung its bar round the long way."""
+    missing, trajectory = shelf(root, name, seed)
+    assert missing == []
+    assert not any("turns on the way" in line for robot in trajectory.robots for _, line in robot.log)
 
 
 PILLAR = "{name: pillar, fixed: true, shape: {box: {size_m: [0.08, 0.08, 1]}}, pose: {position_m: [0.5, 0, 0.5]}}"

@@ -14,7 +14,7 @@ from simvid.errors import SceneError
 from simvid.physics.kinematics import ToolChain, follow_line, pose_error
 from simvid.physics.scripts import DEFAULT_SPEED
 from simvid.physics.segments import Hold, Segment, Spline, Straight
-from simvid.physics.tasks.paths import LOADED_PACE, MAX_NODES, PACE, Found, Planner, timed_free
+from simvid.physics.tasks.paths import LOADED_PACE, MAX_NODES, PACE, Found, Planner, nearest_path, timed_free
 from simvid.physics.tasks.reaching import along, out_of_reach, point_text, postures
 from simvid.physics.tasks.situation import Carried, Clash, Situation
 from simvid.physics.tools import Gripper, grip_axes
@@ -31,10 +31,8 @@ TOOL_M_S = 0.35
 """Mean speed of the tool on straight lines."""
 CLEARANCE_M = 0.01
 """Paths keep this far from everything; what servos sag must fit in."""
-MAX_CHOICES, MAX_DETOURS = 6, 3
-"""Ends of a way that are looked at for one that can be gone straight to, and around what is in the way."""
-FAR, FAR_RAD = 1.5, 0.5
-"""A straight way is far that is longer than so many times the distance to the nearest end, and so much [rad or m]."""
+MAX_CHOICES = 6
+"""Ends of a way that are looked at for one that can be gone to."""
 ROUTES = 3
 """Paths around obstacles that are found, for a quick one."""
 NO_NEARER_M = 1e-3
@@ -214,6 +212,7 @@ class Arm:
         """The tool through poses that lie close to each other; ``loose`` lets orientation go where it must."""
         knots, missed = along(self.chain, poses, self.q, orient=self.orient)
         if missed is not None and loose:
+            self.note(f"the hand turns on the way: {self._missed(poses[len(knots) - 1], missed.pose)}")
             knots, missed = along(self.chain, poses, self.q, orient=False)
         if missed is not None:
             self.refuse(self._missed(poses[len(knots) - 1], missed.pose), below)
@@ -254,7 +253,11 @@ class Arm:
         orient = self.orient if orient is None else orient and self.orient
         free = self.freely(ignored)
         ends, why = self._ends(goals, orient, ignored, onward)
-        path = self._nearest_path(ends, free, over_s)
+        straight = self._planner(free).straight
+        path = nearest_path(
+            self.q, ends, lambda q: self._timed(np.stack([self.q, q]), free, over_s) if straight(self.q, q) else None,
+            lambda q: self.route(q, free, over_s),
+        )  # fmt: skip
         if path is not None:
             return path
         if ends:
@@ -262,18 +265,6 @@ class Arm:
         if why:
             self.refuse(f"{point_text(goals[0][:3, 3])} cannot be reached without touching something: {why}", below)
         self.refuse(out_of_reach(self.chain, goals[0], self.q, orient=orient), below)
-
-    def _nearest_path(self, ends: list[Array], free: Callable[[Array], bool], over_s: float | None) -> Spline | None:
-        """The way to one of some ends, nearest first; None where no free one is found."""
-        planner = self._planner(free)
-        first = next((k for k, q in enumerate(ends) if planner.straight(self.q, q)), len(ends))
-        straight = self._timed(np.stack([self.q, ends[first]]), free, over_s) if first < len(ends) else None
-        if straight is not None and straight.length <= FAR_RAD + FAR * float(np.abs(ends[0] - self.q).max()):
-            return straight
-        for q in ends[: min(first, MAX_DETOURS)]:
-            if (route := self.route(q, free, over_s)) is not None:
-                return route if straight is None or route.length < straight.length else straight
-        return straight
 
     def _ends(
         self, goals: Sequence[Array], orient: bool, ignored: frozenset[int], onward: Onward | None

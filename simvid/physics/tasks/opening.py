@@ -18,6 +18,10 @@ POSES = 24
 """Poses along the opening that inverse kinematics goes through."""
 LOOKED_AT = 8
 """Of them, to see whether a grasp is good for it."""
+SAG_M = 0.006
+"""A Franka's hand hangs so much lower than it is told to, at most."""
+FRAGILE_S = 3.0
+"""Grasps that can be led along the joint, but not from where the hand will be told to be, count as so much slower."""
 
 
 def open_body(arm: Arm, action: Open) -> Motions:
@@ -28,20 +32,40 @@ def open_body(arm: Arm, action: Open) -> Motions:
     shares = np.linspace(0, 1, POSES + 1)[1:]
 
     def leads(option: Chosen) -> float | None:
-        """How long the hand takes to follow the handle all the way; None where it cannot."""
-        poses = [_opened(joint, action, share) @ option.goal for share in shares[2 :: POSES // LOOKED_AT]]
-        knots, missed = along(arm.chain, poses, option.q_goal, orient=arm.orient)
-        return arm.takes_s(knots) if missed is None else None
+        """How long the hand takes to follow the handle all the way; None where it cannot.
+
+        The hand will be told to be a little higher than the grasp, for what the servos sag. Where that is too high
+        for the joints' limits, the hand would turn in the grasp: such grasps come last.
+        """
+        looked_at = shares[2 :: POSES // LOOKED_AT]
+        knots, missed = along(arm.chain, _led(joint, action, looked_at, option.goal), option.q_goal, orient=arm.orient)
+        if missed is not None:
+            return None
+        told = _raised(option.goal)
+        _, missed = along(arm.chain, [told, *_led(joint, action, looked_at, told)], option.q_goal, orient=arm.orient)
+        return arm.takes_s(knots) + (FRAGILE_S if missed is not None else 0.0)
 
     yield from take(arm, handle, Wanted(approach="side", lift=False, fit=leads))
     yield arm.hold(SETTLE_S)
     start = arm.told()
-    poses = [_opened(joint, action, share) @ start for share in shares]
+    poses = _led(joint, action, shares, start)
     below = ".by_m" if action.by_m is not None else ".by_deg"
     yield arm.way(poses, action.over_s, below=below, loose=True)
     yield arm.hold(SETTLE_S)
     if action.release:
         yield from let_go(arm, 0.08)
+
+
+def _led(joint: Slider | Hinge, action: Open, shares: Array, start: Array) -> list[Array]:
+    """Where the hand is led from a pose [4, 4], at shares of the opening."""
+    return [_opened(joint, action, share) @ start for share in shares]
+
+
+def _raised(pose: Array) -> Array:
+    """A little higher."""
+    out = pose.copy()
+    out[2, 3] += SAG_M
+    return out
 
 
 def _joint(arm: Arm, part: int, action: Open) -> Slider | Hinge:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,10 @@ REACH_RAD = 0.6
 MAX_NODES, MAX_CHECKS = 400, 16000
 """Branches that are tried, and configurations that are looked at, before giving up."""
 SHORTCUTS = 60
+MAX_DETOURS = 3
+"""Ends to which a way around is looked for, nearest first."""
+FAR, FAR_RAD = 1.5, 0.5
+"""A straight way is far that is longer than so many times the distance to the nearest end, and so much [rad or m]."""
 PACE, LOADED_PACE = 2.0, 1.2
 """Fastest speed of a joint on these paths, where its limit allows it [rad/s or m/s]; and with something in the hand."""
 
@@ -200,3 +204,25 @@ def timed_free(
         if len(corners) == 2 or rounding == 0 or all(free(q) for q in spline.knots[1:-1]):
             break
     return spline
+
+
+def nearest_path(
+    start: Array, ends: Sequence[Array], straight: Callable[[Array], Spline | None],
+    around: Callable[[Array], Spline | None],
+) -> Spline | None:  # fmt: skip
+    """The straight way to the first end that has a free one, unless it is far and a way around is shorter.
+
+    Without the exception an arm may go a whole turn with what it holds, because a hand is in its way of 0.6 rad.
+
+    Args:
+        start: joint positions, [J].
+        ends: where it may end, nearest first, [J] each.
+        straight: the free straight way to one of them; None where it is not free.
+        around: a free way around what is between; None where none is found.
+    """
+    ways = (straight(q) for q in ends)
+    place, way = next(((k, way) for k, way in enumerate(ways) if way is not None), (len(ends), None))
+    if way is not None and way.length <= FAR_RAD + FAR * float(np.abs(ends[0] - start).max()):
+        return way
+    detour = next((found for q in ends[: min(place, MAX_DETOURS)] if (found := around(q)) is not None), None)
+    return min((w for w in (way, detour) if w is not None), key=lambda w: w.length, default=None)
