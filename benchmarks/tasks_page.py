@@ -27,7 +27,7 @@ def _lines(tasks: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|"
     for name, row in tasks.items():
         tried = len(row["seeds"])
-        yield f"| `{name}` | {row['succeeded']} of {tried} | {row['cpu_s'] / tried:.1f} |"
+        yield f"| `{name}` | {row['succeeded']} of {tried} | {row['cpu_s'] / max(tried, 1):.1f} |"
     failures = [f"seed {seed} of `{name}` ({why})" for name, row in tasks.items() for seed, why in
                 row["failures"].items()]  # fmt: skip
     yield ""
