@@ -21,7 +21,7 @@ def of_rows(values: NDArray[Any]) -> Stats:
     rows = np.asarray(values, np.float64)
     rows = rows[:, None] if rows.ndim == 1 else rows
     spread = {"min": rows.min(0), "max": rows.max(0), "mean": rows.mean(0), "std": rows.std(0)}
-    levels = {name: np.quantile(rows, q, axis=0) for name, q in QUANTILES.items()}
+    levels = dict(zip(QUANTILES, np.quantile(rows, list(QUANTILES.values()), axis=0), strict=True))
     return {**spread, "count": np.array([len(rows)]), **levels}
 
 

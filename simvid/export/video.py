@@ -72,8 +72,11 @@ def write_frames(path: Path, frames: Iterable[NDArray[Any]], fps: float, codec: 
         for array in frames:
             if stream is None:
                 stream = _stream(container, array, fps, codec, path)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format=codec.source)
-            if codec.source != codec.pix_fmt:
+            plain = np.ascontiguousarray(array)
+            if codec.source == codec.pix_fmt:
+                frame = av.VideoFrame.from_ndarray(plain, format=codec.source)
+            else:  # read where it lies, as long as the conversion takes
+                frame = av.VideoFrame.from_numpy_buffer(plain, format=codec.source)
                 frame = frame.reformat(format=codec.pix_fmt, dst_colorspace=Colorspace.ITU709)
             frame.pts = count
             count += 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +20,39 @@ from simvid.clip import Clip
 from simvid.clips.digests import digest_file
 from simvid.clips.records import CLIP_FILE, TRAJECTORY_FILE
 from simvid.export.job import NOTE_FILE
-from simvid.generating.job_folder import JobFolder
+from simvid.generating.job_folder import JOB_FILE, JobFolder
 from simvid.generating.pool import same_code
 
 TIMES = ("made_at", "stages", "tools")
 """What a clip's record may say differently each time it is made."""
+
+
+STAGES = ("physics", "frames", "refined", "checks", "encoded")
+"""Stages whose folders are named by them while they are made; ``encoded`` is a clip on its way into a data set."""
+QUIET = "nothing, or starting"
+_CLIP = re.compile(r"-[0-9a-f]{8}$")
+CLIP_S = 0.5
+"""How long a clip takes at most, in a worker that has made others [s]."""
+
+
+@dataclass(frozen=True)
+class Chances:
+    """When what is killed.
+
+    Attributes:
+        kills: how many.
+        share: of the kills that hit the process that was started; the others hit its workers.
+        anywhere: share of the kills that come at any time since the last one, and so mostly into a start. The others
+            wait until the job has made a clip since, and come within the time of a clip and a half.
+        longest_s: up to which the first kind of kill comes.
+        seed: of times and victims.
+    """
+
+    kills: int
+    share: float = 0.2
+    anywhere: float = 0.25
+    longest_s: float = 6.0
+    seed: int = 0
 
 
 @dataclass
@@ -31,6 +62,7 @@ class Killings:
     Attributes:
         parents, workers: how many of either were killed.
         at_work: how many of all hit a run that had made a clip since it was started or last hit.
+        hit: what the victims were writing -> how many times.
         rounds: jobs that it took.
         half_written: clip folders that were there and not whole right after a kill.
     """
@@ -38,6 +70,7 @@ class Killings:
     parents: int = 0
     workers: int = 0
     at_work: int = 0
+    hit: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
     half_written: list[str] = field(default_factory=list)
 
@@ -69,27 +102,22 @@ def content_of(folder: Path) -> dict[str, Any]:
     return found
 
 
-def kill_at_random(
-    command: Sequence[str], out: Path, kills: int, *, seed: int = 0, longest_s: float = 6.0, share: float = 0.5
-) -> Killings:
+def kill_at_random(command: Sequence[str], out: Path, chances: Chances) -> Killings:
     """Run a job and kill it or its workers again and again, then let it end.
 
     Args:
         command: of ``simvid``, less ``--out``.
         out: folder for the jobs: ``out/0``, ``out/1`` …, each begun when the one before was done before enough kills.
-        kills: how many.
-        seed: of times and victims.
-        longest_s: between two kills. Every other gap begins only when the run has made a clip since the last one: on a
-            busy machine all would fall into its start otherwise, and the job would get nowhere.
-        share: of the kills that hit the process that was started; the others hit its workers.
+        chances: how often, when and whom.
     """
-    chance, done = random.Random(seed), Killings()
-    while done.total < kills:
+    chance, done = random.Random(chances.seed), Killings()
+    while done.total < chances.kills:
         folder = out / str(done.rounds)
         done.rounds += 1
-        while done.total < kills:
+        while done.total < chances.kills:
             process = _start(command, folder)
-            if not _kill_some(process, folder, chance, (longest_s, share, kills), done):
+            _kill_some(process, folder, chance, chances, done)
+            if process.wait() == 0:
                 break
     for k in range(done.rounds):
         process = _start(command, out / str(k))
@@ -106,33 +134,44 @@ def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _kill_some(
-    process: subprocess.Popen[bytes], folder: Path, chance: random.Random, how: tuple[float, float, int], done: Killings
-) -> bool:
-    """Kill workers until the job's own process is hit; False if the job was done before."""
-    longest_s, share, kills = how
-    while done.total < kills:
+    process: subprocess.Popen[bytes], folder: Path, chance: random.Random, chances: Chances, done: Killings
+) -> None:
+    """Kill workers until the job's own process is hit, ends by itself, or it is enough."""
+    while done.total < chances.kills:
         before = _records(folder)
-        if chance.random() < 0.5 and not _goes_on(process, folder, before):
-            return False
-        try:
-            process.wait(chance.uniform(0, longest_s))
-            return False
-        except subprocess.TimeoutExpired:
-            pass
-        done.at_work += _records(folder) > before
+        if not _wait(process, folder, before, chance, chances):
+            return
         workers = _children(process.pid)
-        if not workers or chance.random() < share:
-            process.send_signal(signal.SIGKILL)
+        parent = not workers or chance.random() < chances.share
+        victims = [process.pid, *workers] if parent else [chance.choice(workers)]
+        worked = _records(folder) > before
+        if not _kill(process.pid if parent else victims[0]):
+            continue
+        if parent:
             process.wait()
-            done.parents += 1
-            done.half_written += _broken(folder)
-            return True
-        _kill(chance.choice(workers))
-        done.workers += 1
+        done.at_work += worked
+        done.parents += parent
+        done.workers += not parent
+        done.hit[_writing(folder, victims)] += 1
         done.half_written += _broken(folder)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return True
+        if parent:
+            return
+    process.kill()
+
+
+def _wait(process: subprocess.Popen[bytes], folder: Path, before: int, chance: random.Random, chances: Chances) -> bool:
+    """Wait for the moment of the next kill; False if the process ended before."""
+    if chance.random() < chances.anywhere:
+        delay_s = chance.uniform(0, chances.longest_s)
+    else:
+        while process.poll() is None and _records(folder) == before:
+            time.sleep(0.01)
+        delay_s = chance.uniform(0, 1.5 * _clip_s(folder))
+    try:
+        process.wait(delay_s)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _records(folder: Path) -> int:
@@ -140,13 +179,25 @@ def _records(folder: Path) -> int:
     return sum(1 for _ in JobFolder(folder).made_folder.glob("[!.]*.json"))
 
 
-def _goes_on(process: subprocess.Popen[bytes], folder: Path, before: int) -> bool:
-    """Wait until a run has made another clip; False if it ended."""
-    while process.poll() is None:
-        if _records(folder) > before:
-            return True
-        time.sleep(0.02)
-    return False
+def _clip_s(folder: Path) -> float:
+    """How long a clip takes in a worker that has made others: the least over those of the job [s]."""
+    return min([CLIP_S, *(record.wall_s for record in JobFolder(folder).made().values())])
+
+
+def _writing(folder: Path, victims: Sequence[int]) -> str:
+    """What processes that are dead were writing, by the unfinished things that carry their number."""
+    marks = [f"-{pid}-" for pid in victims]
+    for place, folders, files in os.walk(folder):  # which bears it that others remove things meanwhile
+        for left in (*folders, *files):
+            if not left.startswith(".tmp-") or not any(mark in left for mark in marks):
+                continue
+            name, parent = left.split("-", 5)[-1], Path(place)
+            if parent.name == "made":
+                return "record"
+            if parent == folder and name != JOB_FILE:
+                return "clip" if _CLIP.search(name) else "data set"
+            return next((stage for stage in STAGES if name.startswith(f"{stage}-")), "job.json")
+    return QUIET
 
 
 def _children(pid: int) -> list[int]:
@@ -156,13 +207,13 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _kill(pid: int) -> None:
-    import os
-
+def _kill(pid: int) -> bool:
+    """Whether it was there to be killed."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
-        time.sleep(0)  # it ended by itself meanwhile
+        return False
+    return True
 
 
 def _broken(folder: Path) -> list[str]:

@@ -118,12 +118,44 @@ def test_the_diameter_is_that_of_all_pairs() -> None:
     assert np.isclose(diameter(points * [1, 1, 0]), np.linalg.norm((points[:, None] - points)[..., :2], axis=-1).max())
 
 
-def test_the_toolkit_reads_it(dataset: Path) -> None:
+def toolkit() -> Any:
+    """Its module of loaders."""
     try:
-        inout = importlib.import_module("bop_toolkit_lib.inout")
+        return importlib.import_module("bop_toolkit_lib.inout")
     except ImportError:
         pytest.skip("bop_toolkit_lib is not installed (it is on no package index)")
-    scene = dataset / "train_pbr/000000"
-    assert len(inout.load_scene_gt(str(scene / "scene_gt.json"))) == 3
-    assert len(inout.load_scene_camera(str(scene / "scene_camera.json"))) == 3
-    assert len(inout.load_ply(str(dataset / "models/obj_000001.ply"))["pts"]) > 8
+
+
+def test_the_toolkit_reads_it(dataset: Path, exported_clip: Clip) -> None:
+    inout, scene = toolkit(), dataset / "train_pbr/000000"
+    cameras, poses = (getattr(inout, f"load_scene_{n}")(str(scene / f"scene_{n}.json")) for n in ("camera", "gt"))
+    path = exported_clip.cameras["front"]
+    assert list(cameras) == list(poses) == list(range(exported_clip.frame_count))
+    for t, camera in cameras.items():
+        world = path.camera_from_world[t]
+        assert np.allclose(camera["cam_R_w2c"], world[:3, :3])
+        assert np.allclose(camera["cam_t_w2c"][:, 0] / 1000, world[:3, 3])
+        assert np.allclose(camera["cam_K"][:2, :2], path.K[:2, :2])
+        for pose, kept in zip(poses[t], tree(scene / "scene_gt.json")[str(t)], strict=True):
+            assert pose["obj_id"] == kept["obj_id"]
+            assert (pose["cam_R_m2c"].ravel() == kept["cam_R_m2c"]).all()  # which the tests above compare with the clip
+            assert (pose["cam_t_m2c"].ravel() == kept["cam_t_m2c"]).all()
+    for model in sorted((dataset / "models").glob("*.ply")):
+        mesh: Any = trimesh.load(model, process=False)
+        loaded = inout.load_ply(str(model))
+        assert np.allclose(loaded["pts"], mesh.vertices)
+        assert np.allclose(loaded["normals"], mesh.vertex_normals, atol=1e-4)
+        assert (loaded["faces"] == mesh.faces).all()
+
+
+def test_the_toolkit_reads_its_pictures(dataset: Path, exported_clip: Clip) -> None:
+    inout, scene = toolkit(), dataset / "train_pbr/000000"
+    if not hasattr(inout, "load_depth"):
+        pytest.skip("this bop_toolkit_lib has no loaders of pictures")
+    about, frames = inout.load_cam_params(str(dataset / "camera.json")), exported_clip.frames("front")
+    assert about["im_size"] == (frames.rgb.shape[2], frames.rgb.shape[1])
+    for t in range(exported_clip.frame_count):
+        depth = inout.load_depth(str(scene / f"depth/{t:06d}.png")) * about["depth_scale"] / 1000
+        assert frames.depth is not None
+        assert np.abs(depth - frames.depth[t])[depth > 0].max() < 5.1e-5
+        assert (inout.load_im(str(scene / f"rgb/{t:06d}.png")) == frames.rgb[t]).all()

@@ -27,7 +27,7 @@ from simvid.generating.pool import Pool, PoolSettings, Task
 from simvid.parsing import load_scene
 from simvid.randomize import sample
 from simvid.scene import Scene
-from simvid.testing.killing import content_of, kill_at_random
+from simvid.testing.killing import Chances, content_of, kill_at_random
 
 COUNT = 4
 ROOM = 0.0
@@ -109,8 +109,8 @@ def test_workers_that_are_killed_are_replaced(tiny: Scene, undisturbed: Path, tm
 def test_kill_9_at_random(tiny: Scene, tiny_file: Path, undisturbed: Path, tmp_path: Path) -> None:
     """A few of what ``benchmarks/kills.py`` does 200 times."""
     command = ["generate", str(tiny_file), "--count", str(COUNT), "--workers", "2", "--min-free", "0"]
-    done = kill_at_random(command, tmp_path, 4, seed=1, longest_s=5.0)
-    assert done.total == 4
+    done = kill_at_random(command, tmp_path, Chances(4, longest_s=5.0, seed=1))
+    assert done.total == 4 == sum(done.hit.values())
     assert done.half_written == []
     whole = content_of(undisturbed)
     assert all(content_of(tmp_path / str(k)) == whole for k in range(done.rounds))
