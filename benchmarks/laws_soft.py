@@ -21,7 +21,9 @@ def cases() -> Iterator[Case]:
     yield _cantilever()
     yield _column_collapse()
     yield _dam_break()
-    yield _buoyancy()
+    yield _buoyancy(500.0)
+    yield _buoyancy(2000 / 3)
+    yield _buoyancy(500.0, dropped=True)
     yield _film(asked=False)
     yield _peirce(asked=False)
 
@@ -38,16 +40,13 @@ def places(made: Trajectory, part: str) -> Array:
     return next(p.positions for p in made.particles if p.name == part).astype(np.float64)
 
 
-def walls(width: float, length: float, height: float, room: float) -> str:
-    """Smooth walls at y = 0, y = width and x = 0, thick enough for any grid, and farther out by ``room``.
-
-    Contacts of particles reach half a spacing out of a surface: what begins closer is pressed out, and jets.
-    """
+def walls(width: float, length: float, height: float) -> str:
+    """Smooth walls at y = 0, y = width and x = 0, thick enough for any grid."""
     t = 0.1
     boxes = {
-        "left": ([length / 2, -t / 2 - room, height / 2], [length + 2 * t, t, height]),
-        "right": ([length / 2, width + t / 2 + room, height / 2], [length + 2 * t, t, height]),
-        "back": ([-t / 2 - room, width / 2, height / 2], [t, width + 2 * room, height]),
+        "left": ([length / 2, -t / 2, height / 2], [length + 2 * t, t, height]),
+        "right": ([length / 2, width + t / 2, height / 2], [length + 2 * t, t, height]),
+        "back": ([-t / 2, width / 2, height / 2], [t, width, height]),
     }
     return "\n".join(
         f"  - {{name: {name}, fixed: true, material: smooth, shape: {{box: {{size_m: {size}}}}}, "
@@ -105,8 +104,7 @@ def _column_collapse() -> Case:
     )
     body = (
         f"  - {{name: column, shape: {{box: {{size_m: [{first}, 0.05, {aspect * first}]}}}}, material: beads, "
-        f"pose: {{position_m: [{first / 2}, 0.025, {aspect * first / 2 + spacing / 2}]}}}}\n"
-        + walls(0.05, 0.5, 0.2, spacing / 2)
+        f"pose: {{position_m: [{first / 2}, 0.025, {aspect * first / 2}]}}}}\n" + walls(0.05, 0.5, 0.2)
     )
 
     def run_out(made: Trajectory, _: SceneAssets) -> float:
@@ -133,7 +131,7 @@ def _dam_break() -> Case:
     )
     body = (
         f"  - {{name: water, shape: {{box: {{size_m: [{a}, 0.05, {2 * a}]}}}}, material: water, "
-        f"pose: {{position_m: [{a / 2}, 0.025, {a + spacing / 2}]}}}}\n{walls(0.05, 0.6, 0.3, spacing / 2)}"
+        f"pose: {{position_m: [{a / 2}, 0.025, {a}]}}}}\n{walls(0.05, 0.6, 0.3)}"
     )
 
     def front(when: float) -> Measure:
@@ -152,33 +150,48 @@ def _dam_break() -> Case:
     return Case("dam break", scene(body, seconds=0.2, fps=100, materials=materials, ground="smooth"), quantities)
 
 
-def _buoyancy() -> Case:
-    side, wide, deep, spacing, density = 0.1, 0.22, 0.14, 0.01, 500.0
+def _buoyancy(density: float, *, dropped: bool = False) -> Case:
+    """A slab that is flat enough to float level (a cube of half the water's density turns over), for 1.2 s.
+
+    It begins where it floats, with the water around it, or just above the water.
+    """
+    side, high, wide, deep, spacing = 0.1, 0.06, 0.22, 0.12, 0.01
+    wanted = density / 1000 * high
     materials = (
         "  smooth: {friction: 0.0}\n  water: {density_kg_m3: 1000, friction: 0.0, liquid: {bulk_modulus_pa: 1e5, "
-        f"viscosity_pa_s: 1.0, particle_spacing_m: {spacing}}}}}\n  cork: {{density_kg_m3: {density}, friction: 0.0}}"
+        f"viscosity_pa_s: 0.1, particle_spacing_m: {spacing}}}}}\n  cork: {{density_kg_m3: {density}, friction: 0.0}}"
     )
+    room, low = (wide - side) / 2, deep if dropped else deep - wanted
+    boxes = [((wide, wide, low), (0.0, 0.0, low / 2))]
+    if not dropped:
+        at = (side + room) / 2
+        sides = [((room, wide), (at, 0)), ((room, wide), (-at, 0)), ((side, room), (0, at)), ((side, room), (0, -at))]
+        boxes += [((*size, wanted), (*place, deep - wanted / 2)) for size, place in sides]
+    parts = ", ".join(
+        f"{{shape: {{box: {{size_m: {list(size)}}}}}, pose: {{position_m: {list(place)}}}}}" for size, place in boxes
+    )
+    middle = wide / 2
     body = (
-        f"  - {{name: water, shape: {{box: {{size_m: [{wide}, {wide}, {deep}]}}}}, material: water, "
-        f"pose: {{position_m: [{wide / 2}, {wide / 2}, {deep / 2 + spacing / 2}]}}}}\n"
-        f"  - {{name: block, shape: {{box: {{size_m: {side}}}}}, material: cork, "
-        f"pose: {{position_m: [{wide / 2}, {wide / 2}, {deep + side / 2 + 0.015}]}}}}\n"
-        + walls(wide, wide, 0.3, spacing / 2)
+        f"  - {{name: water, material: water, shape: {{compound: {{parts: [{parts}]}}}}, "
+        f"pose: {{position_m: [{middle}, {middle}, 0]}}}}\n"
+        f"  - {{name: slab, shape: {{box: {{size_m: [{side}, {side}, {high}]}}}}, material: cork, "
+        f"pose: {{position_m: [{middle}, {middle}, {low + high / 2}]}}}}\n"
+        + walls(wide, wide, 0.3)
         + f"\n  - {{name: front, fixed: true, material: smooth, shape: {{box: {{size_m: [0.1, {wide}, 0.3]}}}}, "
-        f"pose: {{position_m: [{wide + 0.05 + spacing / 2}, {wide / 2}, 0.15]}}}}"
+        f"pose: {{position_m: [{wide + 0.05}, {middle}, 0.15]}}}}"
     )
 
     def draught(made: Trajectory, _: SceneAssets) -> float:
         """Depth of the underside below the level around it, at the end."""
         late = slice(-10, None)
         x = places(made, "water")[late]
-        at = made.poses[late, made.part_index("block"), :3]
+        at = made.poses[late, made.part_index("slab"), :3]
         beside = np.abs(x[:, :, :2] - at[:, None, :2]).max(axis=2) > side / 2 + spacing
         level = np.mean([np.quantile(row[mask, 2], 0.97) for row, mask in zip(x, beside, strict=True)]) + spacing / 2
-        return float(level - at[:, 2].mean() + side / 2)
+        return float(level - at[:, 2].mean() + high / 2)
 
-    wanted = density / 1000 * side
-    return Case("floating block", scene(body, seconds=1.6, fps=25, materials=materials, ground="smooth"), (
+    name = f"slab of density {density:g} {'dropped into' if dropped else 'afloat in'} water"
+    return Case(name, scene(body, seconds=1.2, fps=25, materials=materials, ground="smooth"), (
         Quantity("draught", "m", wanted, draught, source="Archimedes"),
     ))  # fmt: skip
 
@@ -192,8 +205,8 @@ def _film(*, asked: bool) -> Case:
     )
     body = (
         f"  - {{name: honey, shape: {{box: {{size_m: [0.5, 0.05, {depth}]}}}}, material: honey, "
-        f"pose: {{position_m: [0.25, 0.025, {depth / 2 + 0.003}]}}}}\n"
-        + "\n".join(line for line in walls(0.05, 1.0, 0.15, 0.003).splitlines() if "back" not in line)
+        f"pose: {{position_m: [0.25, 0.025, {depth / 2}]}}}}\n"
+        + "\n".join(line for line in walls(0.05, 1.0, 0.15).splitlines() if "back" not in line)
     )
     wanted = 1000 * 0.3 * g * depth**2 / (2 * eta)
 

@@ -103,7 +103,9 @@ def uneven(places: Array, step: Array, seed: int = 0) -> Array:
     """Points of a grid [P, 3] moved at random, but evenly: about one in each cell, and none close to another.
 
     Jittered points are pushed apart a few times (blue noise; after Lagae and Dutre 2008, "A comparison of methods for
-    generating Poisson disk distributions"), and held within ``JITTER`` steps of where they were.
+    generating Poisson disk distributions"), and held within ``JITTER`` steps of where they were; the outermost do not
+    move outwards. They stand half a step inside of the shape, which is where contact keeps particles: what begins flush
+    with a wall would else be pressed out of it, and jet.
 
     Args:
         places: of a grid [m].
@@ -112,8 +114,9 @@ def uneven(places: Array, step: Array, seed: int = 0) -> Array:
     """
     from scipy.spatial import cKDTree
 
+    low, high = _free_ways(places, step)
     start = np.random.default_rng(seed).uniform(-JITTER, JITTER, places.shape)
-    moved, apart = start * step, float(np.cbrt(np.prod(step)))
+    moved, apart = np.clip(start * step, low, high), float(np.cbrt(np.prod(step)))
     for _ in range(ROUNDS):
         now = places + moved
         pairs = cKDTree(now).query_pairs(apart, output_type="ndarray")
@@ -123,8 +126,21 @@ def uneven(places: Array, step: Array, seed: int = 0) -> Array:
         for column, sign in ((0, 1.0), (1, -1.0)):
             for axis in range(3):
                 moved[:, axis] += sign * 0.5 * np.bincount(pairs[:, column], push[:, axis], len(places))
-        moved = np.clip(moved, -JITTER * step, JITTER * step)
+        moved = np.clip(moved, low, high)
     return np.asarray(places + moved)
+
+
+def _free_ways(places: Array, step: Array) -> tuple[Array, Array]:
+    """How far points of a grid may go down and up along each axis [m], [P, 3] each: outwards not at all."""
+    index = np.rint((places - places.min(axis=0)) / step).astype(int) + 1
+    taken = np.zeros(tuple(index.max(axis=0) + 2), np.bool_)
+    taken[tuple(index.T)] = True
+    low, high = np.zeros_like(places), np.zeros_like(places)
+    for axis in range(3):
+        one = np.eye(3, dtype=int)[axis]
+        low[:, axis] = -JITTER * step[axis] * taken[tuple((index - one).T)]
+        high[:, axis] = JITTER * step[axis] * taken[tuple((index + one).T)]
+    return low, high
 
 
 def shell(particles: Particles, surface: Array) -> Particles:

@@ -75,6 +75,9 @@ def test_grains_stand_evenly_but_on_no_grid() -> None:
     assert made.rest.tobytes() == again.rest.tobytes()
     assert len(made.rest) == 10 * 8 * 6
     assert (np.abs(made.rest) < [0.1, 0.08, 0.06]).all()
+    assert np.ptp(made.rest, axis=0) == pytest.approx([0.18, 0.14, 0.10], abs=1e-6), "half a spacing inside, all round"
+    outer = made.rest[:, 2] > made.rest[:, 2].max() - 1e-6
+    assert np.count_nonzero(outer) >= 20, "the outermost lie in a face"
     nearest = cKDTree(made.rest).query(made.rest, k=2)[0][:, 1]
     assert nearest.min() > 0.6 * 0.02, "none is close to another"
     assert spacing_of(made.rest.astype(np.float64), "loose") == pytest.approx(0.02, rel=0.05)

@@ -32,15 +32,17 @@ class Domain:
     Attributes:
         low_m, high_m: corners, world.
         spacing_m: of the grid; four to eight particles fill a cell well.
+        node_m: a place where a node lies, in the domain or not.
     """
 
     low_m: tuple[float, float, float]
     high_m: tuple[float, float, float]
     spacing_m: float
+    node_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        numbers = (*self.low_m, *self.high_m, self.spacing_m)
-        if len(numbers) != 7 or not all(math.isfinite(n) for n in numbers):
+        numbers = (*self.low_m, *self.high_m, self.spacing_m, *self.node_m)
+        if len(numbers) != 10 or not all(math.isfinite(n) for n in numbers):
             raise PhysicsError(f"Domain: expected numbers, got {self.low_m} to {self.high_m}, spacing {self.spacing_m}")
         if self.spacing_m <= 0:
             raise PhysicsError(f"Domain.spacing_m: expected more than 0, got {self.spacing_m:g}")
@@ -56,8 +58,10 @@ class Domain:
 
     @property
     def origin(self) -> NDArray[np.float64]:
-        """World place of node (0, 0, 0) [m], a whole number of spacings from the world's origin."""
-        return (np.floor(np.array(self.low_m) / self.spacing_m + 1e-6) - PAD) * self.spacing_m
+        """World place of node (0, 0, 0) [m], a whole number of spacings from ``node_m``."""
+        node = np.array(self.node_m)
+        below = np.floor((np.array(self.low_m) - node) / self.spacing_m + 1e-6) - PAD
+        return np.asarray(node + below * self.spacing_m)
 
     @property
     def blocks(self) -> tuple[int, int, int]:

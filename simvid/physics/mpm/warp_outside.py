@@ -19,6 +19,13 @@ WIND = wp.constant(KINDS.index("wind"))
 VORTEX = wp.constant(KINDS.index("vortex"))
 FULL = wp.constant(wp.float32(0.95))
 """Share of a cell's volume that is matter from which on it is the inside of a body, however uneven its particles."""
+HELD = wp.constant(wp.float32(9.0 / 128.0))
+"""Share of a node's mass that is held where the face of what is held runs 3/4 of a cell before it (the integral of the
+spline from 3/4 to 3/2).
+
+A body bends as if it were clamped a quarter of a cell behind the last plane of held nodes, as the spline of the next
+plane reaches over it: in a bar under tension the first free node moves by 5/4 of its distance times the strain. So it
+is clamped within half a cell of that face."""
 
 
 @wp.struct
@@ -235,8 +242,8 @@ def blow(grid: Grid, f: Influences, dt: wp.array(dtype=wp.float32), bodies: wp.i
 
 @wp.func
 def holds(grips: Grips, i: wp.int32, g: wp.int32, m: wp.float32) -> wp.bool:
-    """Whether grip g holds node i, which has mass m."""
-    return grips.held[i, g] > 0.5 * m
+    """Whether grip g holds node i, which has mass m: the held region comes close to it."""
+    return grips.held[i, g] > HELD * m
 
 
 @wp.kernel
@@ -316,7 +323,7 @@ def meet_grips(grips: Grips) -> None:
 
 @wp.kernel
 def hold(grid: Grid, grips: Grips) -> None:
-    """Nodes of whose mass a grip holds more than half move with it, and it gets what that takes."""
+    """Nodes that a grip holds move with it, and it gets what that takes."""
     i = wp.tid()
     if i >= grid.count[0] * NODES:
         return

@@ -16,6 +16,8 @@ from simvid.trajectory import TieEvent
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
+CLAMPED = 0.25
+"""Cells from where a body is clamped to the last plane of held nodes; see ``HELD`` in ``mpm.warp_outside``."""
 
 
 class ParticleForces(Protocol):
@@ -99,3 +101,28 @@ def told(assets: SceneAssets, grip: Grip, soft: Sequence[int], kind: Any, time_s
     """The event of a grip that takes hold or lets go."""
     parts = [*(soft[k] for k in grip.soft), *([grip.part] if grip.part >= 0 else [])]
     return TieEvent(kind, grip.name, tuple(assets.parts[k].part.name for k in parts), time_s)
+
+
+def clamping_node(
+    assets: SceneAssets, soft: Sequence[int], rows: Sequence[slice], places: Array, spacing_m: float
+) -> tuple[float, float, float]:
+    """A place for a node of the grid, so that bodies are clamped in the faces of the boxes that hold them.
+
+    The last plane of held nodes is ``CLAMPED`` cells beyond such a face. Of several faces across one axis the first
+    that cuts what it holds counts; 0 where there is none.
+
+    Args:
+        assets: with the deformable parts.
+        soft: part of each deformable body.
+        rows: its particles.
+        places: of all particles at t = 0 [m], [N, 3].
+        spacing_m: of the grid.
+    """
+    found: dict[int, float] = {}
+    for grip in grips_of(assets, soft):
+        for k in grip.soft if grip.is_hold else ():
+            low, high = places[rows[k]].min(axis=0), places[rows[k]].max(axis=0)
+            for face, side in ((np.array(grip.place.low_m), -1.0), (np.array(grip.place.high_m), 1.0)):
+                for axis in np.flatnonzero((face > low) & (face < high)):
+                    found.setdefault(int(axis), float(face[axis]) + side * CLAMPED * spacing_m)
+    return found.get(0, 0.0), found.get(1, 0.0), found.get(2, 0.0)

@@ -22,6 +22,7 @@ from simvid.physics.mpm.particles import Particles, joined
 from simvid.physics.mpm.solver import Solver
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
+from simvid.physics.newton.particle_forces import clamping_node
 from simvid.physics.newton.pieces import Piece, has_kind
 from simvid.physics.newton.soft_forces import SoftForces
 from simvid.physics.newton.world import World
@@ -65,9 +66,12 @@ class SoftBodies:
         """
         self._lay_out(assets, world)
         scene, particles = assets.scene, self._particles
-        domain = _domain(assets, particles, self._spacing_m)
+        rows = tuple(s.rows for s in self._soft)
+        places, spacing = particles.positions.astype(np.float64), self._spacing_m
+        node = clamping_node(assets, tuple(s.part for s in self._soft), rows, places, spacing)
+        domain = _domain(assets, particles, spacing, node)
         self._things: Hindrances = obstacles_of(world, domain.spacing_m)
-        self.forces = SoftForces(assets, world, tuple(s.part for s in self._soft), tuple(s.rows for s in self._soft))
+        self.forces = SoftForces(assets, world, tuple(s.part for s in self._soft), rows)
         self.solver = Solver(
             particles, domain, obstacles=self._things.obstacles, gravity_m_s2=scene.physics.gravity_m_s2,
             outside=self.forces.outside,
@@ -162,7 +166,9 @@ def _particles(part: PartAssets, body: DeformableBody) -> Particles:
     )
 
 
-def _domain(assets: SceneAssets, particles: Particles, spacing: float) -> Domain:
+def _domain(
+    assets: SceneAssets, particles: Particles, spacing: float, node: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Domain:
     """Round the particles and all that is not endless, with room to fly; down to just below the ground."""
     places = [particles.positions.astype(np.float64)]
     places += [p.pose[None, :3, 3] for p in assets.parts if p.part.kind != "ground"]
@@ -171,7 +177,7 @@ def _domain(assets: SceneAssets, particles: Particles, spacing: float) -> Domain
     low, high = low - ROOM_M, high + ROOM_M
     if ground:
         low[2] = max(ground) - 4 * spacing
-    return Domain((low[0], low[1], low[2]), (high[0], high[1], high[2]), spacing)
+    return Domain((low[0], low[1], low[2]), (high[0], high[1], high[2]), spacing, node)
 
 
 def merged(one: FrameContacts, two: FrameContacts) -> FrameContacts:

@@ -11,6 +11,10 @@ Both are put right between ``mj_step1``, which finds the contacts and what accel
   law. The correction shrinks by c / (1 + c) per run, c = mu^2 times tangential over normal mobility.
 
 A scene without impacts and slip takes exactly MuJoCo's own step.
+
+Its step is of first order, and gives chains of joints energy: a double pendulum gains 7 % of its kinetic energy in 5 s
+at 2 ms. Where nothing stiff acts on such a chain (``is_smooth``) and nothing touches it, the step is the fourth-order
+Runge-Kutta step instead: 1e-8 there.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ MAX_RUNS = 4
 """Runs of the constraint solver in one step; what is left over then is corrected in the next."""
 LIFT_M_S = 0.02
 """Error of a contact's normal speed [m/s] that needs no further run; 0.02 mm of hop."""
+SMOOTH = 0.1
+"""Damping times step over inertia, and stiffness times step squared over inertia, at most, for an explicit step."""
 SLOW_M_S = 1e-3
 """Without gravity, slower contacts than this do not bounce. Gravity adds what a few steps of free fall give."""
 
@@ -39,6 +45,21 @@ def impact_speed(gravity: Array, step_s: float) -> float:
     2.5 g h is what a body picks up in a few steps; at 2 ms it is 0.05 m/s, a rebound of 0.1 mm.
     """
     return SLOW_M_S + 2.5 * float(np.linalg.norm(gravity)) * step_s
+
+
+def is_smooth(m: Any) -> bool:
+    """Whether a model may be stepped explicitly, and gains by it: joints that hang on joints.
+
+    There are no free bodies and balls (their spin is put right elsewhere), no actuators, and no springs or damping that
+    are stiff for the step.
+    """
+    root = np.asarray(m.body_weldid)[np.asarray(m.body_parentid)[np.asarray(m.jnt_bodyid)]]
+    kinds = {int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)}
+    if m.nu or m.ntendon or not m.njnt or not root.any() or not kinds.issuperset(np.asarray(m.jnt_type).tolist()):
+        return False
+    h, give = float(m.opt.timestep), np.asarray(m.dof_invweight0)
+    stiff = h * h * np.asarray(m.jnt_stiffness)[np.asarray(m.dof_jntid)]
+    return bool((np.maximum(h * np.asarray(m.dof_damping), stiff) * give).max() < SMOOTH)
 
 
 class Stepper:
@@ -54,6 +75,7 @@ class Stepper:
         """
         self._belts = belts if belts is not None and belts.some else None
         self._m, self._d = m, d
+        self._smooth = is_smooth(m)
         step = float(m.opt.timestep)
         self._law = Impact(restitution, impact_speed(m.opt.gravity, step), step)
         self._tolerance = LIFT_M_S / step
@@ -73,7 +95,10 @@ class Stepper:
         mujoco.mj_step1(m, d)
         if not d.ncon:
             self.rows = None
-            mujoco.mj_step2(m, d)
+            if self._smooth and not d.nefc:
+                self._fourth_order()
+            else:
+                mujoco.mj_step2(m, d)
             return
         self.contact = contact = d.contact
         self.rows = rows = Rows(contact.efc_address, contact.dim, contact.geom, contact.friction)
@@ -84,6 +109,14 @@ class Stepper:
             self._corrected(rows, velocity, reference)
         else:
             mujoco.mj_step2(m, d)
+
+    def _fourth_order(self) -> None:
+        m, d = self._m, self._d
+        mujoco.mj_fwdActuation(m, d)
+        mujoco.mj_fwdAcceleration(m, d)
+        mujoco.mj_fwdConstraint(m, d)
+        mujoco.mj_checkAcc(m, d)
+        mujoco.mj_RungeKutta(m, d, 4)
 
     def _corrected(self, rows: Rows, velocity: Array, reference: Array) -> None:
         m, d = self._m, self._d
