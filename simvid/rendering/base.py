@@ -48,6 +48,8 @@ class RenderSettings(Model):
     """Upper bound on mesh-made Gaussians; detail gets coarser to keep it."""
     shadows: bool = True
     """Sun shadows and the shading of corners by what hides the sky."""
+    bounces: bool = True
+    """Light that bodies and ground throw on each other. Without it, light from below is the same everywhere."""
     exposure: Positive = 1.0
     """Factor on all light."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None

@@ -24,9 +24,11 @@ from simvid.rendering.ground.plane import Background, GroundSeen
 from simvid.rendering.ground.rays import Rays, place_on, ray_direction
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
-from simvid.rendering.kernels.types import ONE, PI, ZERO, Flags, Floats, Ints, Real, SplatArrays, Vec
+from simvid.rendering.kernels.types import ONE, PI, ZERO, Flags, Floats, Ints, Real, Vec
 from simvid.rendering.light.lamps import to_lamp
 from simvid.rendering.light.lighting import LightArrays, SkyArrays, open_sky, sun_share
+from simvid.rendering.light.nearby import nearby
+from simvid.rendering.light.shader import Lit
 from simvid.rendering.light.shading import Surface, around, burley, gloss, made_of, smoothed, surface_of
 from simvid.rendering.light.shadows import lifted, sees
 from simvid.rendering.sight import Sight
@@ -98,13 +100,12 @@ class Buffers:
         self._light, self._background, self._ground = light, background, ground
         self._exposure = np.float32(exposure)
 
-    def fill(self, visible: Visible, splats: SplatArrays, shares: Floats, eye: Floats, workers: Workers) -> None:
-        """Write the last ``CHANNELS`` features, where there are any; ``shares`` and ``eye`` as in ``Shader.shade``."""
+    def fill(self, visible: Visible, lit: Lit, workers: Workers) -> None:
+        """Write the last ``CHANNELS`` features, where there are any; ``lit`` is from ``Shader.shade``."""
         if visible.features.shape[1] < FIRST + CHANNELS:
             return
         sky = self._light.sky
-        given = (visible.rows, splats, eye, sky, shares, visible.features)
-        workers.run(lambda i, j: _fill(*given, i, j), len(visible.rows), least=2048)
+        workers.run(lambda i, j: _fill(lit, sky, visible.features, i, j), len(visible.rows), least=2048)
 
     def make(
         self, surfaces: Surfaces, labels: dict[str, NDArray[Any]], baked: Flags, sight: Sight, workers: Workers
@@ -178,18 +179,17 @@ def _finish_rows(emitted: Floats, through: Floats, exposure: Real, out: _Out, st
 
 
 @kernel
-def _fill(
-    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, out: Floats, start: int, stop: int
-) -> None:
+def _fill(lit: Lit, sky: SkyArrays, out: Floats, start: int, stop: int) -> None:
     """Material of each Gaussian, and the light from all around."""
+    splats = lit.splats
     for slot in range(start, stop):
-        i = rows[slot]
+        i = lit.rows[slot]
         if splats.baked[i]:
             for k in range(CHANNELS):
                 out[slot, FIRST + k] = ZERO
             continue
-        s, mine = surface_of(i, splats, eye), smoothed(slot, rows, splats, share)
-        e, m = around(s, mine, sky)
+        s, mine = surface_of(i, splats, lit.eye), smoothed(slot, lit.rows, splats, lit.share)
+        e, m = around(s, mine, nearby(i, s, splats, lit.bounced), sky)
         for k in range(3):
             out[slot, FIRST + k] = splats.albedo[i, k] * (ONE - splats.gloss[i, 3])
             out[slot, FIRST + 6 + k] = e[k]
@@ -226,10 +226,10 @@ def _material_rows(given: _Given, sky: SkyArrays, out: _Out, start: int, stop: i
                 for k in range(3):
                     out.albedo[row, col, k] = ground.albedo[row, col, k]
                     out.light_reflected[row, col, k] = ground.mirrored[row, col, k]
-                share = ground.open_sky[row, col] * ground.matte[row, col] / PI
-                out.light_ambient[row, col, 0] = e0 * share
-                out.light_ambient[row, col, 1] = e1 * share
-                out.light_ambient[row, col, 2] = e2 * share
+                share, matte, b = ground.open_sky[row, col], ground.matte[row, col] / PI, ground.bounced
+                out.light_ambient[row, col, 0] = (e0 * share + b[row, col, 0]) * matte
+                out.light_ambient[row, col, 1] = (e1 * share + b[row, col, 1]) * matte
+                out.light_ambient[row, col, 2] = (e2 * share + b[row, col, 2]) * matte
                 out.roughness[row, col], out.metallic[row, col] = look[0], look[1]
                 out.ambient_occlusion[row, col] = ground.open_sky[row, col]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.color import srgb_to_linear
 from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError
 from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath
@@ -21,11 +22,14 @@ from simvid.rendering.ground.plane import Backdrop, Background
 from simvid.rendering.ground.texture import ground_gloss, ground_texture
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import Floats
+from simvid.rendering.light.bounces import Bounces, sources_of
 from simvid.rendering.light.environment import environment_of, ground_look
 from simvid.rendering.light.lighting import Lighting
+from simvid.rendering.light.nearby import NO_BOUNCES, Bounced
 from simvid.rendering.light.region import shadow_region, usual_pixel
 from simvid.rendering.light.shader import Shader
 from simvid.rendering.light.shadows import Casters, thinned
+from simvid.rendering.light.surfels import Sources
 from simvid.rendering.light.veil import Veil
 from simvid.rendering.raster import Raster, Rasterizer
 from simvid.rendering.sight import Sight
@@ -88,6 +92,8 @@ class Painter:
         environment = environment_of(scene, exposure=settings.exposure)
         center, radius, finest = shadow_region(job.assets, job.trajectory, camera)
         self._lighting = Lighting(environment, center, radius, finest, shadows=settings.shadows)
+        gloss = ground_gloss(scene)
+        self._bounces = Bounces(environment, gloss, center, radius) if settings.bounces else None
         self._exposure = environment.exposure
         self._shader = Shader(self._lighting.arrays, environment.exposure)
         particles = job.trajectory.particles
@@ -103,7 +109,6 @@ class Painter:
         self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)
         texture = ground_texture(scene)
-        gloss = ground_gloss(scene)
         self._background = Background(environment, texture, haze_m=haze_m, far_m=settings.far_m, gloss=gloss)
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
@@ -135,9 +140,14 @@ class Painter:
         if not self._drawn_still:
             self._lighting.draw_still(*self._casters(self._still), workers)
             self._drawn_still = True
+            if self._bounces is not None:
+                self._bounces.fix(self._sources(loose=False), workers)
         bent = when if trajectory.particles else None
         if self._lit is None or self._lit[0] != bent or not np.array_equal(poses, self._lit[1]):
             self._lighting.update(*self._casters(~self._still), workers)
+            if self._bounces is not None:
+                loose = self._sources(loose=True) if len(posed.arrays.points) > len(self._appearance) else None
+                self._bounces.update(posed.arrays, loose, self._lighting.arrays, workers)
             self._lit = (bent, poses.copy())
         surfaced = labelled or self._sinking_m is not None
         buffers = self._buffers if labelled else None
@@ -150,7 +160,7 @@ class Painter:
             seen = visible._replace(opacities=veil.opacities, features=np.ascontiguousarray(visible.features[:, :3]))
             solid = self._rasterize(visible, sight, labelled=True) if labelled else None
         raster = self._rasterize(seen, sight, labelled=surfaced and (veil is None or sinking))
-        backdrop = self._background.draw(sight, self._lighting.arrays, raster.alpha, workers)
+        backdrop = self._background.draw(sight, self._lighting.arrays, raster.alpha, workers, self._bounced)
         if not surfaced:
             return Layers(sight, visible, raster.features, raster.alpha, backdrop)
         surfaces = None if solid is None else self._surfaces(solid, backdrop, sight)
@@ -192,10 +202,30 @@ class Painter:
     def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
         """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""
         splats = self._posed.arrays
-        clear = splats.sheer & (splats.gloss[:, 3] * (1 - splats.gloss[:, 1]) > LETS_LIGHT_IN)
-        rows = np.flatnonzero(parts[splats.owner - 1] & (splats.radius > 0) & ~clear)
+        rows = np.flatnonzero(parts[splats.owner - 1] & self._solid())
         casters = Casters(splats.points[rows], splats.normals[rows], splats.radius[rows], splats.back[rows] < 1)
         return casters, thinned(casters, self._lighting.dome_disc_m)
+
+    def _solid(self) -> NDArray[np.bool_]:
+        """Which Gaussians are in the way of light."""
+        splats = self._posed.arrays
+        clear = splats.sheer & (splats.gloss[:, 3] * (1 - splats.gloss[:, 1]) > LETS_LIGHT_IN)
+        return np.asarray((splats.radius > 0) & ~clear)
+
+    @property
+    def _bounced(self) -> Bounced:
+        return NO_BOUNCES if self._bounces is None else self._bounces.bounced
+
+    def _sources(self, *, loose: bool) -> Sources:
+        """What surfels are made of: loose particles as they are now, or all else."""
+        splats, look, fixed = self._posed.arrays, self._appearance, len(self._appearance)
+        if loose:
+            rows = slice(fixed, None)
+            none = np.zeros((len(splats.points) - fixed, 3), np.float32)
+            return sources_of(splats, splats.points[rows], splats.normals[rows], self._solid()[rows], none, rows)
+        colour = np.clip(0.5 + SH_C0 * look.gaussians.sh[:, 0], 0, 1) * look.baked[:, None]
+        glow = (srgb_to_linear(colour) / self._exposure).astype(np.float32)
+        return sources_of(splats, look.points, look.normals, self._solid()[:fixed], glow, slice(0, fixed))
 
     def _color(self, visible: Visible, sight: Sight, buffers: Buffers | None) -> Veil | None:
         """Fill the colour features: light on the albedo of meshes, the constant colour of captures.
@@ -207,9 +237,9 @@ class Painter:
         if self._sheer:
             exposure = np.float32(self._exposure)
             veil = Veil(np.empty(len(visible.rows), np.float32), _pixel_sizes(sight), exposure)
-        shares = self._shader.shade(visible, self._posed.arrays, eye, self._workers, veil)
+        lit = self._shader.shade(visible, self._posed.arrays, eye, self._workers, veil, self._bounced)
         if buffers is not None:
-            buffers.fill(visible, self._posed.arrays, shares, eye, self._workers)
+            buffers.fill(visible, lit, self._workers)
         baked = self._posed.arrays.baked[visible.rows]
         if baked.any():
             constant = self._appearance.gaussians.sh[visible.rows[baked], 0]

@@ -11,6 +11,7 @@ from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.types import HALF, ONE, PI, ZERO, Floats, Real, Vec
 from simvid.rendering.light.lamps import LampArrays, to_lamp
 from simvid.rendering.light.lighting import SETS, SkyArrays, SunArrays, sky_share, sun_share
+from simvid.rendering.light.nearby import Bounced, on_ground
 from simvid.rendering.light.shading import Surface, burley, gloss
 
 NODE_PX = 4
@@ -29,6 +30,19 @@ def open_nodes(rays: Rays, sky: SkyArrays, nodes: Floats, start: int, stop: int)
             nodes[row, col] = ONE
             if t < np.inf:
                 nodes[row, col] = sky_share(place_on(rays, row, col, dx, dy, dz, t), (ZERO, ZERO, ONE), sky, 0, SETS)
+
+
+@kernel
+def bounced_nodes(rays: Rays, bounced: Bounced, nodes: Floats, start: int, stop: int) -> None:
+    """Irradiance from bodies on the ground there, [3, rows, columns]."""
+    for row in range(start, stop):
+        for col in range(nodes.shape[2]):
+            dx, dy, dz = ray_direction(rays, row, col, float(col * NODE_PX), float(row * NODE_PX))
+            t = plane_depth(rays, row, col, dz)
+            nodes[0, row, col], nodes[1, row, col], nodes[2, row, col] = ZERO, ZERO, ZERO
+            if t < np.inf:
+                p = place_on(rays, row, col, dx, dy, dz, t)
+                nodes[0, row, col], nodes[1, row, col], nodes[2, row, col] = on_ground(p[0], p[1], bounced)
 
 
 @inlined

@@ -19,7 +19,16 @@ from typing import NamedTuple
 import numpy as np
 
 from simvid.rendering.ground.air import Air, fogged, ground_brdf, haze_color, mirrored_sky, sky_color
-from simvid.rendering.ground.irradiance import COVERED, NODE_PX, OnGround, add_lamps, add_suns, between, open_nodes
+from simvid.rendering.ground.irradiance import (
+    COVERED,
+    NODE_PX,
+    OnGround,
+    add_lamps,
+    add_suns,
+    between,
+    bounced_nodes,
+    open_nodes,
+)
 from simvid.rendering.ground.pyramid import Pyramid, filtered
 from simvid.rendering.ground.rays import Rays, plane_depth, ray_direction, ray_origin, ray_step
 from simvid.rendering.kernels.jit import kernel
@@ -27,6 +36,7 @@ from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import ONE, PI, ZERO, Floats
 from simvid.rendering.light.environment import Environment
 from simvid.rendering.light.lighting import LightArrays, open_sky
+from simvid.rendering.light.nearby import NO_BOUNCES, Bounced
 from simvid.rendering.sight import Sight, ray_nodes
 from simvid.rendering.tone import compressed, encoded, srgb_table
 
@@ -55,6 +65,8 @@ class GroundSeen(NamedTuple):
     """Radiance of the sky in its gloss, [H, W, 3]."""
     matte: Floats
     """Factor of its matte part for the light from all around, see ``environment_brdf``, [H, W]."""
+    bounced: Floats
+    """Irradiance from bodies, [H, W, 3]."""
     gloss: Floats
     """See ``Air.gloss``."""
 
@@ -66,6 +78,9 @@ class _Behind(NamedTuple):
     albedo: Floats
     light: OnGround
     nodes: Floats
+    """Share of the sky, see ``open_nodes``."""
+    bounced: Floats
+    """See ``bounced_nodes``."""
 
 
 class Background:
@@ -89,8 +104,11 @@ class Background:
         self._albedo = np.empty((height, width, 3), f)
         self._light = OnGround(np.zeros((height, width, 3), f), np.zeros((height, width, 3), f))
         self._nodes = np.ones((-(-height // NODE_PX) + 1, -(-width // NODE_PX) + 1), f)
+        self._bounced = np.zeros((3, *self._nodes.shape), f)
 
-    def draw(self, sight: Sight, light: LightArrays, covered: Floats, workers: Workers) -> Backdrop:
+    def draw(
+        self, sight: Sight, light: LightArrays, covered: Floats, workers: Workers, bounced: Bounced = NO_BOUNCES
+    ) -> Backdrop:
         """The backdrop of a sight; valid until the next call.
 
         Args:
@@ -98,6 +116,7 @@ class Background:
             light: light at this frame.
             covered: alpha of the splats, [H, W]; covered pixels are skipped.
             workers: threads.
+            bounced: light from bodies.
         """
         height, width = covered.shape
         if self._backdrop.depth.shape != covered.shape:
@@ -112,12 +131,14 @@ class Background:
         if np.isfinite(self._ground_m):
             nodes = rays._replace(table=np.ascontiguousarray(ray_nodes(sight, NODE_PX, *self._nodes.shape)))
             self._light_ground(rays, nodes, light, covered, workers)
+            rows = len(self._nodes)
+            workers.run(lambda i, j: bounced_nodes(nodes, bounced, self._bounced, i, j), rows, least=4)
         environment, f = self._environment, np.float32
         air = Air(
             light.sky, light.suns.lights, self._gloss, f(environment.sun_glow), self._haze_m,
             f(environment.exposure), self._table,
         )  # fmt: skip
-        behind = _Behind(covered, self._albedo, self._light, self._nodes)
+        behind = _Behind(covered, self._albedo, self._light, self._nodes, self._bounced)
         workers.run(lambda i, j: _color_rows(rays, air, behind, out, i, j), height, least=8)
         self._last = rays, air
         return out
@@ -125,13 +146,14 @@ class Background:
     def seen(self, workers: Workers) -> GroundSeen:
         """The ground of the picture drawn last."""
         assert self._last is not None, "draw a picture first"
-        share = np.empty_like(self._backdrop.depth)
-        workers.run(lambda i, j: _share_rows(self._nodes, share, i, j), len(share), least=16)
+        share, bounced = np.empty_like(self._backdrop.depth), np.empty_like(self._albedo)
+        for nodes, out in zip((self._nodes, *self._bounced), (share, *np.moveaxis(bounced, -1, 0)), strict=True):
+            workers.run(partial(_share_rows, nodes, out), len(share), least=16)
         rays, air = self._last
         depth = self._backdrop.depth
         mirrored, matte = np.empty_like(self._albedo), np.empty_like(depth)
         workers.run(partial(_mirror_rows, rays, air, depth, self._nodes, mirrored, matte), len(depth), least=8)
-        return GroundSeen(rays, self._albedo, share, mirrored, matte, self._gloss)
+        return GroundSeen(rays, self._albedo, share, mirrored, matte, bounced, self._gloss)
 
     def emitted(self, workers: Workers) -> tuple[Floats, Floats]:
         """Of the picture drawn last: radiance of sky and haze with exposure, and the share of light from the ground
@@ -192,7 +214,7 @@ def _ground_rows(rays: Rays, texture: Pyramid, depth: Floats, albedo: Floats, st
 @kernel
 def _color_rows(rays: Rays, air: Air, behind: _Behind, out: Backdrop, start: int, stop: int) -> None:
     """Display colours of ground and sky where splats do not cover them."""
-    covered, albedo, light, nodes = behind
+    covered, albedo, light, nodes, bounced = behind
     plain = (ONE - air.gloss[4]) / PI
     e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
     for row in range(start, stop):
@@ -215,10 +237,11 @@ def _color_rows(rays: Rays, air: Air, behind: _Behind, out: Backdrop, start: int
                 scale, bias, matte = ground_brdf(d, air)
                 m0, m1, m2 = mirrored_sky(d, share, scale, bias, air)
                 share *= matte
+                b0, b1, b2 = between(bounced[0], row, col), between(bounced[1], row, col), between(bounced[2], row, col)
                 a, found = albedo[row, col], light.matte[row, col]
-                r = a[0] * (found[0] + e0 * share) * plain + m0 + light.gloss[row, col, 0]
-                g = a[1] * (found[1] + e1 * share) * plain + m1 + light.gloss[row, col, 1]
-                b = a[2] * (found[2] + e2 * share) * plain + m2 + light.gloss[row, col, 2]
+                r = a[0] * (found[0] + e0 * share + b0 * matte) * plain + m0 + light.gloss[row, col, 0]
+                g = a[1] * (found[1] + e1 * share + b1 * matte) * plain + m1 + light.gloss[row, col, 1]
+                b = a[2] * (found[2] + e2 * share + b2 * matte) * plain + m2 + light.gloss[row, col, 2]
                 r, g, b = r + (s0 - r) * fog, g + (s1 - g) * fog, b + (s2 - b) * fog
             r, g, b = compressed(r * air.exposure, g * air.exposure, b * air.exposure)
             out.rgb[row, col, 0] = encoded(r, air.table)

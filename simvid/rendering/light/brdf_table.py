@@ -49,6 +49,15 @@ def brdf_table() -> Floats:
     return table
 
 
+def glossy_share(head_on: Floats, roughness: Floats) -> Floats:
+    """Share of light from all around that gloss gives back in all directions, by reflectance head-on, [N]."""
+    table, nv = brdf_table(), np.linspace(0, 1, SIDE)
+    scale, bias = (np.average(table[..., k], axis=0, weights=nv) for k in range(2))
+    steps = np.linspace(0, 1, SIDE)
+    found = head_on * np.interp(roughness, steps, scale) + np.interp(roughness, steps, bias)
+    return np.asarray(found, np.float32)
+
+
 def _smith(cosine: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
     """2 cos / G1 of Smith's shadowing for GGX."""
     return np.asarray(cosine + np.sqrt(alpha**2 + (1 - alpha**2) * cosine**2))

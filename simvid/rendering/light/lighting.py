@@ -4,7 +4,8 @@ The light of an open sky depends on a surface's tilt alone and comes from a tabl
 dome of directions of equal solid angle, each with a coarse shadow map, so that corners, undersides and the ground
 around things darken as they should (ambient occlusion, Zhukov et al. 1998, with directional maps). A Gaussian looks in
 one of six interleaved sets of directions and takes the mean with its neighbours (Keller & Heidrich 2001,
-"Interleaved sampling"). Light from below is one bounce off the ground, as if it lay open.
+"Interleaved sampling"). Light from bodies and ground is found in ``bounces``; without it, light from below is one
+bounce off the ground, as if it lay open.
 """
 
 from __future__ import annotations

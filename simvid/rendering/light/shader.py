@@ -8,6 +8,7 @@ their colours pass through unchanged, also in shadow.
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,10 +17,23 @@ from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import ONE, ZERO, Flags, Floats, Ints, Real, SplatArrays
 from simvid.rendering.light.lamps import LampArrays, to_lamp
 from simvid.rendering.light.lighting import SET_SIZE, SETS, LightArrays, SkyArrays, SunArrays, sky_share, sun_share
+from simvid.rendering.light.nearby import NO_BOUNCES, Bounced, nearby
 from simvid.rendering.light.shading import burley, from_sky, reflected, smoothed, surface_of, surface_point
 from simvid.rendering.light.veil import Veil, veil_rows
 from simvid.rendering.splats.visible import Visible
 from simvid.rendering.tone import compressed, encoded, srgb_table
+
+
+class Lit(NamedTuple):
+    """Gaussians that light from all around falls on."""
+
+    rows: Ints
+    """Which of all are seen, [V]."""
+    splats: SplatArrays
+    eye: Floats
+    share: Floats
+    """Of its sky that each sees in its own set of directions, [V]."""
+    bounced: Bounced
 
 
 class Shader:
@@ -29,8 +43,14 @@ class Shader:
         self._light, self._exposure, self._table = light, np.float32(exposure), srgb_table()
 
     def shade(
-        self, visible: Visible, splats: SplatArrays, eye: Floats, workers: Workers, veil: Veil | None = None
-    ) -> Floats:
+        self,
+        visible: Visible,
+        splats: SplatArrays,
+        eye: Floats,
+        workers: Workers,
+        veil: Veil | None = None,
+        bounced: Bounced = NO_BOUNCES,
+    ) -> Lit:
         """Write display colours of mesh-made Gaussians into the first three features; leave captures alone.
 
         Args:
@@ -40,15 +60,17 @@ class Shader:
             workers: threads.
             veil: filled with the opacities at which what is behind sheer Gaussians is seen; their colours are then for
                 these.
+            bounced: light from bodies and ground.
 
         Returns:
-            The share of its sky that each sees in its own set of directions, not ``smoothed`` yet, [V].
+            What of it ``Buffers.fill`` needs; the shares are not ``smoothed`` yet.
         """
         suns, sky, lamps, panels = self._light
         rows, n = visible.rows, len(visible.rows)
         share, radiance = np.empty(n, np.float32), np.empty((n, 3), np.float32)
         workers.run(lambda i, j: _sky_shares(rows, splats, eye, sky, share, i, j), n, least=2048)
-        workers.run(lambda i, j: _set_sky(rows, splats, eye, sky, share, radiance, i, j), n, least=2048)
+        lit = Lit(rows, splats, eye, share, bounced)
+        workers.run(lambda i, j: _set_sky(lit, sky, radiance, i, j), n, least=2048)
         for far in (suns, panels):
             if len(far.lights):
                 workers.run(partial(_add_suns, rows, splats, eye, far, radiance), n, least=2048)
@@ -58,7 +80,7 @@ class Shader:
             workers.run(partial(veil_rows, rows, splats, eye, sky, radiance, veil), n, least=2048)
         develop = (splats.baked, self._exposure, self._table, visible.features)
         workers.run(lambda i, j: _develop(rows, radiance, *develop, i, j), n, least=2048)
-        return share
+        return lit
 
 
 @kernel
@@ -75,14 +97,15 @@ def _sky_shares(
 
 
 @kernel
-def _set_sky(
-    rows: Ints, splats: SplatArrays, eye: Floats, sky: SkyArrays, share: Floats, out: Floats, start: int, stop: int
-) -> None:
-    """Write the radiance that is owed to sky and ground."""
+def _set_sky(lit: Lit, sky: SkyArrays, out: Floats, start: int, stop: int) -> None:
+    """Write the radiance that is owed to sky, ground and other bodies."""
+    splats = lit.splats
     for slot in range(start, stop):
-        if not splats.baked[rows[slot]]:
-            s = surface_of(rows[slot], splats, eye)
-            out[slot, 0], out[slot, 1], out[slot, 2] = from_sky(s, smoothed(slot, rows, splats, share), sky)
+        i = lit.rows[slot]
+        if not splats.baked[i]:
+            s = surface_of(i, splats, lit.eye)
+            share = smoothed(slot, lit.rows, splats, lit.share)
+            out[slot, 0], out[slot, 1], out[slot, 2] = from_sky(s, share, nearby(i, s, splats, lit.bounced), sky)
 
 
 @kernel

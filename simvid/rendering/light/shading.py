@@ -61,6 +61,17 @@ class Surface(NamedTuple):
     """Share of a reflection of 4 % head-on that a second, sharp gloss has."""
 
 
+class Nearby(NamedTuple):
+    """What bodies and ground do to a surface."""
+
+    irradiance: Vec
+    """That they throw on it; negative where that is not known, and is the same everywhere."""
+    hidden: Real
+    """Share of what is mirrored that is bodies; negative where that is not known."""
+    mirrored: Vec
+    """Their radiance, times that share."""
+
+
 Finish: TypeAlias = tuple[Real, Real, Real, Real, Real, Real]
 """Roughness, metalness, reflectance head-on of what is no metal, transmission, sheen, clearcoat; see ``Look``."""
 COAT_ROUGHNESS: Real = np.float32(0.1)
@@ -152,26 +163,40 @@ def many_bounces(share: Real, albedo: Real) -> Real:
 
 
 @inlined
-def from_sky(s: Surface, share: Real, sky: SkyArrays) -> Vec:
-    """Radiance from sky and ground, matte and mirrored; ``share`` is the share of its sky that the point sees."""
-    e, m = around(s, share, sky)
+def from_sky(s: Surface, share: Real, near: Nearby, sky: SkyArrays) -> Vec:
+    """Radiance from all around, matte and mirrored; arguments are as in ``around``."""
+    e, m = around(s, share, near, sky)
     return s.matte[0] * PI * e[0] + m[0], s.matte[1] * PI * e[1] + m[1], s.matte[2] * PI * e[2] + m[2]
 
 
 @inlined
-def around(s: Surface, share: Real, sky: SkyArrays) -> tuple[Vec, Vec]:
-    """Light from sky and ground: irradiance over pi times the factor of the matte part, and the radiance of what is
+def around(s: Surface, share: Real, near: Nearby, sky: SkyArrays) -> tuple[Vec, Vec]:
+    """Light from all around: irradiance over pi times the factor of the matte part, and the radiance of what is
     mirrored.
+
+    Args:
+        s: the surface.
+        share: of the light of its sky that reaches it.
+        near: what bodies and ground do.
+        sky: what is around.
     """
-    bounce = bounce_share(s.p[2] - sky.ground_height, s.n[2], share)
+    bounced = near.irradiance
     e0, e1, e2 = open_sky(s.n, sky)
-    e0 = e0 * many_bounces(share, s.matte[0] * PI) + sky.colors[BOUNCE, 0] * bounce
-    e1 = e1 * many_bounces(share, s.matte[1] * PI) + sky.colors[BOUNCE, 1] * bounce
-    e2 = e2 * many_bounces(share, s.matte[2] * PI) + sky.colors[BOUNCE, 2] * bounce
+    if bounced[0] >= ZERO:
+        e0, e1, e2 = e0 * share + bounced[0], e1 * share + bounced[1], e2 * share + bounced[2]
+    else:
+        bounce = bounce_share(s.p[2] - sky.ground_height, s.n[2], share)
+        e0 = e0 * many_bounces(share, s.matte[0] * PI) + sky.colors[BOUNCE, 0] * bounce
+        e1 = e1 * many_bounces(share, s.matte[1] * PI) + sky.colors[BOUNCE, 1] * bounce
+        e2 = e2 * many_bounces(share, s.matte[2] * PI) + sky.colors[BOUNCE, 2] * bounce
     r = (TWO * s.nv * s.n[0] - s.v[0], TWO * s.nv * s.n[1] - s.v[1], TWO * s.nv * s.n[2] - s.v[2])
     m0, m1, m2 = mirrored(r, s.roughness, sky)
     blur = min(s.roughness * np.float32(1.2), ONE) if len(sky.map.levels) == 0 else ZERO
     dim = share + (ONE - share) * np.float32(0.25) * (ONE - s.roughness)
+    clear = ONE - max(near.hidden, ZERO)
+    if near.hidden >= ZERO:
+        m0, m1, m2 = m0 * clear + near.mirrored[0], m1 * clear + near.mirrored[1], m2 * clear + near.mirrored[2]
+        blur, dim = ZERO, ONE
     scale, bias, matte = environment_brdf(s.nv, s.roughness, sky.brdf)
     e0, e1, e2 = e0 / PI, e1 / PI, e2 / PI
     m0 = (m0 + (e0 - m0) * blur) * dim * (s.f0[0] * scale + bias)

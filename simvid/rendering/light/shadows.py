@@ -76,8 +76,7 @@ class ShadowMaps:
         side = 2 * radius_m
         size = int(np.clip(np.ceil(side / texel_m), 8, largest)) if largest else 0
         self.texel_m = side / max(size, 1)
-        axes = np.array([_frame(d) for d in directions]).reshape(-1, 3, 3)
-        frames = np.concatenate([axes.reshape(-1, 9), axes[:, :2] @ center - radius_m], axis=1).astype(np.float32)
+        frames = frames_of(directions, center, radius_m)
         grid = np.full((len(directions), size, size), NOTHING, np.float32)
         self.arrays = MapArrays(frames, np.float32(self.texel_m), np.float32(1 / self.texel_m), grid)
         self._still = self.arrays._replace(grid=grid.copy())
@@ -97,6 +96,12 @@ class ShadowMaps:
 
         if len(casters.points) and maps.grid.size:
             workers.run(some, len(maps.grid))
+
+
+def frames_of(directions: Array, center: Array, radius_m: float) -> Floats:
+    """``MapArrays.frames`` of unit directions [M, 3] over a ball of the world, [M, 11]."""
+    axes = np.array([_frame(d) for d in directions]).reshape(-1, 3, 3)
+    return np.concatenate([axes.reshape(-1, 9), axes[:, :2] @ center - radius_m], axis=1).astype(np.float32)
 
 
 def _frame(direction: Array) -> Array:
