@@ -171,3 +171,16 @@ forces:
     assert far.max() < 0.4 + 0.06
     assert made.poses[:, hung, 2].min() < 0.62, "it swings down on the rope"
     assert np.linalg.norm(made.twists[:, hung, :3], axis=1).max() < np.sqrt(2 * 9.81 * 0.47)
+
+
+def test_a_cloth_hangs_on_a_robots_hand_and_goes_with_it() -> None:
+    """The shelf's scene with a coarser cloth."""
+    scene = load_scene("cloth_over_hand", ["materials.cotton.cloth.particle_spacing_m=0.03"])
+    found = NewtonPhysics().simulate(prepare(scene))
+    late = found.contacts.frame == found.frame_count - 1
+    cloth, hand = found.part_index("cloth"), found.part_index("arm/hand")
+    pairs = set(zip(found.contacts.id_a[late].tolist(), found.contacts.id_b[late].tolist(), strict=True))
+    assert (cloth + 1, hand + 1) in pairs
+    gone = np.linalg.norm(found.poses[:, cloth, :3] - found.poses[:, hand, :3], axis=1)
+    assert gone.max() < 0.2, "it stays within its half width of the hand"
+    assert found.poses[-1, hand, 1] > 0.2, "which has turned to the side"
