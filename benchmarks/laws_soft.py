@@ -127,7 +127,7 @@ def _dam_break() -> Case:
     a, spacing = 0.1, 0.00625
     materials = (
         "  smooth: {friction: 0.0}\n  water: {density_kg_m3: 1000, friction: 0.0, liquid: {bulk_modulus_pa: 2e5, "
-        f"viscosity_pa_s: 1e-3, particle_spacing_m: {spacing}}}}}"
+        f"viscosity_pa_s: 0, particle_spacing_m: {spacing}}}}}"
     )
     body = (
         f"  - {{name: water, shape: {{box: {{size_m: [{a}, 0.05, {2 * a}]}}}}, material: water, "
@@ -159,7 +159,7 @@ def _buoyancy(density: float, *, dropped: bool = False) -> Case:
     wanted = density / 1000 * high
     materials = (
         "  smooth: {friction: 0.0}\n  water: {density_kg_m3: 1000, friction: 0.0, liquid: {bulk_modulus_pa: 1e5, "
-        f"viscosity_pa_s: 0.1, particle_spacing_m: {spacing}}}}}\n  cork: {{density_kg_m3: {density}, friction: 0.0}}"
+        f"viscosity_pa_s: 0, particle_spacing_m: {spacing}}}}}\n  cork: {{density_kg_m3: {density}, friction: 0.0}}"
     )
     room, low = (wide - side) / 2, deep if dropped else deep - wanted
     boxes = [((wide, wide, low), (0.0, 0.0, low / 2))]

@@ -6,7 +6,8 @@ same model; after the step the new state comes back. Collision detection, contac
 of motion and their integration are Genesis' own.
 
 Genesis knows no restitution. As in ``physics.newton.stepping``, a contact that closes faster than ``fast`` is told, in
-between the making of the constraints and their solution, to leave with v+ = -e v-.
+between the making of the constraints and their solution, to leave with v+ = -e v-. Its step gives bodies that spin fast
+on ball joints energy; their rotation is done again, as on Newton (``physics.newton.spin``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from simvid.physics.genesis.kernels import contact_frames, dense_rows, impedance
 from simvid.physics.genesis.model import GenesisModel, own_damping
 from simvid.physics.genesis.soft import GenesisSoft
 from simvid.physics.newton.kernels import Impact, Rows, set_impacts
+from simvid.physics.newton.spin import Spinner
 from simvid.physics.newton.stepping import impact_speed
 
 Array = NDArray[np.float64]
@@ -83,6 +85,7 @@ class GenesisStepper:
         self._slippery = bool((self._m.geom_friction[model.geoms, 0] < GENESIS_FRICTION).any())
         self._outside = _has_forces(self._m)
         self._width = int(model.solver.rigid_config.rows_per_contact)
+        self._spinner = Spinner(self._m, self._d, world.assets, world.bodies, hung_only=True)
         self._views = _Views(model.solver)
         self._views.mode[:] = 2  # force
         self._found: list[tuple[Touch, Rows, Array]] = []
@@ -105,6 +108,7 @@ class GenesisStepper:
     def step(self) -> None:
         """Advance by one step of the scene, which may be several of Genesis'."""
         m, d, views = self._m, self._d, self._views
+        self._spinner.before()
         views.positions[: m.nq, 0], views.speeds[: m.nv, 0] = d.qpos, d.qvel
         views.applied[: m.nv, 0] = self._forces()
         solver = self._model.solver
@@ -118,6 +122,8 @@ class GenesisStepper:
         self._join()
         d.qpos[:], d.qvel[:] = views.positions[: m.nq, 0], views.speeds[: m.nv, 0]
         d.qacc[:] = views.accelerations[: m.nv, 0]
+        if self._model.substeps == 1:
+            self._spinner.after()
         d.time += float(m.opt.timestep)
         if self._soft is not None:
             self._soft.after(d.time)

@@ -27,10 +27,13 @@ ROUND = 1e-9
 class Spinner:
     """Does the rotations of one model again."""
 
-    def __init__(self, m: Any, d: Any, assets: SceneAssets, bodies: NDArray[np.int32]) -> None:
-        """Find the bodies that it can do."""
+    def __init__(
+        self, m: Any, d: Any, assets: SceneAssets, bodies: NDArray[np.int32], *, hung_only: bool = False
+    ) -> None:
+        """Find the bodies that it can do; ``hung_only`` leaves free ones to the engine."""
         self._d, self._step = d, float(m.opt.timestep)
         free, hung = int(mujoco.mjtJoint.mjJNT_FREE), int(mujoco.mjtJoint.mjJNT_BALL)
+        kinds = {hung} if hung_only else {free, hung}
         found: list[tuple[int, int, bool, Array, Array]] = []
         for k, part in enumerate(assets.parts):
             body = int(bodies[k])
@@ -38,7 +41,7 @@ class Spinner:
                 continue
             joint = int(m.body_jntadr[body])
             kind = int(m.jnt_type[joint])
-            if kind not in {free, hung} or int(m.body_weldid[m.body_parentid[body]]) != 0 or _carries(m, body):
+            if kind not in kinds or int(m.body_weldid[m.body_parentid[body]]) != 0 or _carries(m, body):
                 continue
             mass = _welded_mass(m, assets, bodies, k)
             inertia, center = mass.inertia_kg_m2, mass.center_m
