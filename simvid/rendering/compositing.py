@@ -1,4 +1,4 @@
-"""Splats over backdrop: one picture and its labels."""
+"""Splats over backdrop: the labels of one picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.rendering.ground.irradiance import COVERED
 from simvid.rendering.ground.plane import Backdrop
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
@@ -93,25 +92,6 @@ def _sink_rows(surfaces: Surfaces, ground_depth: Floats, per_px: Real, start: in
             if surfaces.alpha[row, col] < HALF:
                 surfaces.median_depth[row, col] = np.float32(np.inf)
                 surfaces.ids[row, col] = 0
-
-
-def composite_rgb(features: Floats, alpha: Floats, backdrop: Backdrop, workers: Workers) -> NDArray[np.uint8]:
-    """Splat colours (not divided by alpha) [H, W, >= 3] over the backdrop, both sRGB, uint8 [H, W, 3]."""
-    rgb = np.empty((*alpha.shape, 3), np.uint8)
-    workers.run(lambda start, stop: _rgb_rows(features, alpha, backdrop.rgb, rgb, start, stop), len(alpha), least=16)
-    return rgb
-
-
-@kernel
-def _rgb_rows(features: Floats, alpha: Floats, behind: Floats, rgb: NDArray[np.uint8], start: int, stop: int) -> None:
-    for row in range(start, stop):
-        for col in range(alpha.shape[1]):
-            a = alpha[row, col]
-            for k in range(3):
-                value = features[row, col, k]
-                if a <= COVERED:
-                    value += (ONE - a) * behind[row, col, k]
-                rgb[row, col, k] = np.uint8(min(max(value, ZERO), ONE) * np.float32(255) + HALF)
 
 
 def composite_labels(

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.motion import motion_of
 from simvid.rendering import surface_labels
-from simvid.rendering.compositing import composite_rgb
-from simvid.rendering.developing import developed, light_of
+from simvid.rendering.developing import developed, light_of, picture_of
 from simvid.rendering.instants import Blur, Instant, moved_px, sight_through
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import Floats
@@ -120,7 +119,7 @@ class Exposer:
         labels = painter.labels(layers) if labelled else {}
         ground = layers.backdrop.depth.copy() if self._more is not None else layers.backdrop.depth
         if sharp and self._counting is None:
-            rgb = composite_rgb(layers.features, layers.alpha, layers.backdrop, self._workers)
+            rgb = picture_of(*_layered(layers), self._workers, shown=painter.shown)
             return _Strip(layers, labels, ground, rgb, None)
         if sharp:
             return _Strip(layers, labels, ground, None, self._light(layers))
@@ -151,7 +150,7 @@ class Exposer:
         return window(sight, lines, (0, camera.height))
 
     def _light(self, layers: Layers) -> Floats:
-        return light_of(layers.features, layers.alpha, layers.backdrop.rgb, self._workers)
+        return light_of(*_layered(layers), self._workers, shown=self._painter.shown)
 
     def _alone(self, strips: Sequence[_Strip], part_ids: Collection[int]) -> NDArray[np.bool_]:
         return np.asarray(self._joined([self._painter.alone(s.layers, part_ids) for s in strips]))
@@ -162,3 +161,8 @@ class Exposer:
             return pieces[0]
         shutter = self._job.camera.shutter
         return np.concatenate(pieces, axis=0 if shutter is None or shutter.by_rows else 1)
+
+
+def _layered(layers: Layers) -> tuple[Floats, Floats, Floats]:
+    """Colours and coverage of the splats, and the colours behind them."""
+    return layers.features, layers.alpha, layers.backdrop.rgb

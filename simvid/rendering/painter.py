@@ -95,7 +95,9 @@ class Painter:
         gloss = ground_gloss(scene)
         self._bounces = Bounces(environment, gloss, center, radius) if settings.bounces else None
         self._exposure = environment.exposure
-        self._shader = Shader(self._lighting.arrays, environment.exposure)
+        self.shown = bool(appearance.baked.any())
+        """Whether display colours are blended, which captures are made for; else light is, as in a camera's pixel."""
+        self._shader = Shader(self._lighting.arrays, environment.exposure, shown=self.shown)
         particles = job.trajectory.particles
         loose = [
             LooseSplats(m, job.assets.parts[m.part], usual_pixel(camera, job.trajectory.poses[:, m.part, :3]))
@@ -109,7 +111,9 @@ class Painter:
         self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)
         texture = ground_texture(scene)
-        self._background = Background(environment, texture, haze_m=haze_m, far_m=settings.far_m, gloss=gloss)
+        self._background = Background(
+            environment, texture, haze_m=haze_m, far_m=settings.far_m, gloss=gloss, shown=self.shown
+        )
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
         sinking = bool(appearance.baked.any()) and environment.ground_height_m is not None

@@ -9,8 +9,8 @@ from simvid.rendering.kernels.types import ONE, ZERO, Floats, Real, Vec
 
 _STEPS = 4096
 BRIGHTEST: Real = np.float32(4.0)
-"""Light that ``expanded`` gives at most, in units of display white: there the curve is so flat that a picture tells
-little more."""
+"""Light that Gaussians and backdrop have at most, in units of display white: there the curve is so flat that a picture
+tells little more, and a glint of many times that would outshine all that its Gaussian reaches."""
 
 
 def srgb_table() -> Floats:
@@ -42,6 +42,16 @@ def compressed(r: Real, g: Real, b: Real) -> Vec:
 def encoded(x: Real, table: Floats) -> Real:
     """sRGB value of linear light in [0, 1]."""
     return table[int(np.sqrt(min(max(x, ZERO), ONE)) * np.float32(4096.0) + np.float32(0.5))]
+
+
+@inlined
+def blendable(r: Real, g: Real, b: Real, shown: bool, table: Floats) -> Vec:
+    """Light as it is blended: held at ``BRIGHTEST``; or, if ``shown``, as display colours."""
+    if not shown:
+        held = min(BRIGHTEST / max(r, g, b, ONE), ONE)
+        return r * held, g * held, b * held
+    r, g, b = compressed(r, g, b)
+    return encoded(r, table), encoded(g, table), encoded(b, table)
 
 
 def light_table() -> Floats:

@@ -69,6 +69,25 @@ def above(height_m: float = 1.0, fov_y_deg: float = 40.0) -> Camera:
     return Camera(name="c", resolution_px=SIZE, fov_y_deg=fov_y_deg, pose=pose)
 
 
+def light(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Linear light of a picture [..., 3], relative to display white, by the definitions: sRGB, then bisection.
+
+    The tone curve is Khronos PBR Neutral (2024) without its offset.
+    """
+    s = rgb.astype(np.float64) / 255
+    wanted = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
+    top = wanted.max(axis=-1)
+    low, high = np.zeros_like(top), np.full_like(top, 4.0)
+    for _ in range(60):  # the peak of the light, by the peak of the result
+        middle = (low + high) / 2
+        above_it = np.where(middle < 0.76, middle, 1 - 0.0576 / (np.maximum(middle, 0.76) + 0.24 - 0.76)) < top
+        low, high = np.where(above_it, middle, low), np.where(above_it, high, middle)
+    peak = low[..., None]
+    shown = np.where(peak < 0.76, np.maximum(peak, 1e-9), 1 - 0.0576 / (np.maximum(peak, 0.76) - 0.52))
+    mix = 1 - 1 / (0.15 * (peak - shown) + 1)
+    return np.asarray(np.where(peak < 0.76, wanted, (wanted / (1 - mix) - shown * mix / (1 - mix)) * peak / shown))
+
+
 def inner(mask: NDArray[np.bool_], px: int = 2) -> NDArray[np.bool_]:
     """A mask without its border of some pixels."""
     kept = mask.copy()

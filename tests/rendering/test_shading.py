@@ -11,6 +11,7 @@ from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.lighting import Lighting
 from simvid.rendering.light.shader import Shader
 from simvid.rendering.splats.visible import Visible
+from simvid.rendering.tone import BRIGHTEST
 from simvid.scene import Camera, CameraPose, Light, PointLight, Scene, Sky, Sun
 
 f = np.float32
@@ -27,9 +28,13 @@ def splats(normals: np.ndarray, albedo: float = 0.5, roughness: float = 1.0, met
 
 
 def shaded(
-    arrays: SplatArrays, *lights: Light, eye: tuple[float, float, float] = (0, 0, 5), exposure: float = 1.0
+    arrays: SplatArrays,
+    *lights: Light,
+    eye: tuple[float, float, float] = (0, 0, 5),
+    exposure: float = 1.0,
+    shown: bool = False,
 ) -> np.ndarray:
-    """Linear light of each Gaussian (as long as it stays under the tone curve's knee), [N]."""
+    """Linear light of each Gaussian, [N]; through the tone curve if ``shown``."""
     camera = Camera(name="c", pose=CameraPose())
     world = Scene(simvid=1, duration_s=1, fps=1, cameras=(camera,), lights=lights)
     light = Lighting(environment_of(world), np.zeros(3), 1.0, 0.1, shadows=False).arrays
@@ -44,8 +49,10 @@ def shaded(
         arrays.owner,
         features,
     )
-    Shader(light, exposure).shade(seen, arrays, np.array(eye, f), Workers(1))
+    Shader(light, exposure, shown=shown).shade(seen, arrays, np.array(eye, f), Workers(1))
     srgb = features[:, 0].astype(np.float64)
+    if not shown:
+        return srgb
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
@@ -131,7 +138,13 @@ def test_captures_are_left_alone() -> None:
 def test_exposure_and_the_tone_curve() -> None:
     out = shaded(splats(tilted(0.0)), SUN)
     assert shaded(splats(tilted(0.0)), SUN, exposure=2.0)[0] == pytest.approx(2 * out[0], rel=0.01)
-    bright = [shaded(splats(tilted(0.0)), SUN, exposure=e)[0] for e in (3.0, 6.0, 50.0)]
+    assert shaded(splats(tilted(0.0)), SUN, exposure=50.0)[0] == pytest.approx(BRIGHTEST)
+
+
+def test_display_colours_go_through_the_tone_curve() -> None:
+    dim = shaded(splats(tilted(0.0)), SUN, shown=True)
+    np.testing.assert_allclose(dim, shaded(splats(tilted(0.0)), SUN), atol=2e-3)
+    bright = [shaded(splats(tilted(0.0)), SUN, exposure=e, shown=True)[0] for e in (3.0, 6.0, 50.0)]
     assert 0.76 < bright[0] < bright[1] < bright[2] <= 1.0
 
 

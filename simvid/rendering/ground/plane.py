@@ -38,7 +38,7 @@ from simvid.rendering.light.environment import Environment
 from simvid.rendering.light.lighting import LightArrays, open_sky
 from simvid.rendering.light.nearby import NO_BOUNCES, Bounced
 from simvid.rendering.sight import Sight, ray_nodes
-from simvid.rendering.tone import compressed, encoded, srgb_table
+from simvid.rendering.tone import blendable, srgb_table
 
 MATTE = np.array([1, 0, 0, 0, 0, 0, 0], np.float32)
 """Gloss of a ground without any."""
@@ -48,7 +48,8 @@ class Backdrop(NamedTuple):
     """What is seen where nothing is in front."""
 
     rgb: Floats
-    """Display colours in [0, 1], [H, W, 3]; undefined where splats cover the pixel."""
+    """Light relative to display white, or display colours, see ``Background``; undefined where splats cover the pixel,
+    [H, W, 3]."""
     depth: Floats
     """z [m] of the ground, +inf for the sky, [H, W]."""
 
@@ -87,13 +88,15 @@ class Background:
     """Draws the backdrop of one camera; buffers and the ground's texture are reused while the camera stands still."""
 
     def __init__(
-        self, environment: Environment, texture: Pyramid, *, haze_m: float, far_m: float, gloss: Floats = MATTE
-    ) -> None:
+        self, environment: Environment, texture: Pyramid, *, haze_m: float, far_m: float, gloss: Floats = MATTE,
+        shown: bool = False,
+    ) -> None:  # fmt: skip
+        """With ``shown``, colours are display colours; else light, see ``tone.blendable``."""
         ground = environment.ground_height_m
         self._environment, self._texture, self._far_m = environment, texture, far_m
         self._haze_m, self._table = np.float32(haze_m), srgb_table()
         self._ground_m = np.nan if ground is None else float(ground)
-        self._gloss = gloss
+        self._gloss, self._shown = gloss, shown
         self._drawn: Sight | None = None
         self._last: tuple[Rays, Air] | None = None
         self._make_room(0, 0)
@@ -139,7 +142,7 @@ class Background:
             f(environment.exposure), self._table,
         )  # fmt: skip
         behind = _Behind(covered, self._albedo, self._light, self._nodes, self._bounced)
-        workers.run(lambda i, j: _color_rows(rays, air, behind, out, i, j), height, least=8)
+        workers.run(lambda i, j: _color_rows(rays, air, self._shown, behind, out, i, j), height, least=8)
         self._last = rays, air
         return out
 
@@ -212,8 +215,8 @@ def _ground_rows(rays: Rays, texture: Pyramid, depth: Floats, albedo: Floats, st
 
 
 @kernel
-def _color_rows(rays: Rays, air: Air, behind: _Behind, out: Backdrop, start: int, stop: int) -> None:
-    """Display colours of ground and sky where splats do not cover them."""
+def _color_rows(rays: Rays, air: Air, shown: bool, behind: _Behind, out: Backdrop, start: int, stop: int) -> None:
+    """Colours of ground and sky where splats do not cover them."""
     covered, albedo, light, nodes, bounced = behind
     plain = (ONE - air.gloss[4]) / PI
     e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
@@ -243,10 +246,8 @@ def _color_rows(rays: Rays, air: Air, behind: _Behind, out: Backdrop, start: int
                 g = a[1] * (found[1] + e1 * share + b1 * matte) * plain + m1 + light.gloss[row, col, 1]
                 b = a[2] * (found[2] + e2 * share + b2 * matte) * plain + m2 + light.gloss[row, col, 2]
                 r, g, b = r + (s0 - r) * fog, g + (s1 - g) * fog, b + (s2 - b) * fog
-            r, g, b = compressed(r * air.exposure, g * air.exposure, b * air.exposure)
-            out.rgb[row, col, 0] = encoded(r, air.table)
-            out.rgb[row, col, 1] = encoded(g, air.table)
-            out.rgb[row, col, 2] = encoded(b, air.table)
+            r, g, b = blendable(r * air.exposure, g * air.exposure, b * air.exposure, shown, air.table)
+            out.rgb[row, col, 0], out.rgb[row, col, 1], out.rgb[row, col, 2] = r, g, b
 
 
 @kernel

@@ -1,8 +1,8 @@
 """Per-frame shading of mesh-made Gaussians, one colour each.
 
-Albedo is turned to linear light, lit (``shading``), put through the tone curve and turned back to sRGB, in which
-Gaussians are blended, since that is the space that captures are made in. Captures keep the light they were recorded in:
-their colours pass through unchanged, also in shadow.
+Albedo is turned to linear light and lit (``shading``); Gaussians are blended in light. Captures keep the light they
+were recorded in: their colours pass through unchanged, also in shadow. They are made to be blended in sRGB; so are all
+Gaussians of a scene that has captures, after the tone curve.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simvid.rendering.light.nearby import NO_BOUNCES, Bounced, nearby
 from simvid.rendering.light.shading import burley, from_sky, reflected, smoothed, surface_of, surface_point
 from simvid.rendering.light.veil import Veil, veil_rows
 from simvid.rendering.splats.visible import Visible
-from simvid.rendering.tone import compressed, encoded, srgb_table
+from simvid.rendering.tone import blendable, srgb_table
 
 
 class Lit(NamedTuple):
@@ -39,8 +39,9 @@ class Lit(NamedTuple):
 class Shader:
     """Colours the Gaussians that one camera sees."""
 
-    def __init__(self, light: LightArrays, exposure: float) -> None:
-        self._light, self._exposure, self._table = light, np.float32(exposure), srgb_table()
+    def __init__(self, light: LightArrays, exposure: float, *, shown: bool = False) -> None:
+        """With ``shown``, colours are display colours; else light, see ``tone.blendable``."""
+        self._light, self._exposure, self._shown, self._table = light, np.float32(exposure), shown, srgb_table()
 
     def shade(
         self,
@@ -51,7 +52,7 @@ class Shader:
         veil: Veil | None = None,
         bounced: Bounced = NO_BOUNCES,
     ) -> Lit:
-        """Write display colours of mesh-made Gaussians into the first three features; leave captures alone.
+        """Write the colours of mesh-made Gaussians into the first three features; leave captures alone.
 
         Args:
             visible: the Gaussians to shade.
@@ -78,7 +79,8 @@ class Shader:
             workers.run(lambda i, j: _add_lamps(rows, splats, eye, lamps, radiance, i, j), n, least=2048)
         if veil is not None:
             workers.run(partial(veil_rows, rows, splats, eye, sky, radiance, veil), n, least=2048)
-        develop = (splats.baked, self._exposure, self._table, visible.features)
+        film = (self._exposure, self._shown, self._table)
+        develop = (splats.baked, film, visible.features)
         workers.run(lambda i, j: _develop(rows, radiance, *develop, i, j), n, least=2048)
         return lit
 
@@ -154,10 +156,11 @@ def _add_lamps(
 
 @kernel
 def _develop(
-    rows: Ints, light: Floats, baked: Flags, exposure: Real, table: Floats, out: Floats, start: int, stop: int
+    rows: Ints, light: Floats, baked: Flags, film: tuple[Real, bool, Floats], out: Floats, start: int, stop: int
 ) -> None:
-    """From radiance to display colour."""
+    """From radiance to what is blended; ``film`` is exposure, whether display colours are wanted, and their table."""
+    exposure, shown, table = film
     for slot in range(start, stop):
         if not baked[rows[slot]]:
-            r, g, b = compressed(light[slot, 0] * exposure, light[slot, 1] * exposure, light[slot, 2] * exposure)
-            out[slot, 0], out[slot, 1], out[slot, 2] = encoded(r, table), encoded(g, table), encoded(b, table)
+            r, g, b = light[slot, 0] * exposure, light[slot, 1] * exposure, light[slot, 2] * exposure
+            out[slot, 0], out[slot, 1], out[slot, 2] = blendable(r, g, b, shown, table)

@@ -86,7 +86,7 @@ def surface_point(i: int, splats: SplatArrays, eye: Floats) -> tuple[Vec, Vec, V
     far = ONE / np.sqrt(vx * vx + vy * vy + vz * vz)
     vx, vy, vz = vx * far, vy * far, vz * far
     nv = nx * vx + ny * vy + nz * vz
-    if nv < ZERO:  # the inside of an open mesh
+    if nv < ZERO and splats.back[i] >= ONE:  # the inside of an open mesh; of a closed one it is just past its outline
         nx, ny, nz, nv = -nx, -ny, -nz, -nv
     return (x, y, z), (nx, ny, nz), (vx, vy, vz), max(nv, np.float32(0.02))
 
