@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simvid.gaussians import Gaussians
     from simvid.jobs.streaming import load_refiner
     from simvid.parsing import load_scene
-    from simvid.pipeline import refine, render, run, simulate
+    from simvid.pipeline import refine, render, run, simulate, simulate_many
     from simvid.scene import Scene
     from simvid.trajectory import Trajectory
 
@@ -37,6 +37,7 @@ _HOMES = {
     "render": "simvid.pipeline",
     "run": "simvid.pipeline",
     "simulate": "simvid.pipeline",
+    "simulate_many": "simvid.pipeline",
 }
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "render",
     "run",
     "simulate",
+    "simulate_many",
 ]
 
 

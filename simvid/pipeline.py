@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.clip import Clip
-from simvid.errors import CheckWarning, ClipError, SceneError
+from simvid.errors import CheckWarning, ClipError, PhysicsError, SceneError
 from simvid.frames import Frames
 from simvid.jobs.assembly import Results, existing_clip, write_clip
 from simvid.jobs.backends import engine_of, refiner_of, renderer_of
 from simvid.jobs.job import Job
 from simvid.jobs.preflight import prepared
 from simvid.parsing import load_scene
+from simvid.physics.base import Batching
 from simvid.progress import SILENCE, Reporter
 from simvid.randomize import as_written, sample
 from simvid.rendering.camera import camera_path
@@ -133,6 +135,49 @@ def simulate(scene: Scene | str | Path, reporter: Reporter = SILENCE) -> Traject
     assets = prepared(drawn)
     reporter.begin("physics", drawn.frame_count)
     return engine_of(drawn).use.simulate(assets, lambda done, _: reporter.advance("physics", done))
+
+
+def simulate_many(scene: Scene | str | Path, samples: Iterable[int]) -> Iterator[Trajectory]:
+    """Samples of a randomized scene -> their trajectories, in order and as they come.
+
+    Each is to the last bit that of ``simulate`` on the same sample. What samples share is done once: files are read and
+    the engine's model is built once for all that differ only in starts, speeds, masses and friction. Cameras and
+    renderers are checked on the first sample only.
+
+    Args:
+        scene: with ``randomize``.
+        samples: which draws, from 0; as ``--sample`` of the command line.
+
+    Raises:
+        SceneError: the scene randomizes nothing, or its engine; or a sample is impossible: the text says which it was.
+        PhysicsError: the simulation of a sample diverged; those before it have been given.
+    """
+    whole = _scene(scene)
+    if not whole.randomize:
+        raise SceneError(f"samples: expected a scene that randomizes something, got {whole.name}; use simulate for it")
+    if "physics.engine" in whole.randomize:
+        raise SceneError(f"{whole.where('randomize')}: samples run together need one engine; leave out physics.engine")
+    return _simulated(whole, iter(samples))
+
+
+def _simulated(whole: Scene, samples: Iterator[int]) -> Iterator[Trajectory]:
+    """The trajectories of samples."""
+
+    at = 0
+
+    def worlds() -> Iterator[SceneAssets]:
+        nonlocal at
+        for n, at in enumerate(samples):
+            yield prepared(sample(whole, at)[0], seen=n == 0)
+
+    engine = engine_of(whole).use
+    try:
+        if isinstance(engine, Batching):
+            yield from engine.simulate_many(worlds())
+        else:
+            yield from (engine.simulate(world) for world in worlds())
+    except (SceneError, PhysicsError) as error:
+        raise type(error)(f"sample {at}: {error}") from error
 
 
 def render(scene: Scene | str | Path, trajectory: Trajectory, camera: str) -> Frames:

@@ -23,14 +23,20 @@ from simvid.success import unknown_body
 from simvid.trajectory import Contacts, Trajectory
 
 
-def prepared(scene: Scene) -> SceneAssets:
+def prepared(scene: Scene, *, seen: bool = True) -> SceneAssets:
     """Read all files of a scene and check everything that can be checked without running it.
+
+    Args:
+        scene: with nothing left to draw.
+        seen: whether it will be looked at: cameras, renderer and refiner are checked only then.
 
     Raises:
         SceneError: every fault found, a line each.
     """
     assets = prepare(scene)
-    faults = [*_robot_faults(assets), *_name_faults(assets), *_camera_faults(assets), *_backend_faults(assets)]
+    faults = [*_robot_faults(assets), *_name_faults(assets)]
+    if seen:
+        faults += [*_camera_faults(assets), *_backend_faults(assets)]
     if faults:
         raise SceneError("\n".join(faults))
     return assets

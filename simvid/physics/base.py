@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from simvid.assets.parts import SceneAssets
 from simvid.trajectory import Trajectory
@@ -35,5 +35,18 @@ class PhysicsEngine(Protocol):
         Raises:
             SceneError: the scene asks for what this engine cannot do; the text names one that can, where one exists.
             PhysicsError: the simulation diverged; the text names body, time and remedy.
+        """
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """An engine that runs many scenes for less than as many calls of ``simulate``."""
+
+    def simulate_many(self, worlds: Iterable[SceneAssets]) -> Iterator[Trajectory]:
+        """The trajectory of each scene, in order and as they come: to the last bit that of ``simulate``.
+
+        Raises:
+            SceneError, PhysicsError: as ``simulate``.
         """
         ...

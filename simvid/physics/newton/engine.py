@@ -7,9 +7,10 @@ back around every step, which costs ten times the step itself; so the core is st
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, ClassVar
 
 import mujoco  # noqa: TID253  this module is the backend, loaded when the engine is asked for
@@ -27,6 +28,7 @@ from simvid.physics.force_checks import check_forces
 from simvid.physics.newton.drives import Drives
 from simvid.physics.newton.loop import Loop
 from simvid.physics.newton.soft import SoftBodies, has_soft, rigid_view, twists_between
+from simvid.physics.newton.templates import Templates
 from simvid.physics.newton.thin import ThinBodies, has_thin
 from simvid.physics.newton.world import World, build_world
 from simvid.physics.scripts import JointTargets, held_start, plan_script
@@ -53,9 +55,7 @@ class NewtonPhysics:
 
     def version(self) -> str:
         """Newton's and MuJoCo's versions."""
-        from importlib.metadata import version
-
-        return f"newton {version('newton')}, mujoco {version('mujoco')}"
+        return _versions()
 
     def check(self, assets: SceneAssets) -> None:
         """Refuse materials that cannot be together, and bodies that start inside each other; see ``PhysicsEngine``."""
@@ -68,6 +68,15 @@ class NewtonPhysics:
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
+        return self._simulated(assets, progress, None)
+
+    def simulate_many(self, worlds: Iterable[SceneAssets]) -> Iterator[Trajectory]:
+        """Run scene after scene; see ``Batching``. Scenes of one structure share one conversion by Newton."""
+        templates = Templates()
+        for assets in worlds:
+            yield self._simulated(assets, None, templates)
+
+    def _simulated(self, assets: SceneAssets, progress: Progress | None, templates: Templates | None) -> Trajectory:
         started = time.perf_counter()
         _check_supported(assets)
         frames = assets.scene.frame_count
@@ -75,8 +84,15 @@ class NewtonPhysics:
             run = Run.still(assets, frames)
         else:
             with mujoco_warnings() as warnings:
-                run = simulate_world(assets, warnings, progress)
+                run = simulate_world(assets, warnings, progress, templates=templates)
         return run.trajectory(self, time.perf_counter() - started)
+
+
+@cache
+def _versions() -> str:
+    from importlib.metadata import version
+
+    return f"newton {version('newton')}, mujoco {version('mujoco')}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,15 +181,16 @@ def anything_moves(assets: SceneAssets) -> bool:
 
 
 def simulate_world(
-    assets: SceneAssets, warnings: list[str], progress: Progress | None, kind: type[Loop] | None = None
-) -> Run:
+    assets: SceneAssets, warnings: list[str], progress: Progress | None, kind: type[Loop] | None = None,
+    templates: Templates | None = None,
+) -> Run:  # fmt: skip
     """Build the world of a scene and step it to its end; ``kind`` of loop is Newton's own unless given."""
     scene = assets.scene
     frames, per_frame = scene.frame_count, scene.steps_per_frame
     steps = (frames - 1) * per_frame
     times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
     targets = tuple(_targets(assets, k, times) for k in range(len(scene.robots)))
-    world = build_world(rigid_view(assets))
+    world = build_world(rigid_view(assets), templates)
     check_overlaps(assets, overlaps_at_start(world))
     loop_kind = kind or Loop
     soft = loop_kind.make_soft(assets, world) if has_soft(assets) else None

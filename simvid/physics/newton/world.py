@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from simvid.assets.parts import SceneAssets
 from simvid.assets.pieces import Collider
 from simvid.errors import PhysicsError
-from simvid.physics.newton.convert import convert, quiet_warp
 from simvid.physics.newton.joint_settings import tune_joints
 from simvid.physics.newton.links import (
     add_missing_actuators,
@@ -22,9 +21,10 @@ from simvid.physics.newton.links import (
     body_names,
     exclude_touching_links,
 )
-from simvid.physics.newton.model import SceneBuilder, build_model, shape_name
+from simvid.physics.newton.model import SceneBuilder, shape_name
 from simvid.physics.newton.robots import NewtonRobot, set_up_robots
 from simvid.physics.newton.start import set_start
+from simvid.physics.newton.templates import Templates, converted
 from simvid.physics.newton.tie_plans import add_ties
 from simvid.physics.watch import OVERLAP_M
 
@@ -78,16 +78,18 @@ class World:
         return int(found[0]) if body > 0 and len(found) else -1
 
 
-def build_world(assets: SceneAssets) -> World:
+def build_world(assets: SceneAssets, templates: Templates | None = None) -> World:
     """Build a scene with Newton and compile it for MuJoCo.
+
+    Args:
+        assets: the scene.
+        templates: conversions of scenes like it.
 
     Raises:
         SceneError: what this engine cannot do, initial speeds that a joint forbids.
         AssetError: a mesh or robot that cannot be used.
     """
-    with quiet_warp():
-        scene = build_model(assets)
-        spec = convert(scene.builder, cone="elliptic", integrator="implicitfast")
+    scene, spec = converted(assets) if templates is None else templates.converted(assets)
     _set_options(spec, assets)
     _tune_bodies(spec, scene)
     _tune_geoms(spec, scene)
