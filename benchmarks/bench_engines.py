@@ -73,6 +73,33 @@ def overhead(name: str) -> dict[str, float]:
     return {what: round(value, 3) for what, value in best.items()}
 
 
+def markdown(table: dict[str, Any]) -> str:
+    """The table as a page."""
+    known = machine()
+    lines = [
+        "# Shelf scenes on both engines", "",
+        f"Made by `benchmarks/bench_engines.py` on {known['cpu']}, {known['cores']} cores. CPU seconds of the second "
+        "run, kernels compiled, on a machine shared with other work: read them as ratios. Apart: the largest distance "
+        "of any part between the two runs, half-way and at the end.", "",
+        "| scene | seconds | newton CPU s | genesis CPU s | apart half-way, mm | at the end, mm | success on both |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, row in table.items():
+        if "cpu_s" in row:
+            cost, apart = row["cpu_s"], row["apart_mm"]
+            good = "yes" if all(row["success"].values()) else "no"
+            cells = (row["seconds"], cost["newton"], cost["genesis"], apart["half"], apart["end"], good)
+            lines.append(f"| {name} | {' | '.join(str(c) for c in cells)} |")
+        else:
+            lines.append(f"| {name} | refused: {row['refused']} | | | | | |")
+    steps = [(name, row["step_cpu_ms"]) for name, row in table.items() if "step_cpu_ms" in row]
+    lines += [
+        f"\nA step of {name}: {row['simvid']} CPU ms by simvid, {row['genesis']} by Genesis alone."
+        for name, row in steps
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -86,6 +113,7 @@ def main() -> None:
     def keep() -> None:
         if file is not None:
             file.write_text(json.dumps({"machine": machine(), "result": table}, indent=1) + "\n")
+            file.with_suffix(".md").write_text(markdown(table))
 
     for name in names:
         try:

@@ -62,11 +62,13 @@ joints, colliders and friction are the same to the last bit. Finding contacts, t
 constraints, the equations of motion and their integration are Genesis' own, in double precision, with elliptic \
 friction cones and no armature but the model's. simvid adds the law of impact (`restitution`), and reckons \
 actuators and springs from the same model. So what differs between the engines is how they solve, and the two \
-check each other: free bodies, joints, stacks and bounces agree to 1e-9 m over a second, sliding and rolling to \
-a millimetre (`tests/physics/test_genesis_laws.py`). On the shelf, `franka_push` and `franka_pick` agree to \
-8 mm and 0.001 rad of the joints, six tasks to 5 mm, a URDF Panda at rest to 0.1 mm, each run by itself \
-(`python benchmarks/bench_engines.py` is to compare all, and has not been run as a whole); a break at \
-billiards, a ball pit and a falling stack are chaotic, and part.
+check each other: free bodies, joints, tops, stacks and bounces agree to 1e-9 m over a second, sliding and \
+rolling to a millimetre (`tests/physics/test_genesis_laws.py`); joints on joints part, as Newton takes \
+fourth-order steps there ([physics-truth.md](physics-truth.md)). Rigid scenes and tasks of the shelf side by \
+side: [benchmarks/results/engines.md](../benchmarks/results/engines.md), by `python \
+benchmarks/bench_engines.py`; `franka_push`, `franka_pick` and tasks agree to 8 mm and less, a URDF Panda at \
+rest to 0.1 mm; a break at billiards, a ball pit and a stack that falls are chaotic, and part. Closed forms for \
+both: [benchmarks/results/laws.md](../benchmarks/results/laws.md).
 
 Deformable bodies are Genesis' MPM with simvid's particles, masses and grid spacing. They touch rigid bodies by \
 another rule than simvid's own MPM (a cell whose node is inside a body), so they rest up to half a cell higher \
