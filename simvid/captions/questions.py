@@ -166,7 +166,7 @@ def without(scene: Scene, name: str) -> Scene | None:
     if len(kept) == len(bodies):
         return None
     try:
-        return parse_scene(json.dumps({**tree, "bodies": kept}), scene._file, scene._base, [])
+        return parse_scene(json.dumps({**tree, "bodies": kept}), scene._file, scene._base, [], cut=True)
     except SceneError:
         return None
 

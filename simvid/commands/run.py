@@ -75,7 +75,7 @@ def _source(arguments: argparse.Namespace) -> tuple[Scene, Clip | None, Path]:
     if arguments.until == "rendering" and (folder / CLIP_FILE).is_file():
         clip = Clip.open(folder)
         text = json.dumps(clip.record.scene)
-        scene = parse_scene(text, str(folder / CLIP_FILE), clip.scene._base, overrides)
+        scene = parse_scene(text, str(folder / CLIP_FILE), clip.scene._base, overrides, cut=True)
         return scene, clip, folder.parent
     return load_scene(arguments.scene, overrides), None, Path("out")
 

@@ -61,4 +61,4 @@ def replayed_scene(clip: Clip, job: Mapping[str, Any]) -> Scene:
             raise SceneError(f"--camera: expected some of {', '.join(names)}, or none, got {', '.join(unknown)}")
         own = [camera for camera in own if camera["name"] in job["keep"]]
     tree["cameras"] = [*own, *job["cameras"]]
-    return parse_scene(json.dumps(tree), str(clip.path / CLIP_FILE), clip.scene._base, job["overrides"])
+    return parse_scene(json.dumps(tree), str(clip.path / CLIP_FILE), clip.scene._base, job["overrides"], cut=True)

@@ -38,7 +38,9 @@ def load_scene(path_or_name: str | Path, overrides: Overrides = ()) -> Scene:
     return parse_scene(read_text(path), str(path), path.parent, overrides)
 
 
-def parse_scene(text: str, file: str = "<text>", base: str | Path = ".", overrides: Overrides = ()) -> Scene:
+def parse_scene(
+    text: str, file: str = "<text>", base: str | Path = ".", overrides: Overrides = (), *, cut: bool = False
+) -> Scene:
     """Read a scene from text.
 
     Args:
@@ -46,6 +48,7 @@ def parse_scene(text: str, file: str = "<text>", base: str | Path = ".", overrid
         file: its name in messages; the scene's ``name`` defaults to its stem.
         base: folder that relative paths of assets start from.
         overrides: as for ``load_scene``.
+        cut: it is that of a clip that may be the first frames of its scene: what comes after its end is no fault.
 
     Raises:
         SceneError: as ``load_scene``.
@@ -57,16 +60,17 @@ def parse_scene(text: str, file: str = "<text>", base: str | Path = ".", overrid
     applied = apply(document.tree, document.lines, file, overrides)
     tree = {"name": default_name(file), **applied.tree}
     document = replace(document, tree=tree, lines=applied.lines)
-    return checked(document, Path(base), applied.faults)
+    return checked(document, Path(base), applied.faults, cut=cut)
 
 
-def checked(document: Document, base: Path, known: list[Fault] | None = None) -> Scene:
+def checked(document: Document, base: Path, known: list[Fault] | None = None, *, cut: bool = False) -> Scene:
     """The scene of a tree.
 
     Args:
         document: tree and lines.
         base: folder that relative paths start from.
         known: faults found before.
+        cut: as for ``parse_scene``.
 
     Raises:
         SceneError: the faults known and all others.
@@ -77,7 +81,7 @@ def checked(document: Document, base: Path, known: list[Fault] | None = None) ->
         scene = Scene.model_validate(document.tree)
     except ValidationError as error:
         faults += schema_faults(Scene, document, error)
-    faults += reference_faults(document)
+    faults += reference_faults(document, cut=cut)
     faults += backend_faults(document, base)
     if scene is not None and scene.randomize:
         faults += variation_faults(document, base, scene.randomize)

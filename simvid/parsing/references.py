@@ -27,9 +27,10 @@ MAX_BODIES = 10_000
 _GRIPPER_S = float(GripperTo.model_fields["over_s"].default)
 
 
-def reference_faults(document: Document) -> list[Fault]:
-    """Every fault between the parts of a scene."""
-    scene = _Tree(document.tree if isinstance(document.tree, dict) else {})
+def reference_faults(document: Document, *, cut: bool = False) -> list[Fault]:
+    """Every fault between the parts of a scene; of one that was cut, what comes after its end is none."""
+    tree = document.tree if isinstance(document.tree, dict) else {}
+    scene = _Tree({key: value for key, value in tree.items() if not (cut and key == "duration_s")})
     checks: tuple[Callable[[_Tree], Iterator[_Broken]], ...] = (
         _materials, _names, _parents, _views, _times, _scripts, forces, attachments, joint_drives,
     )  # fmt: skip

@@ -66,13 +66,18 @@ def _opened(folder: Path, names: Sequence[str]) -> tuple[list[Clip], dict[str, s
     return sorted(clips, key=lambda clip: (clip.record.sample_index, clip.path.name)), damaged
 
 
+def _long(seconds: float) -> str:
+    """Seconds in words."""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
+
+
 def _totals(records: Sequence[ClipRecord], damaged: dict[str, str], job: JobFolder | None) -> Iterator[str]:
     frames = sum(r.frame_count * max(1, len(r.cameras)) for r in records)
     seconds = sum((r.frame_count - 1) / r.fps for r in records)
     size = sum(file.bytes for r in records for file in r.files.values())
     scenes = sorted({r.name for r in records})
     rows = [
-        ("clips", str(len(records))), ("pictures", f"{frames:,}"), ("time", f"{seconds / 60:.1f} min"),
+        ("clips", str(len(records))), ("pictures", f"{frames:,}"), ("time", _long(seconds)),
         ("size", f"{size / 1e9:.2f} GB"), ("scenes", ", ".join(scenes[:10])),
         ("cameras", ", ".join(sorted({f"{c.name} {c.width} x {c.height}" for r in records for c in r.cameras})[:10])),
         ("refined", ", ".join(sorted({f.name for r in records for f in r.refined})) or "no"),

@@ -162,6 +162,27 @@ class TestReplay:
         assert main(arguments) == 0, "again: all are there"
         assert "the trajectories of 3 other clips" in dataset_report(out, 0)
 
+    def test_clips_that_are_the_first_frames_of_their_scene(
+        self, plug_in: None, tiny_file: Path, tmp_path: Path
+    ) -> None:
+        """What their scene tells of later on is no fault of theirs."""
+        file, short = tmp_path / "tiny.yaml", tmp_path / "short"
+        push = "name: ball, impulses: [{t_s: 0.1, impulse_n_s: [0, 0, 1]}],"
+        file.write_text(tiny_file.read_text().replace("name: ball,", push))
+        assert (
+            main(["generate", str(file), "--count", "2", "--out", str(short), "--frames", "2", "--min-free", "0"]) == 0
+        )
+        assert (
+            main(["replay", str(short), "--out", str(tmp_path / "again"), "--labels", "depth", "--min-free", "0"]) == 0
+        )
+        first = clips(short)[0]
+        old, new = (
+            Clip.open(first),
+            Clip.open(tmp_path / "again" / JobFolder(tmp_path / "again").made()[first.name].clip),
+        )
+        assert new.frame_count == old.frame_count == 2
+        assert np.array_equal(new.frames("front").rgb, old.frames("front").rgb)
+
     def test_physics_is_not_even_loaded(self, job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from simvid.jobs import job as jobs
 
