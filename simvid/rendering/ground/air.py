@@ -9,6 +9,7 @@ import numpy as np
 from simvid.rendering.kernels.jit import inlined
 from simvid.rendering.kernels.types import HALF, ONE, PI, ZERO, Floats, Real, Vec
 from simvid.rendering.light.brdf_table import environment_brdf
+from simvid.rendering.light.level_gloss import level_mirrored
 from simvid.rendering.light.lighting import SkyArrays, map_level, open_sky, sky_radiance
 from simvid.rendering.light.shading import COAT_ROUGHNESS, above_ground, sheen_share
 
@@ -21,6 +22,8 @@ class Air(NamedTuple):
     """See ``SunArrays``."""
     gloss: Floats
     """See ``texture.ground_gloss``, [7]."""
+    level: Floats
+    """What that gloss shows of a map, see ``level_gloss``; empty where the split sum is taken."""
     glow: Real
     """Brightness of the halo around each sun."""
     haze: Real
@@ -87,6 +90,8 @@ def mirrored_sky(d: Vec, share: Real, scale: Real, bias: Real, air: Air) -> Vec:
         m1 * (air.gloss[2] * scale + bias),
         m2 * (air.gloss[3] * scale + bias),
     )
+    if len(air.level):
+        m0, m1, m2 = level_mirrored((-d[0], -d[1], up[2]), (air.gloss[1], air.gloss[2], air.gloss[3]), air.level)
     soft = air.gloss[5] * sheen_share(up[2]) / PI
     m0, m1, m2 = m0 + e0 * soft, m1 + e1 * soft, m2 + e2 * soft
     if air.gloss[6] > ZERO:

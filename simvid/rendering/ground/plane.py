@@ -35,6 +35,7 @@ from simvid.rendering.kernels.jit import kernel
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import ONE, PI, ZERO, Floats
 from simvid.rendering.light.environment import Environment
+from simvid.rendering.light.level_gloss import level_gloss
 from simvid.rendering.light.lighting import LightArrays, open_sky
 from simvid.rendering.light.nearby import NO_BOUNCES, Bounced
 from simvid.rendering.sight import Sight, ray_nodes
@@ -97,6 +98,7 @@ class Background:
         self._haze_m, self._table = np.float32(haze_m), srgb_table()
         self._ground_m = np.nan if ground is None else float(ground)
         self._gloss, self._shown = gloss, shown
+        self._level = level_gloss(environment.surroundings, float(gloss[0]))
         self._drawn: Sight | None = None
         self._last: tuple[Rays, Air] | None = None
         self._make_room(0, 0)
@@ -138,7 +140,7 @@ class Background:
             workers.run(lambda i, j: bounced_nodes(nodes, bounced, self._bounced, i, j), rows, least=4)
         environment, f = self._environment, np.float32
         air = Air(
-            light.sky, light.suns.lights, self._gloss, f(environment.sun_glow), self._haze_m,
+            light.sky, light.suns.lights, self._gloss, self._level, f(environment.sun_glow), self._haze_m,
             f(environment.exposure), self._table,
         )  # fmt: skip
         behind = _Behind(covered, self._albedo, self._light, self._nodes, self._bounced)
