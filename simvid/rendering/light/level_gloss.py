@@ -16,7 +16,7 @@ from simvid.rendering.light.maps import looked_up, shrunk
 
 SLOPES, TURNS = 24, 128
 """Steps of the square root of the cosine between normal and eye, and of azimuth."""
-SAMPLES = 256
+SAMPLES = 512
 LEAST_COSINE = 0.02
 SHARP = 0.2
 """What is smoother shows finer detail than the table has."""
@@ -34,7 +34,7 @@ def level_gloss(surroundings: Floats | None, roughness: float) -> Floats:
         return NO_TABLE
     source = shrunk(surroundings, 256)
     k = np.arange(SAMPLES)
-    digits = sum(((k >> bit) & 1) / 2.0 ** (bit + 1) for bit in range(8))
+    digits = sum(((k >> bit) & 1) / 2.0 ** (bit + 1) for bit in range(9))
     around, u = 2 * np.pi * (k + 0.5) / SAMPLES, np.asarray(digits) + 0.5 / SAMPLES
     alpha = max(roughness**2, 0.02)
     nh = np.sqrt((1 - u) / (1 + (alpha**2 - 1) * u))
