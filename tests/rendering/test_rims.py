@@ -22,17 +22,31 @@ FROM_ABOVE = (Light(sun=Sun(direction=(0, 0, -1), strength=2.0)),)
 """No sky: black wherever nothing is."""
 
 
-def drawn(mesh: Mesh, lights: tuple[Light, ...], ground: float | None = None) -> tuple[Array, Array]:
+def drawn(
+    mesh: Mesh, lights: tuple[Light, ...], ground: float | None = None, detail_px: float = 1.1
+) -> tuple[Array, Array]:
     """Light of a picture of a thing 20 cm below the origin, seen from above, and the coverage by splats, [H, W]."""
     floor = None if ground is None else Ground(height_m=-5.0, look=Look(base_color=(ground, ground, ground)))
     prop = Prop("thing", (matte(mesh),), np.array([0.003, 0.002, -0.2, 1.0, 0, 0, 0]))
     camera = above()
     assets, trajectory = staged([prop], [camera], ground=floor, lights=lights)
     path = camera_path(camera, assets.scene, trajectory)
-    settings = RenderSettings(threads=1)
+    settings = RenderSettings(threads=1, detail_px=detail_px)
     frame = next(iter(render_frames(assets, trajectory, path, CpuRasterizer(1), ("alpha",), settings)))
     assert frame.alpha is not None
     return light(frame.rgb).mean(axis=-1), frame.alpha.astype(np.float64)
+
+
+@pytest.mark.parametrize("detail_px", [1.1, 1.6, 2.2])
+def test_outlines_lie_where_they_belong(detail_px: float) -> None:
+    """Area covered by a ball and by the face of a slab, against the closed form: off by less than 0.3 px all around."""
+    focal = SIZE[1] / 2 / np.tan(np.radians(20))
+    radius = 0.2 / np.sqrt(1.2**2 - 0.2**2) * focal
+    _, ball = drawn(sphere_mesh(0.2), FROM_ABOVE, detail_px=detail_px)
+    assert (ball.sum() - np.pi * radius**2) / (2 * np.pi * radius) == pytest.approx(0, abs=0.3)
+    wide, tall = 0.4 * focal / 1.15, 0.3 * focal / 1.15
+    _, slab = drawn(box_mesh((0.4, 0.3, 0.1)), FROM_ABOVE, detail_px=detail_px)
+    assert (slab.sum() - wide * tall) / (2 * (wide + tall)) == pytest.approx(0, abs=0.45)
 
 
 def test_half_of_white_and_half_of_black_is_188() -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simvid.assets.splats import INSET, THICKNESS
 from simvid.lens import parallel
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
@@ -16,6 +17,14 @@ SIGMAS: Real = np.float32(3.5)
 """A Gaussian reaches this many standard deviations."""
 SURFACE_CHANNELS = 4
 """Plane of the surface: world normal and distance from the camera."""
+
+
+FINE_PX = 1.1
+"""Spacing of Gaussians for which their inset is right."""
+INSET_PX: Real = np.float32(INSET * FINE_PX)
+"""Depth below the surface that outlines need."""
+SPACING: Real = np.float32(THICKNESS * FINE_PX)
+"""Thickness of Gaussians of that spacing, in pixels: it says what spacing a Gaussian was made for."""
 
 
 class Visible(NamedTuple):
@@ -46,6 +55,10 @@ class _View(NamedTuple):
     size: Floats
     near: Real
     ground: Real
+    pixel: Floats
+    """Size of a pixel over its depth, and fixed [m], [2]."""
+    rigid: int
+    """So many come first, before those of loose particles, which know the pixel already."""
 
 
 class Selector:
@@ -55,7 +68,7 @@ class Selector:
         """For about ``count`` Gaussians; ``ground_m`` is the height of the ground, None without one."""
         self._near_m = near_m
         self._ground_m = NO_GROUND if ground_m is None else ground_m
-        self._picked = np.empty(count, np.int32)
+        self._picked, self._count = np.empty(count, np.int32), count
 
     def select(self, sight: Sight, splats: SplatArrays, workers: Workers, *, surfaces: bool, more: int = 0) -> Visible:
         """Gaussians in front of the camera, inside its picture, above the ground and not turned away.
@@ -72,6 +85,8 @@ class Selector:
             np.array([camera.width, camera.height], f),
             f(self._near_m),
             f(self._ground_m),
+            np.array([0, 1] if parallel(camera) else [1, 0], f) / f(camera.K[1, 1]),
+            self._count,
         )
         counts: dict[int, int] = {}
 
@@ -153,13 +168,38 @@ def _pick(splats: SplatArrays, view: _View, out: Ints, start: int, stop: int) ->
     return count
 
 
+@inlined
+def _drawn_at(splats: SplatArrays, i: int, view: _View) -> Vec:
+    """Where a Gaussian is drawn: of a mesh, as deep below its surface as outlines in this picture need.
+
+    Means lie ``INSET`` spacings deep and are drawn back from edges by as much, which is right where a spacing is about
+    a pixel. How far an outline of Gaussians reaches past their means has little to do with their spacing, but with the
+    low-pass of the rasterizers, which is counted in pixels: coarser ones would end a pixel and more too early. Those
+    are lifted, and moved towards the edge unless half a spacing from there is far enough already.
+    """
+    x, y, z = splats.means[i, 0], splats.means[i, 1], splats.means[i, 2]
+    w = view.camera_from_world
+    pixel = view.pixel[0] * (w[2, 0] * x + w[2, 1] * y + w[2, 2] * z + w[2, 3]) + view.pixel[1]
+    coarse = splats.scales[i, 2] / (SPACING * pixel)
+    if splats.baked[i] or i >= view.rigid or coarse <= ONE:
+        return x, y, z
+    bx, by, bz = splats.points[i, 0] - x, splats.points[i, 1] - y, splats.points[i, 2] - z
+    nx, ny, nz = splats.normals[i, 0], splats.normals[i, 1], splats.normals[i, 2]
+    up = bx * nx + by * ny + bz * nz
+    edge = min(np.float32(1.6) * (ONE - ONE / coarse), ONE)
+    deep = INSET_PX * pixel
+    lift = max(up - deep, ZERO) - up * edge
+    return x + lift * nx + bx * edge, y + lift * ny + by * edge, z + lift * nz + bz * edge
+
+
 @kernel
 def _gather(splats: SplatArrays, view: _View, out: Visible, start: int, stop: int) -> None:
     eye = view.eye
     for slot in range(start, stop):
         i = out.rows[slot]
+        x, y, z = _drawn_at(splats, i, view)
+        out.means[slot, 0], out.means[slot, 1], out.means[slot, 2] = x, y, z
         for k in range(3):
-            out.means[slot, k] = splats.means[i, k]
             out.scales[slot, k] = splats.scales[i, k]
         for k in range(4):
             out.quats[slot, k] = splats.quats[i, k]
