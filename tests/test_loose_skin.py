@@ -52,7 +52,7 @@ def test_what_flies_far_off_does_not_fill_the_memory() -> None:
 
 def test_the_skin_of_a_level_heap_is_level() -> None:
     """Grains that stand on no grid: what is seen of them is smooth, and as high as they are packed."""
-    wide = np.stack(np.meshgrid(*[np.arange(12) * H - 0.55] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    wide: NDArray[Any] = np.stack(np.meshgrid(*[np.arange(12) * H - 0.55] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     heap = uneven(wide, np.full(3, H))[(np.abs(wide) < 0.5).all(axis=1)]  # its outermost stand as unevenly as the rest
     net = surface_net(heap, H)
     top = (np.abs(net.vertices[:, :2]) < 0.3).all(axis=1) & (net.vertices[:, 2] > 0.3)
