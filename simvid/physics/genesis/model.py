@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import finalize
 
 import mujoco  # noqa: TID253  only the Genesis engine imports this module
 import numpy as np
@@ -109,7 +110,9 @@ def build(world: World, soft: SoftModel | None = None) -> GenesisModel:
     geoms = _geoms(m, solver)
     _exclude(m, solver, geoms)
     _set_friction(m, solver.dyn_info.geoms, geoms, 0.0 if soft is None else soft.friction)
-    return GenesisModel(scene, solver, geoms, world, 1 if soft is None else soft.substeps)
+    model = GenesisModel(scene, solver, geoms, world, 1 if soft is None else soft.substeps)
+    finalize(model, scene.destroy).atexit = False  # while it is whole: collected in any order, it complains
+    return model
 
 
 def _set_friction(m: Any, info: Any, geoms: Ints, particles: float) -> None:
