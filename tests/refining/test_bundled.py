@@ -53,7 +53,7 @@ def test_a_still_picture_stays_as_it_is_for_a_hundred_frames(still: Frame) -> No
 
 def test_pictures_change_and_seeds_hardly_matter(still: Frame) -> None:
     pictures = [next(simvid.load_refiner("bundled").stream([still], seed=seed)).astype(int) for seed in (0, 1)]
-    assert np.abs(pictures[0] - still.rgb).mean() > 0.5
+    assert np.abs(pictures[0] - still.rgb).mean() > 0.1
     assert np.abs(pictures[0] - pictures[1]).mean() < 8
 
 
