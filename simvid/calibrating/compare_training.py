@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     begun = time.process_time()
     good, bad = list[Shot](), list[Shot]()
     for k, pair in enumerate(pairs):
-        for shot in shots(subject(pair, slice(2 + k % 5, 16, 7)), given.seed):
+        for shot in shots(subject(pair, some_frames(pair.record.frames, k)), given.seed):
             (bad if shot.changed.any() else good).append(shot)
     print(f"{len(good)} good and {len(bad)} bad frames of {len(pairs)} pairs", flush=True)
     probe = load_net("probe", given.probe)
@@ -71,6 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
              "seed": given.seed, "cpu_s": round(time.process_time() - begun), "loss": round(final, 4)}  # fmt: skip
     given.out.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
     return 0
+
+
+def some_frames(count: int, k: int) -> slice:
+    """Every seventh of 16 frames from one of the third to seventh on, as many in proportion of clips of others."""
+    return slice((2 + k % 5) * count // 16, count, max(1, 7 * count // 16))
 
 
 def shots(one: Subject, seed: int) -> list[Shot]:

@@ -64,8 +64,8 @@ def first_link(pair: PairFrames) -> int:
     return 2 + sum(body.count for body in scene.bodies)
 
 
-def cases(one: Subject, seed: int) -> Iterator[Case]:
-    """All videos of a pair, good ones first."""
+def cases(one: Subject, seed: int, refined: NDArray[np.uint8] | None = None) -> Iterator[Case]:
+    """All videos of a pair, good ones first; among them what a refiner made of the same frames, where it is given."""
     true, coarse = (np.asarray(one.pair.arrays[name][one.frames]) for name in ("target", "coarse"))
     rng = generator(one, "light", seed)
     yield Case("path-traced", False, true)
@@ -74,6 +74,8 @@ def cases(one: Subject, seed: int) -> Iterator[Case]:
     yield Case("re-exposed", False, lit(true, np.full(3, 1.3 ** rng.uniform(-1, 1)), 1.0))
     yield Case("recoloured light", False, lit(true, 1.12 ** rng.uniform(-1, 1, 3), 1.15 ** rng.uniform(-1, 1)))
     yield Case("softened", False, softened(true, float(rng.uniform(0.5, 1.0))))
+    if refined is not None:
+        yield Case("refined", False, refined)
     flow = one.pair.decoded("flow_backward", one.frames)
     scenery = Scenery(true, one.instances, flow, one.robots, stuff_of(one.instances))
     for name, plant in VIOLATIONS.items():

@@ -1,6 +1,6 @@
 """Finds the limits of the gate on pairs held out, and what it then catches.
 
-    python -m simvid.calibrating.gate_limits score --data PAIRS --weights FILE --out measures.jsonl
+    python -m simvid.calibrating.gate_limits score --data PAIRS --weights FILE --refiner ENTRY --out measures.jsonl
     python -m simvid.calibrating.gate_limits fit --measures measures.jsonl --weights FILE --out FOLDER
 
 ``score`` measures every case of every pair and goes on where it was stopped. ``fit`` chooses limits and writes
@@ -15,12 +15,13 @@ import argparse
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simvid.calibrating.gate_cases import cases, subject
 from simvid.calibrating.pair_frames import is_fine, pair_frames, spread
@@ -31,6 +32,8 @@ from simvid.checking.probe.files import load_nets
 from simvid.checking.probe.net import torch
 from simvid.checking.probe.reading import see
 from simvid.errors import SimvidError
+from simvid.jobs.evaluation.cases import Split, pair_cases
+from simvid.jobs.evaluation.variants import Ready, Variant
 
 Row = Mapping[str, Any]
 FALSE_ALARMS = 0.08
@@ -63,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--measures", type=Path, nargs="+", help="from score, for fit")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--docs", type=Path, help="page that the table is written into, for fit")
+    parser.add_argument("--refiner", metavar="ENTRY", help="its videos must be accepted too, for score")
     parser.add_argument("--split", choices=("train", "held_out"), default="held_out")
     parser.add_argument("--count", type=int, default=64, help="pairs at most")
     parser.add_argument("--crude", action="store_true", help="also pairs with coarse pictures worse than by default")
@@ -89,13 +93,14 @@ def score(given: argparse.Namespace) -> None:
     pairs = [pair for pair in pair_frames(given.data, given.split) if given.crude or is_fine(pair.record)]
     if given.only is not None:
         pairs = [pair for pair in pairs if pair.record.name in given.only]
+    refine = None if given.refiner is None else refining(given.data, given.split, given.refiner, given.seed)
     for pair in spread(pairs, given.count)[given.share[0] :: given.share[1]]:
         if (pair.record.name, "whole") in done:
             continue
         one = subject(pair, FRAMES)
         coarse = [see(nets.probe, picture) for picture in np.asarray(pair.arrays["coarse"][FRAMES])]
         scorer = Scorer(nets, one.robots, coarse)
-        for case in cases(one, given.seed):
+        for case in cases(one, given.seed, None if refine is None else refine(pair.record.name)[FRAMES]):
             if (pair.record.name, case.name) in done:
                 continue
             scores = scorer.scores(one.gate_frames(case.video))
@@ -110,6 +115,13 @@ def score(given: argparse.Namespace) -> None:
                 file.write(json.dumps(row) + "\n")
         with given.out.open("a") as file:
             file.write(json.dumps({"pair": pair.record.name, "case": "whole"}) + "\n")
+
+
+def refining(data: Path, split: Split, entry: str, seed: int) -> Callable[[str], NDArray[np.uint8]]:
+    """Gives the pictures that a refiner makes of a pair of that name, as a stream from its first frame on."""
+    chosen = Ready(Variant("refined", entry))
+    known = {case.name: case for case in pair_cases(data, split)}
+    return lambda name: np.stack(list(chosen.refine(known[name], seed)))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

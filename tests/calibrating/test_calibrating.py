@@ -66,6 +66,12 @@ def test_pairs_of_a_split(data: Path) -> None:
     np.testing.assert_allclose(pair.decoded("normals", 0)[0, 0], [0, 0, -1], atol=0.005)
 
 
+def test_some_frames_of_short_clips_too() -> None:
+    assert [*range(16)][compare_training.some_frames(16, 3)] == [5, 12]
+    for k in range(5):
+        assert len(range(4)[compare_training.some_frames(4, k)]) >= 3
+
+
 def test_samples_keep_pictures_and_labels_together() -> None:
     ids = np.ones((128, 128), np.int32)
     ids[50:60, 20:30] = 2
@@ -129,7 +135,7 @@ def test_scoring_goes_on(
     weights = str(tmp_path / "p" / "weights.safetensors")
     compare_training.main(["--data", str(data), "--probe", weights, "--out", str(run), "--steps", "2"])
     assert load_nets(run).compare is not None
-    some = ["score", "--data", str(data), "--weights", str(run), "--out", str(out)]
+    some = ["score", "--data", str(data), "--weights", str(run), "--out", str(out), "--refiner", "identity"]
     gate_limits.main([*some, "--share", "0", "4"])
     first = out.read_text()
     out.write_text(first[: len(first) // 2])  # as if it had been killed
@@ -138,9 +144,11 @@ def test_scoring_goes_on(
     names = [row["case"] for row in rows]
     assert len(names) == len(set(names)) == len(first.splitlines())
     assert names[-1] == "whole"
-    sound = next(row for row in rows if row["case"] == "coarse")
-    assert sound["measures"]["edge_f1"] == 1
-    assert sound["measures"]["moves_on"] == pytest.approx(1)
+    for name in ("coarse", "refined"):  # by the refiner that changes nothing
+        sound = next(row for row in rows if row["case"] == name)
+        assert not sound["bad"]
+        assert sound["measures"]["edge_f1"] == 1
+        assert sound["measures"]["moves_on"] == pytest.approx(1)
     capsys.readouterr()
 
 
