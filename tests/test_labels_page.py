@@ -58,6 +58,7 @@ def test_every_check_has_its_bound(page: str) -> None:
         assert row(page, name).split("|")[3].strip() == bound
     assert f"| {support.DEPTH_SHARE} |" in page
     assert f"{base.BORDER_PX} px" in page
+    assert f"fewer than {base.FEWEST_PX} pixels" in page
     assert box_checks.TIGHT[0] in page
 
 

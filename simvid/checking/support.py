@@ -20,10 +20,11 @@ def ids_match_surfaces(subject: Subject) -> CheckRecord:
     """(c) The mask of each part is the support of its depth, and that depth is its surface's.
 
     The nearest surface of each pixel is found from meshes, poses and camera alone. A pixel of part k is wrong where no
-    surface of k is in front within 2 px, and a pixel well inside (2 px) k's surface is wrong where the id is another.
-    The share of wrong pixels is taken over all pixels of a part in the frames looked at. Beside it, the median over a
-    part of the relative difference between its depth and its surface's. Pixels of captures are left out: their surface
-    is not known. Surfaces are drawn beyond the picture, so that its edge is no border of a part.
+    surface of k is in front within 2 px, nor would be if k alone reached 2 px further; a pixel well inside (2 px) k's
+    surface is wrong where the id is another. The share of wrong pixels is taken over all pixels of a part in the frames
+    looked at. Beside it, the median over a part of the relative difference between its depth and its surface's. Pixels
+    of captures are left out: their surface is not known. Surfaces are drawn beyond the picture, so that its edge is no
+    border of a part.
     """
     if not subject.has("ids", "depth"):
         return subject.record("ids_match_surfaces", None, note=subject.missing("ids", "depth"))
@@ -42,9 +43,11 @@ def ids_match_surfaces(subject: Subject) -> CheckRecord:
             if k == 0 or not judged[k]:
                 continue
             mask, support = ids == k, owners == k
-            inside, around = ~grown(~support, BORDER_PX)[shown], grown(support, BORDER_PX)[shown]
+            inside, stray = ~grown(~support, BORDER_PX)[shown], mask & ~grown(support, BORDER_PX)[shown]
+            if stray.any():
+                stray &= ~_may_show(subject, i, k, z)[shown]
             other = ~mask & ~unknown & ((ids > 0) | (k not in grounds))  # far ground may be drawn as sky
-            bad = (mask & ~around) | (inside & other)
+            bad = stray | (inside & other)
             wrong[k] += int(np.count_nonzero(bad))
             total[k] += int(np.count_nonzero(mask | inside))
             both = mask & inside
@@ -78,11 +81,31 @@ def surfaces(subject: Subject, frame: int) -> tuple[NDArray[np.float32], NDArray
     z, owners = subject.artist.draw(frame)
     for k, part in enumerate(subject.trajectory.parts, start=1):
         if part.kind == "ground":
-            at = _plane_depth(subject, frame, float(subject.trajectory.poses[frame, k - 1, 2]))
-            at = np.pad(at, subject.artist.margin_px, mode="edge")
+            at = _ground_depth(subject, frame, k)
             nearer = at < z
             z[nearer], owners[nearer] = at[nearer], k
     return z, owners
+
+
+def _may_show(subject: Subject, frame: int, k: int, z: NDArray[np.float32]) -> Mask:
+    """Where part k may show if its border may lie up to ``BORDER_PX`` further out, given the nearest surfaces' z [m].
+
+    What is all but hidden behind a thing of nearly its own outline shows as a rim around that thing, thinner than the
+    distance of two pixels' centres, or not at all. So what counts is where the part would be if it were alone, that
+    near, and that the pixel's own nearest surface is not in front of it.
+    """
+    from scipy.ndimage import minimum_filter
+
+    ground = subject.trajectory.parts[k - 1].kind == "ground"
+    alone = _ground_depth(subject, frame, k) if ground else subject.artist.draw(frame, [k])[0]
+    nearest = minimum_filter(alone, 2 * BORDER_PX + 1)
+    return np.asarray(np.isfinite(nearest) & (nearest <= z))
+
+
+def _ground_depth(subject: Subject, frame: int, k: int) -> NDArray[np.float32]:
+    """z [m] of the ground, part k, with the artist's margin around; +inf where it is not met."""
+    at = _plane_depth(subject, frame, float(subject.trajectory.poses[frame, k - 1, 2]))
+    return np.pad(at, subject.artist.margin_px, mode="edge")
 
 
 def _plane_depth(subject: Subject, frame: int, height_m: float) -> NDArray[np.float32]:

@@ -55,15 +55,22 @@ class SurfaceArtist:
         self._frame = -1
         self._views: list[_View] = []
 
-    def draw(self, frame: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """The nearest surface under each pixel's centre: z [m], +inf without; part id, 0 without; both [H, W]."""
+    def draw(
+        self, frame: int, part_ids: Collection[int] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """The nearest surface under each pixel's centre: z [m], +inf without; part id, 0 without; both [H, W].
+
+        ``part_ids``: only these parts, as if they were alone.
+        """
         from simvid.surfaces.zbuffer import draw_nearest
 
         self._prepare(frame)
         shape = self._rays.shape[:2]
         z, ids = np.full(shape, np.inf, np.float32), np.zeros(shape, np.int32)
         for v in self._views:
-            draw_nearest(v.vertices, v.faces, v.owners, v.windows, self._rays, self._near_m, z, ids)
+            mine = slice(None) if part_ids is None else np.isin(v.owners, list(part_ids))
+            faces, owners, windows = v.faces[mine], v.owners[mine], v.windows[mine]
+            draw_nearest(v.vertices, faces, owners, windows, self._rays, self._near_m, z, ids)
         return z, ids
 
     def mask(self, frame: int, part_ids: Collection[int]) -> NDArray[np.bool_]:
