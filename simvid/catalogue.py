@@ -5,7 +5,7 @@ Light on purpose: listing the shelves loads neither pydantic nor numpy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -119,8 +119,13 @@ def _no_file(path: Path, got: str) -> str:
         return f"expected a .yaml file, got {got!r}"
     near = [path.with_suffix(e).name for e in _ENDINGS if path.with_suffix(e).is_file()]
     beside = sorted(p.name for p in path.parent.glob("*") if p.suffix in _ENDINGS) if path.parent.is_dir() else []
-    near = near or get_close_matches(path.name, beside, n=1)
+    near = near or [name for name in beside if Path(name).stem in get_close_matches(path.stem, _stems(beside), n=1)]
     return f"expected a file, got {got!r}: nothing there" + (f"\n  hint: did you mean {near[0]!r}?" if near else "")
+
+
+def _stems(names: Iterable[str]) -> list[str]:
+    """Without endings, so that files are not alike for ending alike."""
+    return [Path(name).stem for name in names]
 
 
 def hint(name: str, known: Mapping[str, object]) -> str:

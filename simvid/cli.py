@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from simvid import __version__, collector
 from simvid.cli_data import add_data_commands
 from simvid.cli_jobs import add_job_commands
-from simvid.cli_values import index, positive, scene_options, share, splats
+from simvid.cli_values import Parser, index, positive, scene_options, share, splats
 from simvid.errors import SimvidError
 
 INTERRUPTED, TERMINATED, INTERNAL = 130, 143, 70
@@ -27,6 +27,13 @@ A YAML scene goes through physics, Gaussian splatting and a refiner and comes ou
   simvid run my_scene.yaml          or of your own
   simvid list scenes                what is on the shelf
   simvid doctor                     is everything installed that is needed?
+"""
+EXIT_CODES = """\
+exit codes:
+  0 well   1 anything else   2 wrong arguments or a faulty scene   3 a mesh, robot or capture   4 physics
+  5 what the renderer cannot draw   6 a clip that is missing or damaged   7 a package that is not installed
+  8 the clip is there, but a self-check or a law of physics failed   9 a job gave clips up
+  10 refined video that the gate rejected   70 a fault of simvid   130 Ctrl-C   143 SIGTERM
 """
 
 
@@ -66,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(argv: list[str]) -> argparse.Namespace:
     """Arguments; a wrong one is answered with the usage of its command and the closest option."""
-    _Parser.json = "--json" in argv
+    Parser.json = "--json" in argv
     arguments, unknown = build_parser().parse_known_args(argv)
     if unknown:
         parser = arguments.parser
@@ -89,7 +96,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands with their options."""
-    parser = _Parser(prog="simvid", description=DESCRIPTION, formatter_class=_Plain)
+    parser = Parser(prog="simvid", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=_Plain)
     parser.add_argument("--version", action="version", version=f"simvid {__version__}")
     _habits(parser, False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -101,17 +108,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_job_commands(commands, _command)
     add_data_commands(commands, _command)
     return parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments as JSON too, if that was asked for."""
-
-    json = False
-
-    def error(self, message: str) -> NoReturn:
-        if self.json:
-            print(json.dumps({"error": message, "exit_code": 2}))
-        super().error(message)
 
 
 class _Plain(argparse.RawDescriptionHelpFormatter):

@@ -1,9 +1,31 @@
-"""Kinds of values on the command line, and options that several commands have."""
+"""How arguments are read: the parser, kinds of values, and options that several commands have."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments as JSON too, if that was asked for."""
+
+    json = False
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Says which choice may be meant."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            near = get_close_matches(str(value), known, n=1)
+            said = f"expected one of {', '.join(known)}, got {str(value)!r}"
+            raise argparse.ArgumentError(action, said + (f"; did you mean {near[0]}?" if near else ""))
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with code 2 and the usage."""
+        if self.json:
+            print(json.dumps({"error": message, "exit_code": 2}))
+        super().error(message)
 
 
 def positive(text: str) -> int:

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ class Clip:
             ClipError: it is no clip folder, of another version, or files are missing or cut.
         """
         folder = Path(path)
+        if not (folder / CLIP_FILE).exists():
+            raise ClipError(_no_clip(folder))
         record = read_record(folder / CLIP_FILE, ClipRecord)
         bad = []
         for name, file in record.files.items():
@@ -371,3 +374,14 @@ def _as_html(clip: Clip) -> str:
         picture.convert("RGB").save(buffer, "JPEG", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<div>{text}<br><img alt="contact sheet" src="data:image/jpeg;base64,{data}"></div>'
+
+
+def _no_clip(folder: Path) -> str:
+    """Why a folder is no clip, and which one may be meant."""
+    if folder.is_file():
+        return f"{folder}: expected a clip folder, as simvid run makes, got a file"
+    place = folder if folder.is_dir() else folder.parent
+    clips = sorted(found.parent.name for found in place.glob(f"[!.]*/{CLIP_FILE}"))
+    near = get_close_matches(folder.name, clips, n=1) or clips[:1]
+    hint = f"there is {place / near[0]}" if near else "simvid run makes one and says where it is"
+    return f"{folder / CLIP_FILE}: missing; expected a folder made by simvid\n  hint: {hint}"

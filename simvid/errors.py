@@ -53,6 +53,12 @@ class SceneError(SimvidError):
         return error
 
 
+class UsageError(SimvidError):
+    """An argument that cannot be, such as a name that nothing has; nothing was begun."""
+
+    exit_code = 2
+
+
 class AssetError(SimvidError):
     """A mesh, robot, texture or capture is missing, unreadable or unfit for its use."""
 

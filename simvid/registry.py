@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 from simvid import collector
-from simvid.errors import MissingExtraError, SimvidError
+from simvid.errors import MissingExtraError, SimvidError, UsageError
 
 Group: TypeAlias = Literal["physics", "rendering", "refining", "export"]
 
@@ -110,7 +110,7 @@ def load(group: Group, name: str) -> type[Any]:
     what = f"{_NOUNS[group]} {name!r}"
     sources = _collected(group).get(name, [])
     if not sources:
-        raise SimvidError(f"expected a registered {_NOUNS[group]}, got {name!r}\n  hint: {hint(group, name)}")
+        raise UsageError(f"expected a registered {_NOUNS[group]}, got {name!r}\n  hint: {hint(group, name)}")
     if len(sources) > 1:
         claims = " and ".join(f"{source.distribution} ({source.value})" for source in sources)
         raise SimvidError(f"{what} is registered twice, by {claims}\n  hint: uninstall one of them")

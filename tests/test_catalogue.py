@@ -107,6 +107,10 @@ def test_find_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find("renderers", "mine.yaml", base=tmp_path) == tmp_path / "mine.yaml"
     with pytest.raises(SceneError, match=r"expected a file, got 'mine.yaml': nothing there"):
         find("renderers", "mine.yaml", base=tmp_path / "other")
+    with pytest.raises(SceneError, match=r"got 'mime.yaml': nothing there\n  hint: did you mean 'mine.yaml'\?$"):
+        find("renderers", "mime.yaml")
+    with pytest.raises(SceneError, match=r"got 'far.yaml': nothing there$"):
+        find("renderers", "far.yaml")
 
 
 def test_unknown_name(shelf: Path) -> None:

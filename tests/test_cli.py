@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from simvid.errors import (
     PhysicsError,
     RenderError,
     SceneError,
+    SimvidError,
 )
 from simvid.frames import BUFFER_LABELS, LABELS, arrays_of
 
@@ -232,12 +234,28 @@ def test_the_common_options_stand_before_or_after_the_command(simvid_: Any) -> N
         (("run", "pendulum", "--out", ""), "--out: expected a folder, got nothing"),
         (("schema", "--output", "/"), "expected a place with a name of its own"),
         (("validate", "/"), "expected a .yaml file, got the folder '/'"),
+        (("rnu", "pendulum"), "got 'rnu'; did you mean run?"),
+        (("list", "scens"), "expected one of scenes, renderers, refiners, engines, formats, got 'scens'; did you mean"),
+        (("run", "pendulum", "--look", "sunset"), "hint: --refiner bundled draws under that light"),
+        (("evaluate", "none"), "none/clip.json: missing"),
+        (("generate", "table_top", "--count", "1", "--out", "/nowhere", "--shard", "2/2"), "expected i/n"),
+        (("pairs", "--out", "/nowhere", "--count", "1", "--family", "no"), "family: expected one of drop"),
+        (("sample", "table_top", "-o", "sheet.jpg"), "--output: expected a file that ends in .png, got sheet.jpg"),
     ],
 )
 def test_wrong_arguments_are_told(simvid_: Any, arguments: tuple[str, ...], said: str) -> None:
     done = simvid_(*arguments)
     assert done.code in {2, 6}
     assert said in done.err
+
+
+def test_the_help_lists_every_exit_code(simvid_: Any) -> None:
+    kinds: list[type[SimvidError]] = [SimvidError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    codes = {kind.exit_code for kind in kinds} | {0, cli.INTERRUPTED, cli.TERMINATED, cli.INTERNAL}
+    listed = simvid_("--help").out.partition("exit codes:")[2]
+    assert {int(code) for code in re.findall(r"(?:^|  )(\d+) ", listed, flags=re.M)} == codes
 
 
 def test_wrong_arguments_are_json_too(simvid_: Any) -> None:

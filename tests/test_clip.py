@@ -209,6 +209,14 @@ def test_what_is_no_clip_is_told(tmp_path: Path, text: str | None, said: str) ->
         Clip.open(tmp_path)
 
 
+def test_a_clip_near_one_that_is_not_there_is_named(copy: Path) -> None:
+    for path in (copy.parent, copy.with_name(copy.name[:-1])):
+        with pytest.raises(ClipError, match=rf"missing; .*\n  hint: there is {copy}$"):
+            Clip.open(path)
+    with pytest.raises(ClipError, match=r"clip\.json: expected a clip folder, as simvid run makes, got a file"):
+        Clip.open(copy / CLIP_FILE)
+
+
 def test_a_scene_of_another_language_is_told(copy: Path) -> None:
     edit(copy, lambda tree: tree["scene"].update(wormholes=3))  # type: ignore[attr-defined]
     with pytest.raises(ClipError, match="wormholes"):

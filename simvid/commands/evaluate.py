@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.commands.reporting import reporter_for
-from simvid.errors import SimvidError
+from simvid.errors import UsageError
 from simvid.evaluating.table import markdown
 from simvid.jobs.evaluation.cases import Case, Split, pair_cases, sample_folder
 from simvid.jobs.evaluation.files import JSON_FILE, TABLE_FILE, VIDEOS, Report, Shown, write_report
@@ -47,7 +47,7 @@ def _check(arguments: argparse.Namespace) -> None:
     """Arguments that go together."""
     if arguments.clip is None:
         if not arguments.refiner:
-            raise SimvidError("evaluate: expected a clip with --refined NAME, or --refiner ENTRY to refine pairs with")
+            raise UsageError("evaluate: expected a clip with --refined NAME, or --refiner ENTRY to refine pairs with")
         wrong = [("--refined", arguments.refined), ("--reference", arguments.reference)]
         where = "of a clip; name the clip"
     else:
@@ -56,10 +56,13 @@ def _check(arguments: argparse.Namespace) -> None:
         where = "of training pairs; leave out the clip, or make a refinement with  simvid refine"
     for option, value in wrong:
         if value:
-            raise SimvidError(f"evaluate: {option} is {where}")
+            raise UsageError(f"evaluate: {option} is {where}")
     if arguments.clip is not None and (arguments.refiner or not arguments.refined):
-        raise SimvidError("evaluate: expected --refined NAME, of the refinements that the clip has; others are made "
-                          "by  simvid refine CLIP --refiner ENTRY")  # fmt: skip
+        from simvid.clip import Clip
+
+        there = ", ".join(one.name for one in Clip.open(arguments.clip).record.refined) or "none"
+        raise UsageError(f"evaluate: expected --refined NAME, of the refinements that the clip has ({there}); others "
+                         "are made by  simvid refine CLIP --refiner ENTRY")  # fmt: skip
 
 
 def _pairs(arguments: argparse.Namespace, reporter: Reporter) -> tuple[Report, Shown]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from simvid import catalogue, registry
 from simvid.catalogue import SHELVES
-from simvid.errors import SimvidError
+from simvid.errors import UsageError
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -62,7 +62,7 @@ def _abilities() -> dict[str, dict[str, dict[str, Any]]]:
 def _page(arguments: argparse.Namespace) -> int:
     """The page of engines, printed or written."""
     if arguments.what != "engines":
-        raise SimvidError("simvid list --markdown: expected engines before it, which is the one list with a page")
+        raise UsageError("simvid list --markdown: expected engines before it, which is the one list with a page")
     from simvid.physics.capability_page import engines_page
 
     if arguments.output is None:

@@ -11,11 +11,14 @@ from pathlib import Path
 from simvid.clips.contact_sheet import save_png
 from simvid.clips.folders import new_file
 from simvid.commands.run import source_scene
+from simvid.errors import UsageError
 from simvid.generating.sampling import first_frames, sheet
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Draw the sheet, and say where it is."""
+    if arguments.output and Path(arguments.output).suffix != ".png":
+        raise UsageError(f"--output: expected a file that ends in .png, got {arguments.output}")
     scene = source_scene(arguments)
     started = time.perf_counter()
     indices = range(arguments.first, arguments.first + arguments.count)

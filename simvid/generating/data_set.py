@@ -10,7 +10,7 @@ from typing import Any
 
 from simvid.clip import Clip
 from simvid.clips.folders import clear_os_errors
-from simvid.errors import SimvidError
+from simvid.errors import UsageError
 from simvid.export.encoded import EpisodeWise, Kept
 from simvid.export.job import NOTE_FILE, Choice, export, exporter_of
 from simvid.generating.job_folder import JobFolder
@@ -48,7 +48,7 @@ class DataSet:
         """
         exporter = exporter_of(self.format, self.options)
         if not isinstance(exporter, EpisodeWise):
-            raise SimvidError(
+            raise UsageError(
                 f"--format: {self.format} is written in one go, when all clips are there: leave out --format and run  "
                 "simvid export  afterwards; lerobot grows with the clips"
             )

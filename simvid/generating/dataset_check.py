@@ -63,7 +63,7 @@ def check_folder(folder: Path, workers: int = 1, told: Callable[[int, int], None
     names = clip_folders(folder)
     is_job = (folder / JOB_FILE).is_file()
     if not names and not is_job:
-        raise ClipError(f"{folder}: no clips in it")
+        raise ClipError(f"{folder}: no clips in it; expected a clip, or a folder of clips (DIR/CLIP/{CLIP_FILE})")
     faults: dict[str, list[str]] = {}
     done = 0
     options = Options(workers=max(1, min(workers, len(names))))

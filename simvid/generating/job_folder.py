@@ -25,7 +25,7 @@ from simvid.clips.digests import hash_of
 from simvid.clips.folders import clear_os_errors, new_file, remove, sweep
 from simvid.clips.record_base import Record
 from simvid.clips.records import CLIP_FILE, read_record, write_record
-from simvid.errors import ClipError, JobError, SimvidError
+from simvid.errors import ClipError, JobError, UsageError
 
 JOB_FILE, JOB_FOLDER = "job.json", "job"
 LOCK_WAIT_S = 10.0
@@ -100,7 +100,7 @@ class Shard:
             return Shard()
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         if match is None or int(match[1]) >= int(match[2]):
-            raise SimvidError(f"--shard: expected i/n with i from 0 to n - 1, as in 0/4, got {text!r}")
+            raise UsageError(f"--shard: expected i/n with i from 0 to n - 1, as in 0/4, got {text!r}")
         return Shard(int(match[1]), int(match[2]))
 
     def holds(self, position: int) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simvid.errors import SimvidError
+from simvid.errors import SimvidError, UsageError
 from simvid.frames import Frame, Frames
 from simvid.generating.pair_scenes import FRAMES, PairScene, families, known, pair_scene
 from simvid.generating.pool import Pool, PoolSettings, Task
@@ -75,12 +75,12 @@ def tasks(
         SimvidError: no such family, or none of them is on the side of which pairs are wanted.
     """
     if unknown := [name for name in only if name not in known()]:
-        raise SimvidError(f"family: expected one of {', '.join(known())}, got {unknown[0]!r}")
+        raise UsageError(f"family: expected one of {', '.join(known())}, got {unknown[0]!r}")
     made = []
     for side, total in ((False, count), (True, held_out)):
         names = [name for name in families(held_out=side) if not only or name in only]
         if total and not names:
-            raise SimvidError(
+            raise UsageError(
                 f"family: {total} pairs {'held out' if side else 'for training'} are wanted, and none of "
                 f"{', '.join(only)} is; choose among {', '.join(families(held_out=side))}"
             )

@@ -47,7 +47,7 @@ def clips_of(source: Path) -> tuple[Path, list[str]]:
         return whole.parent, [whole.name]
     names = clip_folders(source)
     if not names:
-        raise ClipError(f"{source}: no clips in it")
+        raise ClipError(f"{source}: no clips in it; expected a clip, or a folder of clips (DIR/CLIP/{CLIP_FILE})")
     return source.resolve(), names
 
 

@@ -41,5 +41,8 @@ class IdentityRefiner:
             SceneError: a look other than ``as_rendered``.
         """
         if look not in LOOKS:
-            raise SceneError(f"the identity refiner knows {', '.join(LOOKS)}; got {look!r}")
+            raise SceneError(
+                f"the refiner 'identity' changes nothing, so its look is {', '.join(LOOKS)}; got {look!r}\n"
+                "  hint: --refiner bundled draws under that light; without a refiner,  look:  of the scene does"
+            )
         return (frame.rgb for frame in frames)

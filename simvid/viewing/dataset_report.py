@@ -14,7 +14,7 @@ from pathlib import Path
 
 from simvid.clip import Clip
 from simvid.clips.receipt_records import LawRecord
-from simvid.clips.records import ClipRecord
+from simvid.clips.records import CLIP_FILE, ClipRecord
 from simvid.errors import ClipError
 from simvid.generating.dataset_check import clip_folders
 from simvid.generating.job_folder import JOB_FILE, JobFolder
@@ -43,7 +43,7 @@ def dataset_report(folder: Path, thumbnails: int = THUMBNAILS) -> str:
     names = clip_folders(folder)
     job = JobFolder(folder) if (folder / JOB_FILE).is_file() else None
     if not names and job is None:
-        raise ClipError(f"{folder}: no clips in it")
+        raise ClipError(f"{folder}: no clips in it; expected a clip, or a folder of clips (DIR/CLIP/{CLIP_FILE})")
     clips, damaged = _opened(folder, names)
     records = [clip.record for clip in clips]
     title = html.escape(folder.resolve().name)

@@ -13,7 +13,7 @@ from simvid.clip import Clip
 from simvid.clips.contact_sheet import FAINT, INK, PAPER, TEXT_PX, fitted, font
 from simvid.clips.pictures import Picture
 from simvid.clips.video import VideoWriter
-from simvid.errors import ClipError, SimvidError
+from simvid.errors import ClipError, UsageError
 from simvid.viewing.content import Content
 from simvid.viewing.pictures import CameraPictures, paper
 
@@ -55,7 +55,7 @@ class Overlay:
             self._views.append((name, pictures, _chosen(clip, name, pictures, labels)))
         covering = [label for label in self._views[0][2] if label not in self._views[0][1].drawn]
         if layout == "blend" and len(covering) > 1:
-            raise SimvidError(
+            raise UsageError(
                 f"--layout blend takes one label that covers the picture, got {', '.join(covering)}; "
                 f"choose one of them, or --layout side"
             )
@@ -144,9 +144,9 @@ def write_overlay(overlay: Overlay, fps: float, path: Path) -> None:
         SimvidError: the path does not end in .mp4, or its folder is not there.
     """
     if path.suffix != ".mp4":
-        raise SimvidError(f"--output: expected a file that ends in .mp4, got {path}")
+        raise UsageError(f"--output: expected a file that ends in .mp4, got {path}")
     if not path.parent.is_dir():
-        raise SimvidError(f"--output: no folder {path.parent}; make it first")
+        raise UsageError(f"--output: no folder {path.parent}; make it first")
     pictures = iter(overlay)
     first = next(pictures)
     unfinished = path.with_name(f".{path.stem}.unfinished.mp4")

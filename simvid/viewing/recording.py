@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.clip import Clip
 from simvid.clips.pictures import Picture
-from simvid.errors import MissingExtraError, SimvidError
+from simvid.errors import MissingExtraError, SimvidError, UsageError
 from simvid.frames import CameraPath, Frame
 from simvid.lens import parallel
 from simvid.rendering.boxes import instance_boxes
@@ -237,9 +237,9 @@ def write_recording(clip: Clip, path: Path, most: int) -> str:
         SimvidError: the path does not end in .rrd, or its folder is not there.
     """
     if path.suffix != ".rrd":
-        raise SimvidError(f"--output: expected a file that ends in .rrd, got {path}")
+        raise UsageError(f"--output: expected a file that ends in .rrd, got {path}")
     if not path.parent.is_dir():
-        raise SimvidError(f"--output: no folder {path.parent}; make it first")
+        raise UsageError(f"--output: no folder {path.parent}; make it first")
     unfinished = path.with_name(f".{path.stem}.unfinished.rrd")
     try:
         trouble = Recorder(clip, unfinished).record(most)

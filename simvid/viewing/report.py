@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.clip import Clip
-from simvid.errors import SimvidError
+from simvid.errors import SimvidError, UsageError
 from simvid.jobs.receipts import receipt_with_curves
 from simvid.notebook import table
 from simvid.trajectory import EVENTS, Trajectory
@@ -47,9 +47,9 @@ def write_page(text: str, path: Path) -> None:
         SimvidError: the path does not end in .html, or its folder is not there.
     """
     if path.suffix != ".html":
-        raise SimvidError(f"--output: expected a file that ends in .html, got {path}")
+        raise UsageError(f"--output: expected a file that ends in .html, got {path}")
     if not path.parent.is_dir():
-        raise SimvidError(f"--output: no folder {path.parent}; make it first")
+        raise UsageError(f"--output: no folder {path.parent}; make it first")
     unfinished = path.with_name(f".{path.stem}.unfinished.html")
     try:
         unfinished.write_text(text, encoding="utf-8")
