@@ -18,10 +18,11 @@ def contacts_touch(subject: Subject) -> CheckRecord:
     """(e) Contact points lie on one of the two things that touch, as the camera sees them.
 
     A row of frame i stands for the time since frame i - 1. So its point may lie off the mask of a body at frame i by
-    2 px and by as much as the body moved in the picture meanwhile. A mask is that of the part's surface drawn alone
-    (amodal), or for captures the visible pixels. What deforms touches with many particles, and its contact is their
-    middle: it may lie between two feet, so anywhere within the convex hull of the mask. The ground does not count as a
-    thing: its mask is everywhere.
+    2 px and by as much as the body moved in the picture meanwhile: from frame to frame, or, for what came and went
+    again between the two, at the speed it has at either since the first touch. A mask is that of the part's surface
+    drawn alone (amodal), or for captures the visible pixels. What deforms touches with many particles, and its contact
+    is their middle: it may lie between two feet, so anywhere within the convex hull of the mask. The ground does not
+    count as a thing: its mask is everywhere.
     Contacts are looked at in up to 8 frames that have some; those outside the picture, or of bodies of which no pixel
     is seen, are left out.
     """
@@ -67,18 +68,30 @@ def _off(subject: Subject, frame: int, row: int, ids: Array, masks: dict[int, Ma
             masks[k] = subject.artist.mask(frame, [k]) if known else np.asarray(ids == k)
         soft = any(body.part == k - 1 for body in subject.trajectory.particles)
         away = hull_distance(masks[k], uv) if soft else _distance(masks[k], uv)
-        off = max(0.0, away - _moved(subject, frame, point, k))
+        off = max(0.0, away - _moved(subject, row, k))
         best = off if best is None else min(best, off)
     return best
 
 
-def _moved(subject: Subject, frame: int, point: Array, part: int) -> float:
-    """How far a point of a part came in the picture since the frame before [px]."""
+def _moved(subject: Subject, row: int, part: int) -> float:
+    """How far a contact's point of a part came in the picture since the frame before [px].
+
+    Where it is a frame earlier does not tell for what bounced between the two; so it is also taken back from the time
+    of the frame to that of the first touch, with the velocity that the part has there at either frame.
+    """
+    trajectory, camera = subject.trajectory, subject.camera
+    frame, point = int(trajectory.contacts.frame[row]), trajectory.contacts.point_m[row]
     if frame == 0:
         return 0.0
-    old = motion_of(subject.trajectory)(point, np.array(part, np.int32), frame, frame - 1)
-    (uv, _), (there, _) = seen_at(subject.camera, frame, point), seen_at(subject.camera, frame, old)
-    return float(np.nan_to_num(np.linalg.norm(uv - there)))
+    old = motion_of(trajectory)(point, np.array(part, np.int32), frame, frame - 1)
+    uv, _ = seen_at(camera, frame, point)
+    places = [seen_at(camera, frame - 1, old)[0]]
+    since_s = float(np.clip(frame / trajectory.fps - trajectory.contacts.time_s[row], 0, 1 / trajectory.fps))
+    for f in (frame - 1, frame):
+        linear, angular = np.split(trajectory.twists[f, part - 1], 2)
+        velocity = linear + np.cross(angular, point - trajectory.poses[f, part - 1, :3])
+        places.append(seen_at(camera, frame, point - velocity * since_s)[0])
+    return float(np.nan_to_num(np.linalg.norm(np.array(places) - uv, axis=-1)).max())
 
 
 def _distance(mask: Mask, uv: Array) -> float:

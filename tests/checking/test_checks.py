@@ -334,6 +334,21 @@ class TestContactsTouch:
         moved = replace(contacts, point_m=contacts.point_m + np.array([0, 0, 0.001]))
         assert contacts_touch(replace(sound, trajectory=replace(sound.trajectory, contacts=moved))).passed is True
 
+    @pytest.mark.parametrize(("speed_m_s", "after_s", "passed"), [
+        (8.0, 1 / 48, True), (0.0, 1 / 48, False), (4.0, 1 / 48, False), (8.0, 1 / 24, False),
+    ], ids=["it was there", "it lies still", "too slow", "too late"])  # fmt: skip
+    def test_a_ball_that_bounces_between_two_frames(
+        self, sound: Subject, speed_m_s: float, after_s: float, passed: bool
+    ) -> None:
+        """It touches 15 cm below where both frames show it."""
+        ids, times = np.array([1], np.int32), np.array([after_s])
+        touch = Contacts(ids, times, ids, np.array([3], np.int32), np.array([[0, 0, 0.05]]), np.array([[0, 0, -1.0]]),
+                         np.array([[0, 0, -1.0]]), np.zeros(1), np.zeros(1, np.uint8))  # fmt: skip
+        twists = sound.trajectory.twists.copy()
+        twists[0, 2, 2], twists[1, 2, 2] = -speed_m_s, speed_m_s
+        check = contacts_touch(replace(sound, trajectory=replace(sound.trajectory, contacts=touch, twists=twists)))
+        assert check.passed is passed
+
     def test_no_contact(self, sound: Subject) -> None:
         check = contacts_touch(replace(sound, trajectory=replace(sound.trajectory, contacts=Contacts.none())))
         assert (check.passed, check.note) == (None, "no contact is seen")
