@@ -318,11 +318,16 @@ def _pairs(commands: Any) -> None:
 def _train(commands: Any) -> None:
     parser = _command(
         commands, "train", "train a refiner on a folder of pairs, or go on with a run that was stopped",
-        "  simvid train refiner --data pairs --out runs/first --steps 20000",
+        "  simvid train refiner --data pairs --out runs/first --steps 20000\n"
+        "  simvid train refiner --data pairs --out runs/second --recipe runs/first/refiner/recipe.json",
     )  # fmt: skip
     parser.add_argument("what", choices=("refiner",), help="what to train")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder of training pairs")
     parser.add_argument("--out", default="runs/refiner", metavar="DIR", help="of the run (default: runs/refiner)")
+    parser.add_argument(
+        "--recipe", metavar="FILE",
+        help="settings as YAML or JSON (docs/training.md), such as a run leaves beside its weights; options go before",
+    )  # fmt: skip
     parser.add_argument("--steps", type=positive, metavar="N", help="of the whole run (default: 60000)")
     parser.add_argument("--batch", type=positive, metavar="N", help="clips per step (default: 4)")
     parser.add_argument("--frames", type=positive, metavar="N", help="frames per clip, 2 or more (default: 4)")

@@ -11,6 +11,7 @@ import pytest
 import simvid
 from simvid.catalogue import entries, load_entry
 from simvid.registry import load
+from simvid.rendering.splat_renderer import SplatRenderer
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENES = sorted((ROOT / "scenes").rglob("*.yaml"))
@@ -25,11 +26,14 @@ def test_the_shelves_are_full() -> None:
     assert {e.name for e in entries("scenes")} == {p.stem for p in SCENES}
 
 
-def test_backend_entries_name_a_real_backend() -> None:
+def test_backend_entries_are_what_a_real_backend_can_be_told() -> None:
     seen = 0
     for shelf, group in SHELVES:
         for path in sorted((ROOT / shelf).rglob("*.yaml")):
-            assert load(group, load_entry(shelf, path.stem).backend) is not None
+            entry = load_entry(shelf, path.stem)
+            kind = load(group, entry.backend)
+            model = SplatRenderer.Settings if hasattr(kind, "rasterize") else kind.Settings
+            assert isinstance(entry.settings_as(model), model)
             seen += 1
     assert seen >= 3
 

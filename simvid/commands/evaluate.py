@@ -85,6 +85,7 @@ def _judged(
     named = _names(arguments.refiner)
     variants = [Variant(name, entry) for name, entry in named.items()]
     if arguments.ablate:
+        about["ablations"] = "the same weights with less shown to them, not networks trained without it"
         variants += [v for name, entry in named.items() for v in ablations(entry, name)]
     shown = Shown(cases[: arguments.videos], [v.name for v in variants][: 3 if arguments.ablate else None])
     rows = judge(

@@ -7,27 +7,21 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simvid.refining.training.settings import TrainSettings
+
+_OPTIONS = ("steps", "batch", "frames", "size_px", "rate", "seed", "threads", "save_every", "begin_from")
+"""Settings that have an option of their own, by its name."""
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Train, and say where the weights are."""
-    from pydantic import ValidationError
-
-    from simvid.errors import SimvidError
     from simvid.refining.training.loop import Trainer
     from simvid.refining.training.processes import check_share, is_first, launch
-    from simvid.refining.training.settings import TrainSettings
-    from simvid.refining.training.start import architecture
 
-    names = ("steps", "batch", "frames", "size_px", "rate", "seed", "threads", "save_every")
-    given: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name)) is not None}
-    if arguments.begin_from is not None:
-        given |= {"begin_from": arguments.begin_from, **architecture(Path(arguments.begin_from))}
-    try:
-        settings = TrainSettings(**given)
-    except ValidationError as error:
-        raise SimvidError(f"train: {error}") from error
+    settings = _settings(arguments)
     if arguments.processes > 1 and "WORLD_SIZE" not in os.environ:
         check_share(settings.batch, arguments.processes)
         launch(arguments.processes, arguments.argv)
@@ -48,6 +42,34 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     print(done.pipeline)
     return 0
+
+
+def _settings(arguments: argparse.Namespace) -> TrainSettings:
+    """Options before the recipe, the recipe before what the weights to begin from have.
+
+    Raises:
+        SceneError: faults in the recipe, each with its line.
+        SimvidError: a wrong value, or one that does not go with the others.
+    """
+    from pydantic import ValidationError
+
+    from simvid.errors import SimvidError
+    from simvid.parsing.entries import validated
+    from simvid.refining.training.settings import TrainSettings
+    from simvid.refining.training.start import architecture
+    from simvid.yaml_reading import read_text, read_yaml
+
+    given: dict[str, Any] = {name: value for name in _OPTIONS if (value := getattr(arguments, name)) is not None}
+    if arguments.recipe is not None:
+        document = read_yaml(read_text(Path(arguments.recipe)), arguments.recipe)
+        given = validated(TrainSettings, document).model_dump(exclude_unset=True) | given
+    if given.get("begin_from") is not None:
+        given = architecture(Path(given["begin_from"])) | given
+    try:
+        return TrainSettings(**given)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise SimvidError("train: " + "; ".join(faults)) from error
 
 
 def _tell(step: int, losses: dict[str, float]) -> None:

@@ -34,6 +34,9 @@ class BridgeWeights:
     folder: Path
 
     def __post_init__(self) -> None:
+        if not self.folder.exists():
+            raise AssetError(f"weights: expected a folder as  simvid train refiner  writes, got {self.folder}: nothing "
+                             "there")  # fmt: skip
         missing = [name for name in FILES if not (self.folder / name).is_file()]
         if missing:
             raise AssetError(f"weights: {self.folder}: expected a folder as  simvid train refiner  writes, with "
@@ -86,7 +89,8 @@ class BridgeWeights:
         try:
             pipe = VideoRefinerPipeline.from_pretrained(self.folder, **options)
         except Exception as error:  # every library below raises its own kind
-            raise AssetError(f"{self.folder}: cannot be loaded as a refiner ({error})") from error
+            raise AssetError(f"{self.folder}: cannot be loaded as a refiner: its weights are damaged or of another "
+                             f"version; copy them again, or train again ({error})") from error  # fmt: skip
         broken = [name for name, weight in pipe.unet.named_parameters() if not bool(torch.isfinite(weight).all())]
         if broken:
             raise AssetError(f"{self.folder}: weights that are not finite, in {', '.join(broken[:3])}; train again")

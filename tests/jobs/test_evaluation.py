@@ -17,7 +17,8 @@ from simvid import cli
 from simvid.clip import Clip
 from simvid.clips.video import probe, read_video
 from simvid.errors import ClipError
-from simvid.evaluating.table import evaluate
+from simvid.evaluating.table import Evaluation, evaluate
+from simvid.jobs.evaluation.beside import beside, markdown_beside
 from simvid.jobs.evaluation.cases import pair_cases
 from simvid.jobs.evaluation.clip_cases import _rendered, clip_cases
 from simvid.jobs.evaluation.files import side_by_side
@@ -104,6 +105,15 @@ def test_the_means_are_those_of_the_clips(data: Path, entry: Path) -> None:
     assert rows[1].refiner.settings["steps"] == 1
 
 
+def test_beside_tells_differences_and_shares_and_nothing_else() -> None:
+    base = Evaluation({"psnr_db": 30.0, "flip": 0.1, "kid_like": -1.0, "flow_warp_error": 0.0, "lpips_like": 2.0})
+    mean = Evaluation({"psnr_db": 31.5, "flip": 0.05, "kid_like": 3.0, "flow_warp_error": 0.1, "ssim": 0.9})
+    assert beside(mean, base) == {"psnr_db": 1.5, "flip": 0.5}
+    assert beside(Evaluation({"psnr_db": np.inf}), base) == {}
+    table = markdown_beside({"a": beside(mean, base), "b": {}})
+    assert table == "| video | PSNR [dB] | FLIP |\n|---|---|---|\n| a | +1.50 | 0.500 |\n| b | - | - |\n"
+
+
 def test_few_of_many_are_spread_evenly(data: Path) -> None:
     assert [case.name for case in pair_cases(data, "held_out", 2)] == ["clip0", "clip1"]
     assert [case.name for case in pair_cases(data, "held_out", 9)] == ["clip0", "clip1", "clip2"]
@@ -159,8 +169,16 @@ def test_the_command_writes_tables_and_videos(
     assert (found["split"], found["frames"], found["sizes_px"]) == ("held_out", 12, ["48 x 32"])
     assert found["refiners"]["tiny"]["settings"]["weights"].startswith("sha256:")
     assert found["refiners"]["tiny"]["cost"]["peak_memory_mib"] > 50
+    coarse, tiny = (found["mean"][name]["figures"] for name in ("coarse", "tiny"))
+    assert list(found["beside"]) == ["coarse", "tiny"]
+    assert found["beside"]["coarse"]["tiny"]["psnr_db"] == pytest.approx(tiny["psnr_db"] - coarse["psnr_db"])
+    assert found["beside"]["tiny"] == {"identity": pytest.approx(
+        {"psnr_db": coarse["psnr_db"] - tiny["psnr_db"]} | {
+            name: coarse[name] / tiny[name] for name in ("flip", "laplacian_swd", "flow_warp_error")}
+    )}  # fmt: skip
+    assert found["beside"]["coarse"]["identity"]["psnr_db"] == 0
     text = (out / "evaluation.md").read_text()
-    for heading in ("## Mean", "## Cost", "## balls", "### clip2"):
+    for heading in ("## Mean", "## Beside coarse", "## Beside tiny", "## Cost", "## balls", "### clip2"):
         assert heading in text
     assert text.count("Left out:") == 1
     assert sorted(p.name for p in (out / "videos").iterdir()) == ["clip0.mp4", "clip0.png", "clip1.mp4", "clip1.png"]
@@ -185,8 +203,11 @@ def test_the_command_ablates(data: Path, entry: Path, tmp_path: Path, capsys: py
     given = ["evaluate", "--data", str(data), "--refiner", str(entry), "--out", str(tmp_path / "found"), "--ablate",
              "--count", "1", "--videos", "0", "--json", "--quiet"]  # fmt: skip
     assert cli.main(given) == 0
-    means = json.loads(capsys.readouterr().out)["mean"]
+    found = json.loads(capsys.readouterr().out)
+    means = found["mean"]
     assert len(means) == 3 + 13
+    assert "not networks trained without it" in found["ablations"]
+    assert len(found["beside"]["tiny"]) == 13
     assert means["tiny, without light buffers"]["figures"]["psnr_db"] != means["tiny"]["figures"]["psnr_db"]
 
 

@@ -173,12 +173,14 @@ def test_the_light_reaches_the_network(weights: Path) -> None:
 def test_bad_weights_are_named(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="missing: model_index"):
         made(tmp_path)
+    with pytest.raises(AssetError, match=r"got .*nowhere: nothing there"):
+        made(tmp_path / "nowhere")
     shutil.copytree(weights, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
     whole = path.read_bytes()
     for damaged in (whole[:1000], b"\x80\x04" + whole[2:], b""):
         path.write_bytes(damaged)
-        with pytest.raises(AssetError, match="cannot be loaded as a refiner"):
+        with pytest.raises(AssetError, match="cannot be loaded as a refiner: its weights are damaged"):
             list(made(tmp_path).refine(sample_frames(1), look="as_rendered", seed=0))
     path.rename(path.with_name("diffusion_pytorch_model.bin"))
     with pytest.raises(AssetError, match=r"missing: unet/.*safetensors; diffusion_pytorch_model\.bin: pickled"):

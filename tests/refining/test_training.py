@@ -54,7 +54,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target = np.clip(coarse.astype(int) // 2 + 90 * (light > 0), 0, 255).astype(np.uint8)
         about = {"name": f"clip{k}", "family": "held" if k == 2 else "seen", "fps": 12.0,
                  "split": "held_out" if k == 2 else "train",
-                 "look": ("as_rendered", "sunset", "sunset")[k]}  # fmt: skip
+                 "look": ("as_rendered", "sunset", "sunset")[k],
+                 "light": (1.0, *[0.1 * k + 0.1] * 10)}  # fmt: skip
         write_pair(folder / f"clip{k}", coarse, target, labels | {"light_diffuse": light}, **about)
     return folder
 
@@ -188,6 +189,13 @@ def test_conditions_are_hidden_now_and_then(data: Path) -> None:
     albedo = some.channels[:, :, channel_slice("albedo")].abs().sum(dim=(1, 2, 3, 4))
     assert torch.equal(albedo == 0, some.present[:, OPTIONAL.index("albedo")] == 0)
     assert torch.equal(whole.coarse, some.coarse), "the picture itself is never hidden"
+    lit = some.light[:, 0] == 1
+    assert bool((whole.light[:, 0] == 1).all())
+    assert 0 < int(lit.sum()) < 16
+    assert torch.equal(some.light[lit], whole.light[lit])
+    assert not some.light[~lit].any(), "unknown is zeros, as in sampling"
+    halves = [make_batch(clips, settings[1], (), 3, "regression", (k, 2)) for k in (0, 1)]
+    assert torch.equal(torch.stack([h.light for h in halves], dim=1).flatten(0, 1), some.light)
 
 
 def test_losses_by_hand() -> None:
@@ -266,5 +274,45 @@ def test_the_command(
         assert "step      1  loss" in captured.err
         assert cli.main([*given, "--rate", "-1"]) == 1
         assert "rate" in capsys.readouterr().err
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_recipe_is_followed_and_left_behind(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain regression: its loss is Charbonnier's alone, to the end, though features are there."""
+    from simvid import cli
+
+    monkeypatch.setattr("simvid.refining.training.loop.imagenet_features", random_features)
+    plain = tmp_path / "plain.yaml"
+    plain.write_text("# Plain regression.\nsteps: 3\nshares: [1, 0, 0]\nbatch: 1\nframes: 2\nsize_px: 32\n"
+                     "log_every: 1\nwidths: [8, 16, 32, 32]\ndepths: [1, 1, 1, 1]\nnoise: 0.1\n"
+                     "weights: {gradient: 0, temporal: 0, perceptual: 0}\n")  # fmt: skip
+    before = signal.getsignal(signal.SIGTERM)
+    given = ["train", "refiner", "--data", str(data), "--quiet"]
+    try:
+        assert cli.main([*given, "--out", str(tmp_path / "a"), "--recipe", str(plain), "--steps", "2"]) == 0
+        recipe = tmp_path / "a" / "refiner" / "recipe.json"
+        assert cli.main([*given, "--out", str(tmp_path / "b"), "--recipe", str(recipe)]) == 0
+        rows = Log(tmp_path / "a").rows()
+        assert {step for step, *_ in rows} == {1, 2}, "an option goes before the recipe"
+        found = {(step, name): value for step, name, value in rows}
+        assert "perceptual" not in {name for _, name in found}
+        assert found[2, "loss"] == found[2, "charbonnier"]
+        one, two = (VideoRefinerPipeline.from_pretrained(tmp_path / n / "refiner") for n in "ab")
+        assert one.scheduler.config.noise == 0.1
+        for (name, value), other in zip(one.unet.state_dict().items(), two.unet.state_dict().values(), strict=True):
+            assert torch.equal(value, other), name
+        capsys.readouterr()
+        plain.write_text("steps: 3\nshares: [1, 0]\nnoize: 0.1\nweights: {perceptual: much}\n")
+        assert cli.main([*given, "--out", str(tmp_path / "c"), "--recipe", str(plain)]) != 0
+        said = capsys.readouterr().err
+        for fault in ("plain.yaml:2", "plain.yaml:3", "plain.yaml:4", "noise"):
+            assert fault in said
+        plain.write_text("shares: [1, 1, 1]\n")
+        assert cli.main([*given, "--out", str(tmp_path / "c"), "--recipe", str(plain)]) != 0
+        assert "sum to 1" in capsys.readouterr().err
+        assert not (tmp_path / "c").exists()
     finally:
         signal.signal(signal.SIGTERM, before)

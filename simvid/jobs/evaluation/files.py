@@ -17,6 +17,7 @@ from simvid.clips.folders import new_folder
 from simvid.clips.video import VideoWriter
 from simvid.errors import ClipError
 from simvid.evaluating.table import Evaluation, markdown, mean_of
+from simvid.jobs.evaluation.beside import beside, markdown_beside
 from simvid.jobs.evaluation.cases import Case
 from simvid.jobs.evaluation.judge import COARSE, TRUE, Row
 
@@ -49,14 +50,19 @@ class Report:
         names = list(self.groups)
         return {
             "simvid": __version__, **self.about, "clips": names, "refiners": refiners,
-            "mean": {row.name: row.mean.json() for row in self.rows},
+            "mean": {row.name: row.mean.json() for row in self.rows}, "beside": self._beside(),
             "families": {group: {row.name: mean.json() for row, mean in means} for group, means in self._families()},
             "per_clip": {name: {row.name: row.clips[name].json() for row in self.rows} for name in names},
         }  # fmt: skip
 
     def markdown(self) -> str:
-        """Tables: means over all clips, costs, means of each kind of scene, and each clip."""
+        """Tables: means over all clips, gains, costs, means of each kind of scene, and each clip."""
         parts = [f"# Refined against true pictures\n\n{self._intro()}\n", "## Mean\n", self._means()]
+        for base, gains in self._beside().items():
+            parts += [
+                f"## Beside {base}\n\nPSNR over its own, all else as a share of its own.\n",
+                markdown_beside(gains),
+            ]
         if costs := self._costs():
             parts += ["## Cost\n", costs]
         if len(set(self.groups.values())) > 1:
@@ -77,6 +83,14 @@ class Report:
         return markdown({row.name: row.mean for row in self.rows if row.name != TRUE} | {
             row.name: _short(row.mean) for row in self.rows if row.name == TRUE
         })  # fmt: skip
+
+    def _beside(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Videos beside the coarse ones, and beside those of the first refiner; by the name of the base."""
+        rows = [row for row in self.rows if row.name != TRUE]
+        return {
+            base.name: {row.name: beside(row.mean, base.mean) for row in rows[k + 1 :]}
+            for k, base in enumerate(rows[:2]) if rows[k + 1 :]
+        }  # fmt: skip
 
     def _costs(self) -> str:
         lines = []

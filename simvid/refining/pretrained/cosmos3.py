@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from simvid.errors import SimvidError
 from simvid.refining.pretrained.adapter import Chunk, PretrainedRefiner, pictures
@@ -16,6 +16,7 @@ from simvid.refining.pretrained.cosmos import NEEDED, Guardrail
 from simvid.refining.pretrained.settings import PretrainedSettings
 from simvid.refining.pretrained.shapes import FrameRule
 from simvid.refining.pretrained.weights import library
+from simvid.scene.base import as_tuple
 
 RULE = FrameRule(stride=4, multiple=32)
 """Latents are 4 times shorter but for the first frame and 16 times smaller; the transformer reads 2 x 2 of them."""
@@ -28,7 +29,7 @@ _LABELS: dict[Control, str] = {"disparity": "depth", "palette": "ids"}
 class Cosmos3Settings(PretrainedSettings):
     """Of ``cosmos3``."""
 
-    controls: tuple[Control, ...] = Field(default=("disparity", "edges"), min_length=1)
+    controls: Annotated[tuple[Control, ...], BeforeValidator(as_tuple)] = Field(("disparity", "edges"), min_length=1)
     """Any of them together; they have no weights of their own."""
     control_guidance: float = Field(default=1.5, ge=1)
     """How much the pictures are drawn towards the controls; 1 is not at all beyond what the model does by itself."""

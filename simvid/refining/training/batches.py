@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,8 @@ def make_batch(
 
     Times: one for half of the clips (as sampling begins), independent and uniform for each frame of the others
     (Diffusion Forcing, Chen et al. 2024). History, for half of the clips: the true frame before with up to 0.15 of
-    noise. Rollouts begin at time one and make their own history. Conditions are hidden as ``settings.hide`` says.
+    noise. Rollouts begin at time one and make their own history. Conditions, and the light's numbers, are hidden as
+    ``settings.hide`` says.
 
     Args:
         clips, settings, looks, step, phase: what it depends on.
@@ -76,7 +77,8 @@ def make_batch(
     )  # fmt: skip
     if phase != "rollout":
         _teach_history(batch, rng, len(chosen), share)
-    return batch
+    unlit = torch.from_numpy((rng.random(len(chosen)) < settings.hide)[mine])
+    return replace(batch, light=batch.light * ~unlit[:, None])
 
 
 def _known(crops: Sequence[Crop], hidden: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -36,6 +36,8 @@ from simvid.refining.training.start import begin
 
 Tell = Callable[[int, dict[str, float]], None]
 SHOWN_CLIPS = 4
+RECIPE = "recipe.json"
+"""Beside the weights: the settings that they were trained with, but for the place of those that they began from."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Trainer:
         """Train to the end, or to step ``until``; then write the pipeline with the averaged weights.
 
         They are rounded to float16, which halves the file; refining rounds them to bfloat16 anyway. The last checkpoint
-        has them whole.
+        has them whole. The settings of the run lie beside them, as ``recipe.json``.
         """
         settings = self.settings
         goal = settings.steps if until is None else min(until, settings.steps)
@@ -138,6 +140,8 @@ class Trainer:
         if self.first:
             half = VideoRefinerPipeline(deepcopy(self.ema).half(), self.bridge)
             half.save_pretrained(folder, safe_serialization=True)
+            recipe = self.settings.model_dump_json(indent=1, exclude={"begin_from"})
+            (folder / RECIPE).write_text(recipe + "\n")
             figures = figures or self.validate()
         self.processes.wait()
         return Trained(folder, self.step, figures, self.left_out)
@@ -259,7 +263,7 @@ class Trainer:
             "temporal": temporal_difference(video, batch.target, batch.flow, batch.visible, self.processes.mean),
         }
         total = found["charbonnier"] + factor.gradient * found["gradient"] + factor.temporal * found["temporal"]
-        if self.features is not None:
+        if self.features is not None and (factor.perceptual > 0 or adversarial):
             made = self.features(_flat(video, batch.jitter))
             with torch.no_grad():
                 true, coarse = (self.features(_flat(v, batch.jitter)) for v in (batch.target, batch.coarse))

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, TypeAlias
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from simvid.scene.base import Model
+from simvid.scene.base import Model, as_tuple
+from simvid.scene.rules import Problem, Rule
 
 Phase: TypeAlias = Literal["regression", "adversarial", "rollout"]
 
 
 class Weights(Model):
-    """Factors of the losses; Charbonnier's is one."""
+    """Factors of the losses; Charbonnier's is one. A perceptual loss of 0 is not computed where nothing else needs
+    its features."""
 
     gradient: float = 0.5
     perceptual: float = 0.05
     adversarial: float = 0.02
     temporal: float = 0.5
+
+
+def _sum_to_one(settings: TrainSettings) -> Iterator[Problem]:
+    shares = settings.shares
+    if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
+        yield Problem(("shares",), "three numbers of 0 or more that sum to 1", str(list(shares)))
 
 
 class TrainSettings(Model):
@@ -28,7 +37,7 @@ class TrainSettings(Model):
     """
 
     steps: int = Field(default=60000, ge=1)
-    shares: tuple[float, float, float] = (0.45, 0.35, 0.2)
+    shares: Annotated[tuple[float, float, float], BeforeValidator(as_tuple)] = (0.45, 0.35, 0.2)
     """Of the three phases."""
     batch: int = Field(default=4, ge=1)
     """Clips per step, of all processes together."""
@@ -45,15 +54,16 @@ class TrainSettings(Model):
     noise: float = Field(default=0.3, ge=0)
     """s of the bridge."""
     hide: float = Field(default=0.05, ge=0, lt=1)
-    """How often each condition beside the coarse picture is hidden from a clip of the batch, so that the network
-    serves clips which have fewer labels, such as captures, whose light and materials nobody knows."""
+    """How often each condition beside the coarse picture, and the light's numbers, are hidden from a clip of the
+    batch, so that the network serves clips which have fewer labels, such as captures, whose light and materials nobody
+    knows, and frames on their own, without a clip."""
     learn_looks: bool = False
     """Tell the network each clip's look by name. Needed only where the coarse pictures are not lit by it."""
     weights: Weights = Weights()
     begin_from: str | None = None
     """Folder of a saved pipeline whose weights the run begins with."""
-    widths: tuple[int, ...] = (32, 64, 128, 160)
-    depths: tuple[int, ...] = (1, 1, 2, 2)
+    widths: Annotated[tuple[int, ...], BeforeValidator(as_tuple)] = (32, 64, 128, 160)
+    depths: Annotated[tuple[int, ...], BeforeValidator(as_tuple)] = (1, 1, 2, 2)
     window: int = Field(default=8, ge=1)
     save_every: int = Field(default=500, ge=1)
     log_every: int = Field(default=20, ge=1)
@@ -61,11 +71,7 @@ class TrainSettings(Model):
     threads: int = Field(default=1, ge=1)
     """Of the processor. More than one waits more than it works, where other programs run."""
 
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> Self:
-        if abs(sum(self.shares) - 1) > 1e-6 or min(self.shares) < 0:
-            raise ValueError(f"shares: expected three numbers of 0 or more that sum to 1, got {self.shares}")
-        return self
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("shares",), _sum_to_one),)
 
     def phase(self, step: int, *, perceptual: bool) -> Phase:
         """What step ``step`` (from 0) does. Without perceptual features, regression goes on until the rollouts."""
