@@ -108,9 +108,3 @@ def _in_every_draft(schema: Any) -> None:
             schema["additionalProperties"] = False
     for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         _in_every_draft(value)
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.stdout.write(schema_text())
