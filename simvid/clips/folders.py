@@ -6,7 +6,9 @@ the work of a living one, and removed by the next run.
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import fcntl
 import itertools
 import os
 import re
@@ -15,7 +17,7 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -151,19 +153,51 @@ def clear_os_errors(path: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Keep others out who come through here for the same file, which may be replaced by rename meanwhile."""
+    with clear_os_errors(path):
+        while True:
+            handle = os.open(path, os.O_RDWR)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                break
+            os.close(handle)  # it was replaced while this waited
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def _put(temporary: Path, final: Path, replace: bool | Callable[[], bool]) -> None:
+    """Give a finished folder its name. In the place of another one it comes in one step, where the system can that."""
+    while not _renamed(temporary, final):
+        if not (replace() if callable(replace) else replace):
+            return
+        if _exchanged(temporary, final):
+            return  # what was there has the temporary name now, and goes with it
+        aside = temporary_beside(final)
+        with suppress(FileNotFoundError):  # another process was faster to put it aside
+            final.rename(aside)
+        remove(aside)
+
+
+def _renamed(temporary: Path, final: Path) -> bool:
+    """Whether there was nothing in the way."""
     try:
         temporary.rename(final)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-    else:
-        return
-    if replace() if callable(replace) else replace:
-        aside = temporary_beside(final)
-        final.rename(aside)
-        temporary.rename(final)
-        remove(aside)
+        return False
+    return True
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two names change places in one step; False where system or disk cannot, or one has gone."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and rename(here, bytes(one), here, bytes(other), exchange) == 0
 
 
 def sync(path: Path) -> None:

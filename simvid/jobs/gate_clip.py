@@ -11,10 +11,10 @@ from simvid.checking.gate.scores import ClipScores, GateFrame, Scorer
 from simvid.checking.gate.verdict import InstanceVerdict, Verdict, judge
 from simvid.checking.probe.files import shipped_limits, shipped_nets
 from simvid.clip import Clip
-from simvid.clips.folders import new_file
-from simvid.clips.records import CLIP_FILE, CameraGateRecord, GateRecord, InstanceGateRecord, write_record
+from simvid.clips.records import CameraGateRecord, ClipRecord, GateRecord, InstanceGateRecord
 from simvid.clips.stage_store import StageStore
 from simvid.errors import ClipError
+from simvid.jobs.changed_record import changed_record
 from simvid.jobs.coarse import drawn_of_clip, pass_of_refinement
 from simvid.progress import SILENCE, Reporter
 
@@ -76,13 +76,14 @@ def _told(frames: Iterable[GateFrame], stage: str, reporter: Reporter) -> Iterat
 
 def _recorded(clip: Clip, name: str, gate: GateRecord) -> Clip:
     """The clip with the verdict in its record."""
-    now = Clip.open(clip.path)
-    if name not in {r.name for r in now.record.refined}:
-        raise ClipError(f"{clip.path}: refinement {name!r} vanished while it was judged; run again")
-    refined = tuple(r.model_copy(update={"gate": gate}) if r.name == name else r for r in now.record.refined)
-    with new_file(clip.path / CLIP_FILE) as path:
-        write_record(path, now.record.model_copy(update={"refined": refined}))
-    return Clip.open(clip.path)
+
+    def judged(now: ClipRecord) -> ClipRecord:
+        if name not in {r.name for r in now.refined}:
+            raise ClipError(f"{clip.path}: refinement {name!r} vanished while it was judged; run again")
+        refined = tuple(r.model_copy(update={"gate": gate}) if r.name == name else r for r in now.refined)
+        return now.model_copy(update={"refined": refined})
+
+    return changed_record(clip.path, judged)
 
 
 def _camera(clip: Clip, camera: str, verdict: Verdict) -> CameraGateRecord:

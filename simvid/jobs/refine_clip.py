@@ -11,13 +11,14 @@ from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.contact_sheet import Row, columns, draw_sheet, save_png
 from simvid.clips.digests import content_hash, hash_of
-from simvid.clips.folders import new_file, new_folder, sweep
-from simvid.clips.records import CLIP_FILE, RefinedRecord, write_record
+from simvid.clips.folders import new_folder, sweep
+from simvid.clips.records import ClipRecord, RefinedRecord
 from simvid.clips.stage_store import Stage, StageStore, StageWork
 from simvid.clips.writing import captions, stored_frames, write_refined
 from simvid.errors import ClipError
 from simvid.jobs.assembly import link_refined, refined_files, refined_name
 from simvid.jobs.backends import ChosenRefiner, refiner_of
+from simvid.jobs.changed_record import changed_record
 from simvid.jobs.coarse import CoarsePass, asked_of, drawn_of_clip, pass_of_clip, told_of_clip
 from simvid.jobs.stage_inputs import Inputs, refine_inputs
 from simvid.progress import SILENCE, Reporter
@@ -75,14 +76,9 @@ def refine_clip(
         keys={camera: hash_of(tree) for camera, tree in inputs.items()},
         coarse=None if again is None else again.record,
     )
-    known = {r.name: r for r in clip.record.refined}.get(record.name)
-    if known is not None and known.model_copy(update={"gate": None}) == record and not force:
+    if not force and (known := _known(clip, record)) is not None:
         reporter.found(clip.path / "refined" / record.name)
         return clip, known
-    if known is not None and not force:
-        raise ClipError(
-            f"{clip.path}: refined/{record.name} is there already, made with other settings; replace it with --force"
-        )
     for folder in (clip.path, clip.path / "refined"):
         sweep(folder)
     stages = {
@@ -90,6 +86,20 @@ def refine_clip(
         for camera, source in sources.items()
     }
     return _added(clip, record, stages, sources), record
+
+
+def _known(clip: Clip, record: RefinedRecord) -> RefinedRecord | None:
+    """What the clip has under the name of a refinement; the same, whether it is judged or not.
+
+    Raises:
+        ClipError: it was made with other settings.
+    """
+    known = {r.name: r for r in clip.record.refined}.get(record.name)
+    if known is not None and known.model_copy(update={"gate": None}) != record:
+        raise ClipError(
+            f"{clip.path}: refined/{record.name} is there already, made with other settings; replace it with --force"
+        )
+    return known
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +165,16 @@ def _added(clip: Clip, record: RefinedRecord, stages: dict[str, Stage], sources:
         link_refined(record, stages, folder)
         for camera, stage in stages.items():
             _compare(clip, camera, stage, record, sources[camera], folder / f"{camera}.png")
-    prefix = f"refined/{record.name}/"
-    files = {name: file for name, file in clip.record.files.items() if not name.startswith(prefix)}
-    files |= refined_files(record, stages, clip.path)
-    others = tuple(r for r in clip.record.refined if r.name != record.name)
-    changes = {"refined": (*others, record), "files": files, "content_hash": content_hash(files)}
-    with new_file(clip.path / CLIP_FILE) as path:
-        write_record(path, clip.record.model_copy(update=changes))
-    return Clip.open(clip.path)
+    mine = refined_files(record, stages, clip.path)
+
+    def added(now: ClipRecord) -> ClipRecord:
+        files = {name: file for name, file in now.files.items() if not name.startswith(f"refined/{record.name}/")}
+        files |= mine
+        others = tuple(r for r in now.refined if r.name != record.name)
+        changes = {"refined": (*others, record), "files": files, "content_hash": content_hash(files)}
+        return now.model_copy(update=changes)
+
+    return changed_record(clip.path, added)
 
 
 def _compare(

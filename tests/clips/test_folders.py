@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from simvid.clips.folders import FOREIGN_AGE_S, link_or_copy, new_file, new_folder, sweep, temporary_beside
+from simvid.clips import folders
+from simvid.clips.folders import (
+    FOREIGN_AGE_S,
+    alone_with,
+    link_or_copy,
+    new_file,
+    new_folder,
+    sweep,
+    temporary_beside,
+)
 from simvid.errors import ClipError
 
 
@@ -49,6 +60,66 @@ def test_the_faster_one_stays_unless_replaced(tmp_path: Path) -> None:
         (folder / "a").write_text("third")
     assert (final / "a").read_text() == "third"
     assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_two_that_replace_at_once_both_come_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
+) -> None:
+    final = tmp_path / "clip"
+    final.mkdir()
+    (final / "a").write_text("first")
+    if not can_exchange:
+        monkeypatch.setattr(folders, "_exchanged", lambda one, other: False)
+
+    def asked() -> bool:
+        if final.exists():
+            shutil.rmtree(final)  # the other process puts it aside at this moment
+        return True
+
+    with new_folder(final, replace=asked) as folder:
+        (folder / "a").write_text("second")
+    assert (final / "a").read_text() == "second"
+    assert hidden(tmp_path) == []
+
+
+def test_what_is_replaced_is_there_at_any_time(tmp_path: Path) -> None:
+    final, stop, gone = tmp_path / "clip", threading.Event(), []
+
+    def look() -> None:
+        while not stop.is_set():
+            if not (final / "a").is_file():
+                gone.append(time.monotonic())
+
+    with new_folder(final) as folder:
+        (folder / "a").write_text("a")
+    thread = threading.Thread(target=look)
+    thread.start()
+    for _ in range(100):
+        with new_folder(final, replace=True) as folder:
+            (folder / "a").write_text("a")
+    stop.set()
+    thread.join()
+    assert gone == []
+
+
+def test_one_at_a_time_though_the_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "count"
+    path.write_text("0")
+
+    def add() -> None:
+        for _ in range(20):
+            with alone_with(path):
+                now = int(path.read_text())
+                with new_file(path) as temporary:
+                    temporary.write_text(str(now + 1))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text() == "80"
 
 
 def test_a_file_replaces_in_one_step(tmp_path: Path) -> None:
