@@ -26,11 +26,20 @@ from simvid.clips.records import Backend
 from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]
-VALUES = (
-    "camera_path", "frames", "gaussians", "lens", "mesh", "motion", "optics", "rotations", "shutter",
-    "spherical_harmonics", "success", "tracks", "trajectory",
+MODULES = (
+    "camera_path", "derived", "frames", "gaussians", "lens", "mesh", "motion", "optics", "rotations", "shutter",
+    "spherical_harmonics", "success", "tracks", "trajectory", "trajectory_io",
 )  # fmt: skip
-"""Modules that every stage uses, besides the packages ``scene``, ``assets`` and ``surfaces``."""
+"""Modules that stages share."""
+PACKAGES = ("scene", "assets", "surfaces", "deforming", "perception")
+"""Packages that they share."""
+OTHERS = {"export": ("captions",)}
+"""Packages that one of them uses besides."""
+WRITERS = (
+    "clips/arrays", "clips/camera_file", "clips/tables", "clips/video", "clips/writing", "jobs/box_tables",
+    "jobs/label_files",
+)  # fmt: skip
+"""What their files are written by."""
 NO_PHYSICS = {
     "name",
     "description",
@@ -57,7 +66,7 @@ def physics_inputs(assets: SceneAssets, engine: Backend) -> Inputs:
     tree = _without_looks(scene.model_dump(mode="json", exclude=NO_PHYSICS), keep=("materials",))
     for robot, model in zip(tree["robots"], assets.robots, strict=True):
         robot["model"] = robot_digest(model)
-    solid = [(p.part, p.pose, p.colliders, p.mass) for p in assets.parts]
+    solid = [(p.part, p.pose, p.colliders, p.mass, p.deformable) for p in assets.parts]
     return {"stage": "physics", "simvid": code_version("physics"), "engine": engine.model_dump(), "scene": tree,
             "parts": digest_of(solid)}  # fmt: skip
 
@@ -84,7 +93,7 @@ def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajector
         "seed": scene.seed if drawn else None,
         "labels": sorted(set(scene.labels) - {"contacts"}),
         "visuals": [visuals_digest(part) for part in assets.parts],
-        "names": digest_of([p.part for p in assets.parts]),
+        "parts": digest_of([(p.part, p.deformable) for p in assets.parts]),
     }
 
 
@@ -130,14 +139,20 @@ def clip_inputs(scene: Scene, stages: Collection[Inputs], sampled: Mapping[str, 
     }
 
 
+def code_files(stage: str) -> list[Path]:
+    """The files of the code that the results of a stage depend on, sorted."""
+    package = Path(__file__).resolve().parents[1]
+    files = [package / f"{name}.py" for name in (*MODULES, *WRITERS)]
+    folders = (*PACKAGES, *OTHERS.get(stage, ()), stage)
+    return sorted([*files, *(path for folder in folders for path in (package / folder).rglob("*.py"))])
+
+
 @cache
 def code_version(stage: str) -> str:
     """Version of simvid, with a digest of the code that a stage runs: results of older code are not used again."""
     package = Path(__file__).resolve().parents[1]
-    files = [package / f"{name}.py" for name in VALUES]
-    files += [path for folder in ("scene", "assets", "surfaces", stage) for path in (package / folder).rglob("*.py")]
     total = hashlib.sha256()
-    for path in sorted(files):
+    for path in code_files(stage):
         total.update(f"{path.relative_to(package).as_posix()}:{len(path.read_bytes())};".encode() + path.read_bytes())
     return f"{__version__} {total.hexdigest()[:16]}"
 
