@@ -145,6 +145,9 @@ class RobotMotion:
         for name in ("positions", "velocities", "efforts", "targets"):
             if getattr(self, name).shape != shape:
                 raise ValueError(f"RobotMotion.{name}: expected shape {shape}, got {getattr(self, name).shape}")
+        for name, array in (("tool", self.tool and self.tool.poses), ("actions", self.actions)):
+            if array is not None and len(array) != shape[0]:
+                raise ValueError(f"RobotMotion.{name}: expected {shape[0]} frames, got {len(array)}")
 
 
 @dataclass(frozen=True, eq=False)

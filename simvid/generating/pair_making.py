@@ -16,7 +16,7 @@ from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
 from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.summary import summarise
-from simvid.trajectory import Contacts, Trajectory
+from simvid.trajectory import Contacts, RobotMotion, Trajectory
 
 READ = ("depth", "ids", "normals", "flow", "occlusion", "object_coords", "buffers")
 """Labels of the coarse frames that go into a pair."""
@@ -57,10 +57,6 @@ def window(trajectory: Trajectory, first: int, count: int) -> Trajectory:
     contacts = replace(
         contacts, frame=contacts.frame - np.int32(first), time_s=contacts.time_s - first / trajectory.fps
     )
-    robots = tuple(
-        replace(r, **{name: getattr(r, name)[span] for name in ("positions", "velocities", "efforts", "targets")})
-        for r in trajectory.robots
-    )
     particles = tuple(
         replace(p, positions=p.positions[span], deformation=p.deformation[span]) for p in trajectory.particles
     )
@@ -76,11 +72,22 @@ def window(trajectory: Trajectory, first: int, count: int) -> Trajectory:
         poses=trajectory.poses[span],
         twists=trajectory.twists[span],
         contacts=contacts,
-        robots=robots,
+        robots=tuple(_robot(robot, span, trajectory.fps) for robot in trajectory.robots),
         particles=particles,
         ties=ties,
         outside=outside,
     )
+
+
+def _robot(robot: RobotMotion, span: slice, fps: float) -> RobotMotion:
+    """Some frames of a robot's motion."""
+    tool, actions = robot.tool, robot.actions
+    if tool is not None:
+        arrays = ("poses", "targets", "gripper_m", "gripper_targets_m")
+        tool = replace(tool, **{name: getattr(tool, name)[span] for name in arrays})
+    log = tuple((t - span.start / fps, words) for t, words in robot.log if span.start <= t * fps < span.stop)
+    joints = {name: getattr(robot, name)[span] for name in ("positions", "velocities", "efforts", "targets")}
+    return replace(robot, tool=tool, actions=None if actions is None else actions[span], log=log, **joints)
 
 
 def degrading(drawn: PairScene, seed: int) -> dict[str, float]:

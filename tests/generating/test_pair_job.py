@@ -20,7 +20,7 @@ from simvid.jobs.backends import engine_of
 from simvid.jobs.preflight import prepared
 from simvid.parsing import load_scene
 from simvid.refining.pairs import open_pairs
-from simvid.trajectory import OutsideRecord, TieEvent
+from simvid.trajectory import Contacts, OutsideRecord, Part, RobotMotion, TieEvent, ToolMotion, Trajectory
 
 pytest.importorskip("mitsuba")
 TASK = PairTask("tower", 0, seed=3, resolution_px=48, samples=2)
@@ -110,6 +110,26 @@ def test_a_window_takes_along_what_acts_from_outside_and_what_breaks() -> None:
     (tie,) = part.ties
     assert tie.name == "b"
     assert tie.time_s == pytest.approx(0.0)
+
+
+def test_a_window_cuts_all_that_is_known_of_a_robot() -> None:
+    t = 10
+    tool = ToolMotion(np.arange(7.0 * t).reshape(t, 7), np.zeros((t, 7)), np.arange(float(t)), np.zeros(t))
+    log = ((0.1, "too early"), (0.4, "grasped"), (0.95, "too late"))
+    joints = np.random.default_rng(0).random((4, t, 2))
+    robot = RobotMotion("arm", ("a", "b"), *joints, tool=tool, actions=np.arange(t, dtype=np.int32), log=log)
+    part = Part("arm/hand", "arm", 2, "link", "arm")
+    still = np.tile([0.0, 0, 0, 1, 0, 0, 0], (t, 1, 1))
+    whole = Trajectory(10.0, (part,), still, np.zeros((t, 1, 6)), Contacts.none(), (robot,))
+    (cut,) = window(whole, 3, 4).robots
+    assert cut.tool is not None
+    assert cut.actions is not None
+    assert np.array_equal(cut.tool.poses, tool.poses[3:7])
+    assert cut.tool.gripper_m.tolist() == cut.actions.tolist() == [3, 4, 5, 6]
+    assert np.array_equal(cut.targets, joints[3, 3:7])
+    assert [(round(when, 9), words) for when, words in cut.log] == [(0.1, "grasped")]
+    with pytest.raises(ValueError, match=r"RobotMotion\.tool: expected 4 frames, got 10"):
+        replace(cut, tool=tool)
 
 
 def test_blur_is_gaussian() -> None:
