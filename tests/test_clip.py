@@ -84,6 +84,11 @@ def test_values(flying_clip: Clip) -> None:
     assert np.array_equal(flying_clip.refined(), flying_clip.frames("front").rgb)
     assert flying_clip.refined("identity", "side").shape == (4, 33, 49, 3)
     assert {"input_hash", "seed", "tools", "stages"} <= flying_clip.provenance.keys()
+    depth = flying_clip.frames("side").depth
+    assert depth is not None
+    assert np.array_equal(flying_clip.derived("side", "valid", 2), np.isfinite(depth[2]))
+    with pytest.raises(IndexError):
+        flying_clip.derived("side", "valid", 4)
     assert "front, side" in repr(flying_clip)
 
 

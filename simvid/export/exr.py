@@ -39,7 +39,6 @@ NAMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "buffers_valid": ("buffers", ("valid",)),
 }
 """Array -> layer, and the channels of its last axis; material and light buffers have R, G, B."""
-NO_PICTURES = frozenset({"amodal", "tracks", "boxes", "boxes_3d", "poses", "contacts"})
 
 
 def linear(rgb: NDArray[np.uint8]) -> NDArray[np.float16]:

@@ -125,6 +125,7 @@ def test_clips_and_their_mapped_form_are_one(exported_clip: Clip, tmp_path: Path
     clips, mapped = dataset.open(exported_clip.path), dataset.open(tmp_path / "mapped")
     assert clips.split(clips.splits["flying"]).frame_count == mapped.frame_count == 6
     assert set(clips.arrays) == set(mapped.arrays) >= {"coarse", "target", "depth", "ids", "flow_forward"}
+    assert [len(d.with_targets()) for d in (clips, mapped)] == [2, 2]
     for a, b, camera in zip(clips.stream(3), mapped.stream(3), ("front", "side"), strict=True):
         frames = exported_clip.frames(camera)
         assert (a.arrays["target"] == exported_clip.refined(camera=camera)).all()

@@ -37,8 +37,6 @@ SCALE = 1e3
 """Genesis reckons masses and volumes of particles a thousand times too large (``_particle_volume_scale``)."""
 MOST_CELLS = 3e7
 """A cell takes 112 bytes."""
-HARDENING = 10.0
-"""Of Genesis' snow."""
 NEAR_M = 1e-5
 """Rigid bodies act on cells this far away; Genesis' default of 2 mm holds things off."""
 

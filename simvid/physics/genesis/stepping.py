@@ -81,7 +81,6 @@ class GenesisStepper:
         self._m, self._d = world.m, world.d
         step = float(self._m.opt.timestep) / model.substeps
         self._law = Impact(world.restitution, impact_speed(self._m.opt.gravity, step), step)
-        self._bouncing = bool(world.restitution.any())
         self._slippery = bool((self._m.geom_friction[model.geoms, 0] < GENESIS_FRICTION).any())
         self._outside = _has_forces(self._m)
         self._width = int(model.solver.rigid_config.rows_per_contact)

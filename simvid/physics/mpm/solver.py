@@ -165,22 +165,12 @@ class Solver:
     def _of(self, *models: str) -> NDArray[np.bool_]:
         return np.array([m.model in models for m in self.particles.materials])[self.particles.body]
 
-    def stable_step_s(self) -> float:
-        """Largest stable step now [s]."""
-        return stable_step(self.particles, self.domain.spacing_m, self._speed())
-
     def _speed(self) -> float:
         v = self._state.v.numpy()
         return float(np.sqrt(np.einsum("ij,ij->i", v, v).max()))
 
-    def set_obstacle(
-        self, k: int, pose: Floats, velocity_m_s: Sequence[float] | Floats, spin_rad_s: Sequence[float] | Floats
-    ) -> None:
-        """Move obstacle k and give it another velocity of its origin and spin (world), to keep from now on."""
-        self.set_obstacles(np.array([k]), pose[None], np.asarray(velocity_m_s)[None], np.asarray(spin_rad_s)[None])
-
     def set_obstacles(self, which: NDArray[np.intp], poses: Floats, velocities: Floats, spins: Floats) -> None:
-        """The same for several: indices [K], world_from_obstacle [K, 4, 4], [K, 3], [K, 3]."""
+        """Move obstacles [K] to poses [K, 4, 4]; give their origins velocities, and them spins, to keep, [K, 3]."""
         rows = np.stack([self._arrays.transform(pose, self._origin) for pose in poses])
         for array, values in (
             (self._rigid.pose, rows), (self._rigid.velocity, velocities), (self._rigid.spin, spins)

@@ -85,7 +85,7 @@ class SoftBodies:
     def _lay_out(self, assets: SceneAssets, world: World) -> None:
         """All particles at their places, and how wide the grid's cells are."""
         self._world, scene = world, assets.scene
-        self._step_s, self._fps = scene.step_s, scene.fps
+        self._step_s = scene.step_s
         self._soft: list[Piece] = []
         groups: list[Particles] = []
         for k, part in enumerate(assets.parts):

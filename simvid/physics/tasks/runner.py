@@ -75,7 +75,6 @@ class Runner:
             situation: the simulation at t = 0.
             targets: of each robot; those of looking scripts hold its start, and are filled as time goes on.
         """
-        self._situation = situation
         self._meetings: Meetings = {}
         scene = situation.assets.scene
         self.scripts: dict[int, _Script] = {}

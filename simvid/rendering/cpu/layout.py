@@ -11,7 +11,6 @@ LANES = 16
 """Lanes of a vector: see ``simd``."""
 
 F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 

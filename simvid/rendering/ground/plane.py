@@ -6,9 +6,9 @@ depth, normal and flow are exact, the texture is filtered for each pixel, shadow
 same shadow maps, and it costs about as much as shading the splats in front of it.
 
 What is not right about it: it is always behind the splats, so things below the plane must be left out (their Gaussians
-are dropped when their surface is under it, and the half of a Gaussian that dips below is still drawn); it mirrors the
-sky, but neither suns nor things; and with distance it fades to the colour of the horizon, or of the room around, so
-that there is no hard edge against the sky.
+are dropped when their surface is under it, and the half of a Gaussian that dips below is still drawn); it mirrors sky,
+suns and lamps, but no things; and with distance it fades to the colour of the horizon, or of the room around, so that
+there is no hard edge against the sky.
 """
 
 from __future__ import annotations
