@@ -145,7 +145,8 @@ class RobotMotion:
         for name in ("positions", "velocities", "efforts", "targets"):
             if getattr(self, name).shape != shape:
                 raise ValueError(f"RobotMotion.{name}: expected shape {shape}, got {getattr(self, name).shape}")
-        for name, array in (("tool", self.tool and self.tool.poses), ("actions", self.actions)):
+        arrays = {"tool": None if self.tool is None else self.tool.poses, "actions": self.actions}
+        for name, array in arrays.items():
             if array is not None and len(array) != shape[0]:
                 raise ValueError(f"RobotMotion.{name}: expected {shape[0]} frames, got {len(array)}")
 
