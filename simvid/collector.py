@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -21,17 +22,20 @@ def paused() -> Iterator[None]:
     """Load modules in this: nothing is collected, and what is there afterwards counts as old.
 
     A collector that is off stays off. In a process of simvid's own (``own_process``) what is there afterwards is never
-    searched again; else it is, as everything old: garbage of the caller's must not stay for good.
+    searched again; else it is, as everything old: garbage of the caller's must not stay for good. The same where all
+    modules were there already: a worker comes here with each clip, and would keep what the last one left.
     """
     if not gc.isenabled():
         yield
         return
-    frozen = gc.get_freeze_count()
+    frozen, known = gc.get_freeze_count(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        if _own.is_set():
+        if len(sys.modules) == known:
+            pass
+        elif _own.is_set():
             gc.freeze()
         elif not frozen:  # what the caller froze must stay frozen
             gc.freeze()

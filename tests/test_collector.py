@@ -7,6 +7,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
@@ -32,9 +33,15 @@ def old() -> set[int]:
     return {id(thing) for thing in gc.get_objects(generation=2)}
 
 
-def test_nothing_is_collected_inside_and_what_was_made_is_old_but_free_to_go() -> None:
+def load_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the collector's keeper sees."""
+    monkeypatch.setitem(sys.modules, "a_module_that_was_not_there", ModuleType("a_module_that_was_not_there"))
+
+
+def test_nothing_is_collected_inside_and_what_was_made_is_old_but_free_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
     with collector.paused():
         assert not gc.isenabled()
+        load_a_module(monkeypatch)
         kept, lost = Knot(), Knot()
         gone = weakref.ref(lost)
         del lost
@@ -45,7 +52,7 @@ def test_nothing_is_collected_inside_and_what_was_made_is_old_but_free_to_go() -
     assert gone() is None
 
 
-def test_a_collector_that_is_off_stays_off_and_what_is_frozen_stays_frozen() -> None:
+def test_a_collector_that_is_off_stays_off_and_what_is_frozen_stays_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     gc.disable()
     with collector.paused():
         pass
@@ -54,8 +61,29 @@ def test_a_collector_that_is_off_stays_off_and_what_is_frozen_stays_frozen() -> 
     gc.freeze()
     frozen = gc.get_freeze_count()
     with collector.paused():
-        pass
+        load_a_module(monkeypatch)
     assert gc.get_freeze_count() == frozen > 0
+
+
+def test_a_worker_keeps_nothing_of_a_clip_when_the_next_one_finds_its_modules_loaded() -> None:
+    code = """
+import gc, weakref
+from simvid import collector
+class Knot:
+    def __init__(self): self.self = self
+collector.own_process()
+with collector.paused():
+    import decimal
+lost = Knot()
+gone = weakref.ref(lost)
+del lost
+with collector.paused():
+    import decimal
+gc.collect()
+print(gone() is None)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_a_fault_inside_turns_it_on_again() -> None:
