@@ -1,7 +1,8 @@
 """``simvid report DIR``: one HTML page about a folder of clips, which needs nothing but itself.
 
-Totals, how fast they were made, what was drawn for them, how their self-checks went, what was given up and why, and
-small videos of some of them with their labels beside the picture.
+Totals, how fast they were made, what was drawn for them, how their self-checks, their physics receipts and the label
+gate of their refinements went, what was given up or rejected and why, and small videos of some of them with their
+labels beside the picture.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from simvid.generating.dataset_check import clip_folders
 from simvid.generating.job_folder import JOB_FILE, JobFolder
 from simvid.notebook import table
 from simvid.viewing.distributions import charts, drawn_values
+from simvid.viewing.gate_tables import gate_tables
 from simvid.viewing.report import LISTED, STYLE
 from simvid.viewing.thumbnails import thumbnail_html
 
@@ -48,7 +50,7 @@ def dataset_report(folder: Path, thumbnails: int = THUMBNAILS) -> str:
     records = [clip.record for clip in clips]
     title = html.escape(folder.resolve().name)
     parts = [*_totals(records, damaged, job), *_speed(records, job), *_given_up(damaged, job), *_checks(records)]
-    parts += _receipts(records)
+    parts += [*_receipts(records), *gate_tables(records, LISTED)]
     parts += [*_thumbnails(clips, thumbnails), "<h2>What was drawn</h2>", *charts(drawn_values(records))]
     body = "\n".join(parts)
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}{GRID}</style>'

@@ -26,6 +26,8 @@ from simvid.viewing.distributions import chart, drawn_values
 
 TOP = {"name": "top", "resolution_px": [24, 20], "pose": {"look_from_m": [0, 0.1, 2], "look_at_m": [0, 0, 0]}}
 ROOM = Options(min_free_gb=0.0)
+LEFT = ' style="text-align:left"'
+"""Of cells of tables."""
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +265,27 @@ class TestReport:
             seen = browser.screenshot()
             assert (seen != seen[:1, :1]).any(axis=-1).mean() > 0.01
             assert browser.logs == []
+
+    def test_the_gates_verdicts_are_told(self, copy: Path) -> None:
+        assert "simvid check CLIP --refined NAME" in dataset_report(copy, 0), "none is judged yet"
+        limits = {"mismatch": {"most": 0.5}, "edge_f1": {"least": 0.8}}
+        thing = {"instance_id": 2, "name": "ball", "frames": 9, "masks": False, "depth": True}
+        for clip, mismatch in zip(clips(copy), (0.1, 1.25, None), strict=True):
+            record = json.loads((clip / "clip.json").read_text())
+            bad = mismatch == 1.25
+            camera = {
+                "camera": "front", "accepted": not bad, "measured": {"mismatch": mismatch, "edge_f1": 0.9},
+                "limits": limits, "failed": ["mismatch"] if bad else [], "worst_frame": 0, "worst_px": [1, 2],
+                "instances": [thing] if bad else [],
+            }  # fmt: skip
+            gate = {"accepted": not bad, "weights_sha256": "0", "cameras": [camera]}
+            record["refined"][0]["gate"] = None if mismatch is None else gate
+            (clip / "clip.json").write_text(json.dumps(record))
+        page = dataset_report(copy, 0)
+        cells = ("mismatch", "0.675", "1.25", "at most 0.5", "1"), ("edge_f1", "0.9", "0.9", "at least 0.8", "0")
+        for row in (*cells, ("identity", "1", "1", "1")):
+            assert "".join(f"<td{LEFT}>{cell}</td>" for cell in row) in page, row
+        assert ">mismatch 1.25 (at most 0.5), masks of ball</td>" in page
 
     def test_clips_are_chosen_evenly(self, job: Path) -> None:
         opened = [Clip.open(path) for path in clips(job)]
