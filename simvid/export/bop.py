@@ -19,8 +19,9 @@ from pydantic import Field
 from simvid.export.base import Request, View, array
 from simvid.export.bop_models import Models
 from simvid.export.cameras import integer_centers, pinhole
+from simvid.export.coco import info
 from simvid.export.files import write_json, write_png
-from simvid.export.rle import bounds
+from simvid.export.rle import bounds, run_lengths
 from simvid.frames import Frame
 from simvid.motion import rigid_inverse
 from simvid.scene.base import Model
@@ -29,6 +30,8 @@ from simvid.trajectory import pose_matrices
 MM = 1000.0
 TOP = 65535
 NOTHING = [-1, -1, -1, -1]
+IGNORED = 0.1
+"""Detectors are not judged by things of which a smaller share is seen, as in the toolkit's ``calc_gt_coco``."""
 
 
 class BopSettings(Model):
@@ -67,9 +70,11 @@ class Bop:
         """``models/``, ``camera.json``, ``dataset_info.json``, ``SPLIT/000000/…``: a scene per clip and camera."""
         models = Models()
         scenes = {}
-        for number, view in enumerate(request.views):
-            things = [_Thing(o, p, view.clip.trajectory.parts[p].instance_id, m) for o, p, m in models.of(view.clip)]
-            self._scene(view, things, folder / self._settings.split / f"{number:06d}")
+        objects = [[_Thing(o, p, view.clip.trajectory.parts[p].instance_id, m) for o, p, m in models.of(view.clip)]
+                   for view in request.views]  # fmt: skip
+        categories = [{"id": k, "name": str(k), "supercategory": "simvid"} for k in sorted(models.names)]
+        for number, (view, things) in enumerate(zip(request.views, objects, strict=True)):
+            self._scene(view, things, categories, folder / self._settings.split / f"{number:06d}")
             scenes[f"{number:06d}"] = view.stem
             request.tell(f"{view.stem}: {view.frame_count} frames, {len(things)} objects")
         models.write(folder / "models")
@@ -81,13 +86,15 @@ class Bop:
         write_json(folder / "dataset_info.json", {"name": "simvid", "objects": models.names, "scenes": scenes})
         return {"scenes": len(scenes), "objects": len(models.names)}
 
-    def _scene(self, view: View, things: list[_Thing], folder: Path) -> None:
+    def _scene(self, view: View, things: list[_Thing], categories: list[dict[str, Any]], folder: Path) -> None:
         path = pinhole(view, self.name)
         K = integer_centers(path.K).reshape(-1).tolist()
         world = rigid_inverse(path.world_from_camera)
         cameras: dict[str, Any] = {}
         poses: dict[str, Any] = {}
         infos: dict[str, Any] = {}
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
         for t, frame in enumerate(view.frames("ids", "amodal", "depth")):
             write_png(folder / "rgb" / f"{t:06d}.png", frame.rgb)
             depth = self._depth(array(frame, "depth"))
@@ -99,6 +106,12 @@ class Bop:
             poses[str(t)] = [self._pose(view, world[t], thing, t) for thing in things]
             infos[str(t)] = [self._info(frame, depth, thing, folder, f"{t:06d}_{n:06d}.png")
                              for n, thing in enumerate(things)]  # fmt: skip
+            images.append({"id": t, "file_name": f"rgb/{t:06d}.png", "width": view.width, "height": view.height})
+            annotations += [self._annotation(frame, thing, t, infos[str(t)][n], t * len(things) + n + 1)
+                            for n, thing in enumerate(things)]  # fmt: skip
+        seen = [a for a in annotations if a["area"]]
+        coco = {"info": info(), "licenses": [], "categories": categories, "images": images, "annotations": seen}
+        write_json(folder / "scene_gt_coco.json", coco, None)
         for name, tree in (("scene_camera", cameras), ("scene_gt", poses), ("scene_gt_info", infos)):
             write_json(folder / f"{name}.json", tree)
 
@@ -123,4 +136,13 @@ class Bop:
             "bbox_visib": [int(v) for v in bounds(seen)] if visible else NOTHING,
             "px_count_all": total, "px_count_valid": int((whole & (depth > 0)).sum()), "px_count_visib": visible,
             "visib_fract": visible / total if total else 0.0,
+        }  # fmt: skip
+
+    def _annotation(self, frame: Frame, thing: _Thing, t: int, about: dict[str, Any], number: int) -> dict[str, Any]:
+        """Of ``scene_gt_coco.json``: the visible mask, the amodal box, as the toolkit makes them."""
+        seen = array(frame, "ids") == thing.part + 1
+        return {
+            "id": number, "image_id": t, "category_id": thing.obj_id, "iscrowd": 0, "area": about["px_count_visib"],
+            "bbox": about["bbox_obj"], "segmentation": {"size": list(seen.shape), "counts": run_lengths(seen)},
+            "width": seen.shape[1], "height": seen.shape[0], "ignore": about["visib_fract"] < IGNORED,
         }  # fmt: skip

@@ -15,12 +15,15 @@ import numpy as np
 import pytest
 import trimesh
 from numpy.typing import NDArray
+from pycocotools.coco import COCO
 
 from simvid.clip import Clip
 from simvid.export.bop import Bop
 from simvid.export.bop_models import diameter
 from simvid.export.job import export
 from simvid.testing.exporting import ExporterContract
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:pycocotools")  # its own
 
 
 class TestBop(ExporterContract):
@@ -93,6 +96,30 @@ def check_object(
     assert np.abs(box - inside).max() < 1.1  # the model, projected, is where the mask is
     centre = points.mean(axis=0)[2] / 1000
     assert abs(np.median(frame.depth[seen]) - centre) < 0.3
+
+
+def test_pycocotools_reads_the_masks_and_boxes(dataset: Path, exported_clip: Clip, second_clip: Clip) -> None:
+    scenes = sorted((dataset / "train_pbr").iterdir())
+    clips = [(c, n) for c in (exported_clip, second_clip) for n in ("front", "side")]
+    ignored = []
+    for scene, (clip, camera) in zip(scenes, clips, strict=True):
+        coco = COCO(str(scene / "scene_gt_coco.json"))
+        assert coco.getCatIds() == [1, 2, 3]
+        infos, poses = tree(scene / "scene_gt_info.json"), tree(scene / "scene_gt.json")
+        for t in range(clip.frame_count):
+            (picture,) = coco.loadImgs([t])
+            assert (read(scene / picture["file_name"]).shape) == (picture["height"], picture["width"], 3)
+            every = zip(poses[str(t)], infos[str(t)], strict=True)
+            wanted = [(pose["obj_id"], about) for pose, about in every if about["px_count_visib"]]
+            found = coco.loadAnns(coco.getAnnIds(imgIds=[t]))
+            assert [a["category_id"] for a in found] == [obj_id for obj_id, _ in wanted]
+            for one, (obj_id, about) in zip(found, wanted, strict=True):
+                part = obj_id + 1  # here every body is an object of its own, after the ground
+                assert (coco.annToMask(one) == (clip.frame(camera, t).ids == part)).all()
+                assert (one["bbox"], one["area"]) == (about["bbox_obj"], about["px_count_visib"])
+                assert one["ignore"] == (about["visib_fract"] < 0.1)
+                ignored.append(one["ignore"])
+    assert ignored.count(False) > 10
 
 
 def test_models(dataset: Path) -> None:
