@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -19,6 +20,8 @@ from simvid.refining.pairs import PairClip
 
 Array: TypeAlias = NDArray[Any]
 ITEM_FILE = "item.json"
+MAPS = 8192
+"""Arrays that are mapped at a time: Linux lets a process have 65,530 maps, and thousands of clips have more arrays."""
 
 
 class Source(Protocol):
@@ -92,24 +95,34 @@ class MappedSource:
             self.provenance: Mapping[str, Any] = {k: about[k] for k in keys}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ClipError(f"{folder / ITEM_FILE}: expected the record of mapped arrays ({error!r})") from error
-        self._arrays = {name: self._mapped(folder / f"{name}.npy") for name in self.arrays}
+        self._folder, self._opening = folder, object()
+        for name in self.arrays:
+            self._array(name)
 
-    def _mapped(self, path: Path) -> Array:
-        try:
-            array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ClipError(f"{path}: missing or damaged ({error}); export it again") from error
+    def _array(self, name: str) -> Array:
+        path = self._folder / f"{name}.npy"
+        array = _mapped(path, self._opening)
         if len(array) != self.frames:
             raise ClipError(f"{path}: expected {self.frames} frames, got {len(array)}; export it again")
         return array
 
     def stored(self, name: str, frames: slice) -> Array:
         """Frames of an array as they are on disk."""
-        return self._arrays[name][frames]
+        return self._array(name)[frames]
 
     def decoded(self, name: str, frames: slice) -> Array:
         """The same: they are stored in units."""
-        return np.array(self._arrays[name][frames])
+        return np.array(self._array(name)[frames])
+
+
+@lru_cache(maxsize=MAPS)
+def _mapped(path: Path, opening: object) -> Array:
+    """``opening``: whose it is, so that whoever opens a folder that was written anew sees what is there now."""
+    try:
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ClipError(f"{path}: missing or damaged ({error}); export it again") from error
+    return array
 
 
 class ClipSource:

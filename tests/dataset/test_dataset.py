@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from simvid import dataset
 from simvid.cli import main
 from simvid.clip import Clip
+from simvid.dataset import sources
 from simvid.dataset.card import CARD_FILE, PAGE_FILE, write_card
 from simvid.errors import ClipError
 from simvid.export.job import Choice, export
@@ -134,6 +136,29 @@ def test_clips_and_their_mapped_form_are_one(exported_clip: Clip, tmp_path: Path
         for name, values in a.arrays.items():
             assert np.array_equal(values, b.arrays[name], equal_nan=values.dtype.kind == "f"), name
         assert (a.arrays["mask"] == np.isfinite(np.asarray(frames.depth))).all()
+
+
+def test_more_arrays_than_may_be_mapped_at_a_time(
+    exported_clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export([exported_clip.path], "npy", tmp_path / "mapped")
+    few = lru_cache(maxsize=3)(sources._mapped.__wrapped__)
+    monkeypatch.setattr(sources, "_mapped", few)
+    mapped = dataset.open(tmp_path / "mapped")
+    assert len(mapped.arrays) > 6
+    windows = list(mapped.stream(2))
+    assert few.cache_info().currsize == 3
+    for camera, mine in zip(("front", "side"), windows, strict=True):
+        frames = exported_clip.frames(camera)
+        for name in ("coarse", "depth", "normals"):
+            values = np.asarray(frames.rgb if name == "coarse" else getattr(frames, name))[:2]
+            assert np.array_equal(mine.arrays[name], values, equal_nan=name != "coarse"), name
+    monkeypatch.undo()
+    assert next(dataset.open(tmp_path / "mapped").stream(2)).arrays["coarse"].any()
+    path = tmp_path / "mapped" / mapped.sources[0].name / "coarse.npy"
+    path.unlink()
+    np.save(path, np.zeros_like(windows[0].arrays["coarse"], shape=(3, 48, 64, 3)))
+    assert not next(dataset.open(tmp_path / "mapped").stream(2)).arrays["coarse"].any(), "as it is now"
 
 
 def test_splits_of_clips_follow_from_their_names(exported_clip: Clip) -> None:
