@@ -47,7 +47,7 @@ def _verdicts(refined: Sequence[RefinedRecord]) -> list[tuple[str, ...]]:
 
 def _scores(cameras: Sequence[CameraGateRecord]) -> list[tuple[str, ...]]:
     """One row for each measure that has a limit."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in dict.fromkeys(name for c in cameras for name in c.limits if name in c.measured):
         mine = [c for c in cameras if name in c.measured and name in c.limits]
         values = [c.measured[name] for c in mine]

@@ -111,7 +111,7 @@ def test_pycocotools_reads_the_masks_and_boxes(dataset: Path, exported_clip: Cli
             assert (read(scene / picture["file_name"]).shape) == (picture["height"], picture["width"], 3)
             every = zip(poses[str(t)], infos[str(t)], strict=True)
             wanted = [(pose["obj_id"], about) for pose, about in every if about["px_count_visib"]]
-            found = coco.loadAnns(coco.getAnnIds(imgIds=[t]))
+            found: list[Any] = [*coco.loadAnns(coco.getAnnIds(imgIds=[t]))]
             assert [a["category_id"] for a in found] == [obj_id for obj_id, _ in wanted]
             for one, (obj_id, about) in zip(found, wanted, strict=True):
                 part = obj_id + 1  # here every body is an object of its own, after the ground
