@@ -50,6 +50,8 @@ collapse |
 where contact keeps them | `test_newton_soft.py`: jets |
 | floating bodies | newton | Archimedes, where the body begins in the water; see below. On genesis water leaves a tank \
 of four walls, and the run ends with an error that says so | `test_mpm_obstacles.py`: slab |
+| bodies that start inside each other, particles inside rigid parts | both | refused by name, with how deep and the \
+way out | `test_newton_errors.py`, `test_newton_soft.py` |
 | a step that does not divide the frame, nu >= 0.5, NaN | both | refused by name, with the nearest that fits | \
 `tests/broken` |
 

@@ -73,17 +73,18 @@ def _overlap_line(assets: SceneAssets, o: Overlap) -> str:
     remedy = f"move {first.name!r} by [{way}] m"
     if "link" in (first.kind, second.kind):
         robot, other = (first, second) if first.kind == "link" else (second, first)
-        remedy = f"start {robot.instance!r} in another pose (initial_joints), or move {other.instance!r} out of its way"
+        remedy = f"start {robot.instance!r} in another pose (initial_joints), or "
+        remedy += "raise it" if other.kind == "ground" else f"move {other.instance!r} out of its way"
     elif first.kind == second.kind == "body":
         remedy += ", or tie them by a joint"
     depth = f"{o.depth_m * 1000:.3g} mm"
     return (
-        f"{_place(assets, first)}: {first.name!r} and {second.name!r} are {depth} inside each other at t = 0 (at most "
-        f"{OVERLAP_M * 1000:g} mm is allowed): {remedy}"
+        f"{part_place(assets, first)}: {first.name!r} and {second.name!r} are {depth} inside each other at t = 0 "
+        f"(at most {OVERLAP_M * 1000:g} mm is allowed): {remedy}"
     )
 
 
-def _place(assets: SceneAssets, part: Part) -> str:
+def part_place(assets: SceneAssets, part: Part) -> str:
     """File, line and field of a body or robot."""
     scene = assets.scene
     link = part.kind == "link"

@@ -161,3 +161,33 @@ def test_what_begins_flush_with_its_walls_does_not_jet(tmp_path: Path, material:
     for frame, fastest in enumerate(np.abs(v).max(axis=(1, 2))):
         assert fastest < 9.81 * (frame + 1) / made.fps + 0.1
     assert v[..., 2].max() < 0.1  # nothing goes up
+
+
+def test_particles_inside_of_something_are_refused(tmp_path: Path) -> None:
+    """How many, how deep, and where to; what the error advises is taken."""
+    rock = "  - {name: rock, shape: {box: {size_m: 0.2}}, material: hard, pose: {position_m: [0, 0, 0.1]}}\n"
+    with pytest.raises(SceneError) as caught:
+        NewtonPhysics().check(assets(tmp_path, rock + block("jelly", "jelly", (0.1, 0, 0.15))))
+    # of eight layers of 8 x 8 particles along x the first, at 0.03 m, lies 70 mm inside; the fourth 10 mm; 6 high
+    assert str(caught.value).partition(": ")[2] == (
+        "bodies[1] (jelly): 192 of 512 particles of 'jelly' start inside 'rock', up to 70 mm deep (at most 5 mm is "
+        "allowed): move 'jelly' by [0.08, 0, 0] m"
+    )
+    NewtonPhysics().check(assets(tmp_path, rock + block("jelly", "jelly", (0.18, 0, 0.15))))
+    both = rock.replace("0.1]", "0.16]") + block("jelly", "sand", (0, 0, 0.05))
+    with pytest.raises(SceneError, match=r"'ground', up to 20 mm deep .*: move 'jelly' by .0, 0, 0.03. m\n.*'rock'"):
+        simulate(tmp_path, both)
+
+
+def test_what_is_held_or_tied_may_be_inside(tmp_path: Path) -> None:
+    """A beam is clamped in a wall, a pudding is stuck on a pin."""
+    wall = "  - {name: wall, fixed: true, shape: {box: {size_m: [0.1, 0.4, 0.4]}}, pose: {position_m: [-0.1, 0, 1]}}\n"
+    beam = wall + block("beam", "jelly", (0, 0, 1))
+    region = "{box: {low_m: [-1, -1, 0], high_m: [-0.04, 1, 2]}}"
+    for more in (
+        f"forces: [{{hold: {{bodies: [beam], region: {region}}}}}]\n",
+        f"attachments: [{{name: pin, a: beam, b: wall, region: {region}}}]\n",
+    ):
+        NewtonPhysics().check(assets(tmp_path, beam + more))
+    with pytest.raises(SceneError, match="64 of 512 particles of 'beam' start inside 'wall', up to 20 mm deep"):
+        NewtonPhysics().check(assets(tmp_path, beam))

@@ -20,15 +20,14 @@ from simvid.physics.newton.engine import (
     Run,
     anything_moves,
     check_deformables,
+    check_start,
     mujoco_warnings,
-    overlaps_at_start,
     simulate_world,
 )
 from simvid.physics.newton.loop import Core, Loop
 from simvid.physics.newton.situation import NewtonSituation
 from simvid.physics.newton.soft import SoftBodies, rigid_view
 from simvid.physics.newton.world import World, build_world
-from simvid.physics.watch import check_overlaps
 from simvid.trajectory import Trajectory
 
 ABLE = frozenset(name for name in features.ALL if GENESIS[name].cpu)
@@ -60,7 +59,7 @@ class GenesisPhysics:
         check_deformables(assets, self.name)
         if anything_moves(assets):
             with mujoco_warnings():
-                check_overlaps(assets, overlaps_at_start(build_world(rigid_view(assets))))
+                check_start(assets, build_world(rigid_view(assets)))
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""

@@ -12,6 +12,7 @@ from simvid.physics.mpm.warp_arrays import make_pieces
 from simvid.physics.mpm.warp_colliders import Pieces, distance
 
 wp.set_module_options({"enable_backward": False, "optimization_level": 2})
+wp.config.log_level = wp.LOG_ERROR
 
 
 def signed_distances(mesh: Mesh, points: NDArray[np.float64]) -> NDArray[np.float64]:

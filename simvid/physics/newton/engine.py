@@ -28,6 +28,7 @@ from simvid.physics.force_checks import check_forces
 from simvid.physics.newton.drives import Drives
 from simvid.physics.newton.loop import Loop
 from simvid.physics.newton.soft import SoftBodies, has_soft, rigid_view, twists_between
+from simvid.physics.newton.soft_start import check_soft_start
 from simvid.physics.newton.templates import Templates
 from simvid.physics.newton.thin import ThinBodies, has_thin
 from simvid.physics.newton.world import World, build_world
@@ -63,7 +64,7 @@ class NewtonPhysics:
         if anything_moves(assets):
             with mujoco_warnings():
                 world = build_world(rigid_view(assets))
-                check_overlaps(assets, overlaps_at_start(world))
+                check_start(assets, world)
                 _thin_bodies(assets, world)
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
@@ -191,7 +192,7 @@ def simulate_world(
     times = np.arange(steps + 1, dtype=np.float64) * np.float64(scene.step_s)
     targets = tuple(_targets(assets, k, times) for k in range(len(scene.robots)))
     world = build_world(rigid_view(assets), templates)
-    check_overlaps(assets, overlaps_at_start(world))
+    check_start(assets, world)
     loop_kind = kind or Loop
     soft = loop_kind.make_soft(assets, world) if has_soft(assets) else None
     thin = _thin_bodies(assets, world)
@@ -256,6 +257,16 @@ def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) ->
     """What the joints are told to have reached by the next frame; after the last frame, to stay."""
     values = targets.positions if mode == "position" else targets.velocities
     return values[np.minimum((np.arange(frames) + 1) * per_frame, len(values) - 1)]
+
+
+def check_start(assets: SceneAssets, world: World) -> None:
+    """Refuse rigid parts that start inside each other, and particles that start inside of them.
+
+    Raises:
+        SceneError: one line for each pair.
+    """
+    check_overlaps(assets, overlaps_at_start(world))
+    check_soft_start(assets, world)
 
 
 def overlaps_at_start(world: World) -> list[Overlap]:
