@@ -6,9 +6,11 @@ import pytest
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics, look_at
 from simvid.rendering.ground.plane import Backdrop, Background
-from simvid.rendering.ground.pyramid import pyramid
+from simvid.rendering.ground.pyramid import Pyramid, _half_turn, filtered, pyramid
 from simvid.rendering.ground.texture import ground_texture
+from simvid.rendering.kernels.jit import kernel
 from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import Vec
 from simvid.rendering.light.environment import Environment, environment_of
 from simvid.rendering.light.lighting import Lighting
 from simvid.rendering.light.shadows import Casters
@@ -39,6 +41,12 @@ def drawn(world: Scene, pose: np.ndarray, light: Lighting | None = None, haze_m:
     made = Background(environment, ground_texture(world), haze_m=haze_m, far_m=500.0)
     arrays = (light or light_of(environment)).arrays
     return made.draw(sight_of(camera(pose), pose), arrays, np.zeros(SIZE[::-1], np.float32), Workers(1))
+
+
+@kernel
+def _filtered(texture: Pyramid, x: float, y: float, ux: float, uy: float, vx: float, vy: float) -> Vec:
+    r, g, b = filtered(texture, x, y, ux, uy, vx, vy)
+    return r, g, b
 
 
 def test_depth_of_the_plane_is_exact() -> None:
@@ -103,6 +111,23 @@ def test_pyramid_keeps_the_mean() -> None:
     made = pyramid(image, 2.0)
     assert len(made.levels) == 5
     np.testing.assert_allclose(made.texels[-1], image.mean(axis=(0, 1)), rtol=1e-5)
+
+
+def test_half_an_angle_is_found_without_the_angle() -> None:
+    angles = np.concatenate([np.linspace(-np.pi, np.pi, 97), [1e-9, -1e-9, np.pi - 1e-9, 1e-9 - np.pi]])
+    for angle in angles:
+        x, y = 3 * np.cos(angle), 3 * np.sin(angle)
+        half = 0.5 * np.arctan2(y, x)
+        np.testing.assert_allclose(_half_turn.py_func(x, y, 3.0), (np.cos(half), np.sin(half)), atol=1e-15)
+    assert _half_turn.py_func(0.0, 0.0, 0.0) == (1.0, 0.0)
+
+
+def test_the_texture_repeats_on_all_sides() -> None:
+    image = np.random.default_rng(1).uniform(size=(8, 16, 3)).astype(np.float32)
+    texture, u, v = pyramid(image, 1.0), (3.0, 1.0), (-0.5, 1.5)
+    wanted = _filtered(texture, 3.25, 5.5, *u, *v)
+    for i, j in ((-2, 0), (0, -3), (4, 1)):
+        np.testing.assert_allclose(_filtered(texture, 3.25 + 16 * i, 5.5 + 8 * j, *u, *v), wanted, rtol=1e-6)
 
 
 def test_haze_brings_the_horizons_colour() -> None:

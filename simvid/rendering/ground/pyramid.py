@@ -30,6 +30,7 @@ class Pyramid(NamedTuple):
 
 def pyramid(image: Floats, size_m: float) -> Pyramid:
     """Pyramid of an image in linear light, float32 [h, w, 3]; sides must be powers of two."""
+    assert all(side & (side - 1) == 0 for side in image.shape[:2]), f"sides {image.shape[:2]} are no powers of two"
     levels, rows, first = [], [], 0
     while True:
         height, width = image.shape[:2]
@@ -53,12 +54,14 @@ def filtered(texture: Pyramid, x: float, y: float, ux: float, uy: float, vx: flo
     a, b, c = ux * ux + vx * vx, ux * uy + vx * vy, uy * uy + vy * vy
     mid, swing = (a + c) / 2, np.sqrt(((a - c) / 2) ** 2 + b * b)
     major, minor = np.sqrt(mid + swing), np.sqrt(max(mid - swing, 0.0))
-    angle = 0.5 * np.arctan2(2 * b, a - c)
     taps = min(max(int(np.ceil(major / max(minor, 1.0))), 1), MOST_TAPS)
     level = min(np.log2(max(major / taps, minor, 1.0)), len(texture.levels) - 1.0)
     low = int(level)
     share = np.float32(level - low)
-    step_x, step_y = np.cos(angle) * major / taps, np.sin(angle) * major / taps
+    step_x, step_y = 0.0, 0.0
+    if taps > 1:
+        cosine, sine = _half_turn((a - c) / 2, b, swing)
+        step_x, step_y = cosine * major / taps, sine * major / taps
     r, g, bl = ZERO, ZERO, ZERO
     for k in range(taps):
         o = k - (taps - 1) / 2
@@ -72,15 +75,27 @@ def filtered(texture: Pyramid, x: float, y: float, ux: float, uy: float, vx: flo
 
 
 @inlined
+def _half_turn(x: float, y: float, length: float) -> tuple[float, float]:
+    """Cosine and sine of half the angle of (x, y), which has this length; the angle is in -pi to pi."""
+    if length <= 0.0:
+        return 1.0, 0.0
+    if x >= 0.0:
+        cosine = np.sqrt((length + x) / (2 * length))
+        return cosine, y / (2 * length * cosine)
+    sine = np.copysign(np.sqrt((length - x) / (2 * length)), y)
+    return y / (2 * length * sine), sine
+
+
+@inlined
 def _texel(texture: Pyramid, level: int, x: float, y: float) -> Vec:
-    """Bilinear colour of a level at (x, y), in texels of level 0."""
+    """Bilinear colour of a level at (x, y), in texels of level 0; remainders are taken bit by bit."""
     first, h, w = texture.levels[level, 0], texture.levels[level, 1], texture.levels[level, 2]
-    fx = x * w / texture.levels[0, 2] - 0.5
-    fy = y * h / texture.levels[0, 1] - 0.5
+    fx = x * (np.float64(w) / np.float64(texture.levels[0, 2])) - 0.5
+    fy = y * (np.float64(h) / np.float64(texture.levels[0, 1])) - 0.5
     cx, cy = np.floor(fx), np.floor(fy)
     u, v = np.float32(fx - cx), np.float32(fy - cy)
-    x0, y0 = int(cx) % w, int(cy) % h
-    x1, y1 = (x0 + 1) % w, (y0 + 1) % h
+    x0, y0 = int(cx) & (w - 1), int(cy) & (h - 1)
+    x1, y1 = (x0 + 1) & (w - 1), (y0 + 1) & (h - 1)
     a, b, c, d = first + y0 * w + x0, first + y0 * w + x1, first + y1 * w + x0, first + y1 * w + x1
     wa, wb, wc, wd = (ONE - u) * (ONE - v), u * (ONE - v), (ONE - u) * v, u * v
     t = texture.texels
