@@ -190,12 +190,17 @@ def _occluded_rows(
             if not (0.0 <= u < width and 0.0 <= v < height):  # also true for NaN: behind the target camera
                 hidden[row, col] = True
                 continue
+            part, nearest = ids[row, col], NEARER * z[row, col]
+            y, x = int(v), int(u)  # it has a quarter of the weight at least
+            if target_ids[y, x] == part and target_depth[y, x] >= nearest:
+                hidden[row, col] = False
+                continue
             left, top = int(np.floor(u - 0.5)), int(np.floor(v - 0.5))
             seen = False
             for y in range(max(top, 0), min(top + 2, height)):
                 for x in range(max(left, 0), min(left + 2, width)):
                     share = (1.0 - abs(u - 0.5 - x)) * (1.0 - abs(v - 0.5 - y))
-                    same = target_ids[y, x] == ids[row, col] and target_depth[y, x] >= NEARER * z[row, col]
+                    same = target_ids[y, x] == part and target_depth[y, x] >= nearest
                     if same and share > LEAST:
                         seen = True
             hidden[row, col] = not seen

@@ -73,11 +73,11 @@ def _with_motion(exposer: Exposer, job: Job, workers: Workers) -> Iterator[Frame
         after = exposer.draw(i + 1) if i + 1 < count else None
         made: dict[str, NDArray[Any]] = {}
         for name, j, other in (("forward", i + 1, after), ("backward", i - 1, before)):
-            shift, hidden = _motion(now, other, job, (i, j), workers)
+            shift, z = _motion(now, other, job, (i, j), workers)
             if "flow" in job.labels:
                 made[f"flow_{name}"] = shift
             if "occlusion" in job.labels:
-                made[f"occluded_{name}"] = hidden
+                made[f"occluded_{name}"] = _hidden(now, other, (shift, z), workers)
         yield Frame(now.rgb, **_asked(now.labels, job.labels), **made)
         if after is not None:
             before, now = now, after
@@ -85,13 +85,22 @@ def _with_motion(exposer: Exposer, job: Job, workers: Workers) -> Iterator[Frame
 
 def _motion(
     now: Still, other: Still | None, job: Job, frames: tuple[int, int], workers: Workers
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Flow from the first to the second of two frames, and occlusion there."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Flow from the first to the second of two frames, and the depth there; NaN without a second."""
     depth, ids = now.labels["depth"], now.labels["ids"]
     if other is None:
-        return np.full((*depth.shape, 2), np.nan, np.float32), np.zeros(depth.shape, np.bool_)
-    shift, z = flow(depth, ids, job.camera, job.trajectory, frames, workers)
-    return shift, occluded(shift, z, ids, other.labels["depth"], other.labels["ids"], workers)
+        return np.full((*depth.shape, 2), np.nan, np.float32), np.full(depth.shape, np.nan, np.float32)
+    return flow(depth, ids, job.camera, job.trajectory, frames, workers)
+
+
+def _hidden(
+    now: Still, other: Still | None, moved: tuple[NDArray[np.float32], NDArray[np.float32]], workers: Workers
+) -> NDArray[np.bool_]:
+    """What of a frame is hidden in another; nothing without one. ``moved`` is from ``_motion``."""
+    ids = now.labels["ids"]
+    if other is None:
+        return np.zeros(ids.shape, np.bool_)
+    return occluded(*moved, ids, other.labels["depth"], other.labels["ids"], workers)
 
 
 def _asked(made: dict[str, NDArray[Any]], labels: frozenset[str]) -> dict[str, NDArray[Any]]:

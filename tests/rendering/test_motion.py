@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from simvid.frames import CameraPath
+from simvid.motion import hidden as hidden_slowly
 from simvid.rendering.camera import intrinsics, look_at, project, unproject
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.motion import flow, occluded, part_motions
@@ -132,6 +133,19 @@ def test_less_than_one_percent_nearer_does_not_hide() -> None:
     uv = np.zeros((*depth.shape, 2), np.float32)
     assert not occluded(uv, depth, ids, depth * np.float32(0.995), ids).any()
     assert occluded(uv, depth, ids, depth * np.float32(0.985), ids).all()
+
+
+def test_occlusion_is_that_of_the_readable_twin() -> None:
+    rng = np.random.default_rng(7)
+    shape = SIZE[::-1]
+    ids, target_ids = rng.integers(0, 3, (2, *shape)).astype(np.int32)
+    z, target_depth = rng.uniform(1.98, 2.02, (2, *shape)).astype(np.float32)
+    z[rng.uniform(size=shape) < 0.1] = np.nan
+    uv = rng.uniform(-3, 3, (*shape, 2)).astype(np.float32)
+    uv[:, ::5] = np.rint(uv[:, ::5])  # exactly onto pixels, where three of four have no weight
+    found = occluded(uv, z, ids, target_depth, target_ids)
+    assert 0.1 < found.mean() < 0.9
+    np.testing.assert_array_equal(found, hidden_slowly(uv, z, ids, target_depth, target_ids))
 
 
 def test_a_steep_surface_does_not_hide_itself() -> None:
