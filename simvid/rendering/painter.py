@@ -28,7 +28,7 @@ from simvid.rendering.light.lighting import Lighting
 from simvid.rendering.light.nearby import NO_BOUNCES, Bounced
 from simvid.rendering.light.region import shadow_region, usual_pixel
 from simvid.rendering.light.shader import Shader
-from simvid.rendering.light.shadows import Casters, thinned
+from simvid.rendering.light.shadows import Casters, Chosen, chosen
 from simvid.rendering.light.surfels import Sources
 from simvid.rendering.light.veil import Veil
 from simvid.rendering.raster import Raster, Rasterizer
@@ -124,6 +124,7 @@ class Painter:
         self._still = np.asarray((poses == poses[:1]).all(axis=(0, 2)))
         self._still[[m.part for m in particles]] = False
         self._drawn_still = False
+        self._chosen: dict[bytes, Chosen] = {}
         self._lit: tuple[float | None, NDArray[np.float64]] | None = None
         self._buffers: Buffers | None = None
         if job.labels & BUFFER_LABELS:
@@ -204,11 +205,17 @@ class Painter:
         return surfaces
 
     def _casters(self, parts: NDArray[np.bool_]) -> tuple[Casters, Casters]:
-        """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse."""
-        splats = self._posed.arrays
-        rows = np.flatnonzero(parts[splats.owner - 1] & self._solid())
-        casters = Casters(splats.points[rows], splats.normals[rows], splats.radius[rows], splats.back[rows] < 1)
-        return casters, thinned(casters, self._lighting.dome_disc_m)
+        """Discs of some parts for suns and lamps, and fewer and wider ones for the sky, whose maps are coarse.
+
+        Which ones, and how wide, is always the same unless something deforms.
+        """
+        splats, key = self._posed.arrays, parts.tobytes()
+        found = self._chosen.get(key)
+        if found is None:
+            found = chosen(splats, parts[splats.owner - 1] & self._solid(), self._lighting.dome_disc_m)
+            if not self._job.trajectory.particles:
+                self._chosen[key] = found
+        return found.casters(splats)
 
     def _solid(self) -> NDArray[np.bool_]:
         """Which Gaussians are in the way of light."""

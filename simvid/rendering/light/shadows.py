@@ -14,10 +14,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
-from simvid.rendering.kernels.types import HALF, ONE, ZERO, Array, Flags, Floats, Real, Vec
+from simvid.rendering.kernels.types import HALF, ONE, ZERO, Array, Flags, Floats, Ints, Real, SplatArrays, Vec
 
 NOTHING = np.float32(-1e30)
 """Value of a texel that no disc covers."""
@@ -38,12 +39,43 @@ class Casters(NamedTuple):
     """A disc is the outside of something closed, so that its back needs no drawing, [N]."""
 
 
-def thinned(casters: Casters, radius_m: float) -> Casters:
-    """Fewer, wider discs for coarse maps: one of m neighbours in memory, sqrt(m) times as wide, about ``radius_m``."""
-    m = np.clip(np.round((radius_m / np.maximum(casters.radii, 1e-9)) ** 2), 1, 16).astype(np.int64)
+class Chosen(NamedTuple):
+    """Which Gaussians are drawn as discs. For coarse maps there are fewer and wider ones, about as wide as asked for:
+    one of m neighbours in memory, sqrt(m) times as wide."""
+
+    rows: Ints
+    """Those in the way of light, [N]."""
+    radii: Floats
+    closed: Flags
+    few: Ints
+    """Those for coarse maps, [K]."""
+    wide: Floats
+    """Their radii [m]."""
+    few_closed: Flags
+
+    def casters(self, splats: SplatArrays) -> tuple[Casters, Casters]:
+        """All discs, and those for coarse maps, where the Gaussians are now."""
+        fine, coarse = self.rows, self.few
+        at, facing = splats.points, splats.normals
+        return (
+            Casters(at.take(fine, axis=0), facing.take(fine, axis=0), self.radii, self.closed),
+            Casters(at.take(coarse, axis=0), facing.take(coarse, axis=0), self.wide, self.few_closed),
+        )
+
+
+def chosen(splats: SplatArrays, solid: Flags, radius_m: float) -> Chosen:
+    """Discs of the Gaussians that are solid, [N]; those for coarse maps have about a radius of ``radius_m``."""
+    rows = np.flatnonzero(solid).astype(np.int32)
+    radii, closed = splats.radius[rows], splats.back[rows] < 1
+    some, wide = thinned(radii, radius_m)
+    return Chosen(rows, radii, closed, rows[some], wide, closed[some])
+
+
+def thinned(radii: Floats, radius_m: float) -> tuple[NDArray[np.int64], Floats]:
+    """Which of some discs stay in coarse maps, and their radii there [m], see ``Chosen``."""
+    m = np.clip(np.round((radius_m / np.maximum(radii, 1e-9)) ** 2), 1, 16).astype(np.int64)
     rows = np.flatnonzero(np.arange(len(m)) % m == 0)
-    wide = (casters.radii[rows] * 1.1 * np.sqrt(m[rows])).astype(np.float32)
-    return Casters(casters.points[rows], casters.normals[rows], wide, casters.closed[rows])
+    return rows, (radii[rows] * 1.1 * np.sqrt(m[rows])).astype(np.float32)
 
 
 class MapArrays(NamedTuple):
