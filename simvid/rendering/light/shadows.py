@@ -183,8 +183,8 @@ def _draw(casters: Casters, maps: MapArrays, start: int, stop: int) -> None:
                 for col in range(x0, x1 + 1):
                     dx = np.float32(col) + HALF - x
                     rise = sx * dx + sy * dy
-                    if (dx * dx + dy * dy) * step * step + rise * rise <= limit:
-                        grid[m, row, col] = max(grid[m, row, col], h + rise)
+                    inside = (dx * dx + dy * dy) * step * step + rise * rise <= limit
+                    grid[m, row, col] = max(grid[m, row, col], h + rise if inside else NOTHING)
             if ZERO <= x < size and ZERO <= y < size:  # a disc between the centres of texels leaves a trace too
                 row, col = int(y), int(x)
                 grid[m, row, col] = max(grid[m, row, col], h)
