@@ -10,9 +10,9 @@ from simvid.rendering.ground.pyramid import Pyramid, _half_turn, filtered, pyram
 from simvid.rendering.ground.texture import ground_texture
 from simvid.rendering.kernels.jit import kernel
 from simvid.rendering.kernels.threads import Workers
-from simvid.rendering.kernels.types import Vec
+from simvid.rendering.kernels.types import ONE, ZERO, Floats, Vec
 from simvid.rendering.light.environment import Environment, environment_of
-from simvid.rendering.light.lighting import Lighting
+from simvid.rendering.light.lighting import SETS, Lighting, SkyArrays, sky_share
 from simvid.rendering.light.shadows import Casters
 from simvid.rendering.sight import sight_of
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, Scene, Sky, Sun
@@ -72,21 +72,50 @@ def test_lit_ground_has_lamberts_colour() -> None:
     np.testing.assert_allclose(rgb, radiance, rtol=3e-3)
 
 
-def test_things_throw_shadows_on_the_ground() -> None:
+def below_a_plate(world: Scene) -> Lighting:
     side = np.arange(-0.3, 0.3, 0.02)
     x, y = np.meshgrid(side, side)
     points = np.stack([x.ravel(), y.ravel(), np.full(x.size, 0.4)], axis=-1).astype(np.float32)
     up = np.tile(np.array([0, 0, 1], np.float32), (len(points), 1))
     plate = Casters(points, up, np.full(len(points), 0.02, np.float32), np.zeros(len(points), bool))
-    world = scene(SUN, Light(sky=Sky(preset="overcast")))
     light = light_of(environment_of(world), shadows=True)
     light.draw_still(plate, plate, Workers(1))
     nothing = Casters(points[:0], up[:0], plate.radii[:0], plate.closed[:0])
     light.update(nothing, nothing, Workers(1))
-    dark = drawn(world, look_at((0, 0, 4), (0, 0, 0)), light).rgb.mean(axis=-1)
+    return light
+
+
+def test_things_throw_shadows_on_the_ground() -> None:
+    world = scene(SUN, Light(sky=Sky(preset="overcast")))
+    dark = drawn(world, look_at((0, 0, 4), (0, 0, 0)), below_a_plate(world)).rgb.mean(axis=-1)
     middle, corner = dark[SIZE[1] // 2, SIZE[0] // 2], dark[0, 0]
     assert middle < 0.7 * corner  # neither sun nor the sky above reach the middle
     assert middle > 0.1  # but the sky from aside does
+
+
+@kernel
+def _sky_shares(sky: SkyArrays, places: Floats, out: Floats) -> None:
+    for row in range(out.shape[0]):
+        for col in range(out.shape[1]):
+            p = (places[0, row, col], places[1, row, col], places[2, row, col])
+            out[row, col] = sky_share(p, (ZERO, ZERO, ONE), sky, 0, SETS)
+
+
+def test_the_ground_sees_as_much_of_the_sky_as_anything_that_faces_up() -> None:
+    world = scene(SUN, Light(sky=Sky(preset="overcast")))
+    pose, arrays = look_at((0, -1, 1), (0, 0, 0)), below_a_plate(world).arrays
+    made = Background(environment_of(world), ground_texture(world), haze_m=10, far_m=500)
+    covered = np.zeros(SIZE[::-1], np.float32)
+    made.draw(sight_of(camera(pose), pose), arrays, covered, Workers(1))
+    wanted, whole = np.empty_like(made._nodes), made._nodes.copy()
+    _sky_shares(arrays.sky, made._places, wanted)
+    assert np.isfinite(made._places).all()
+    assert whole.min() < 0.8
+    np.testing.assert_array_equal(whole, wanted)
+    covered[:, 32:] = 1
+    made.draw(sight_of(camera(pose), pose), arrays, covered, Workers(1))
+    np.testing.assert_array_equal(made._nodes[:, :9], whole[:, :9])  # the node on the border too
+    np.testing.assert_array_equal(made._nodes[:, 9:], 1)
 
 
 def test_texture_is_averaged_far_away_and_sharp_nearby() -> None:

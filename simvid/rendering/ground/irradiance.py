@@ -10,9 +10,10 @@ from simvid.rendering.ground.rays import Rays, place_on, plane_depth, ray_direct
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.types import HALF, ONE, PI, ZERO, Floats, Real, Vec
 from simvid.rendering.light.lamps import LampArrays, to_lamp
-from simvid.rendering.light.lighting import SETS, SkyArrays, SunArrays, sky_share, sun_share
+from simvid.rendering.light.lighting import SET_SIZE, SETS, SkyArrays, SunArrays, sun_share
 from simvid.rendering.light.nearby import Bounced, on_ground
 from simvid.rendering.light.shading import Surface, burley, gloss
+from simvid.rendering.light.shadows import in_map, lit_share
 
 NODE_PX = 4
 """The share of the sky that the ground sees is found at every fourth pixel and interpolated."""
@@ -21,15 +22,58 @@ COVERED: Real = np.float32(0.998)
 
 
 @kernel
-def open_nodes(rays: Rays, sky: SkyArrays, nodes: Floats, start: int, stop: int) -> None:
-    """Share of the sky seen from the ground at the corners of blocks of NODE_PX pixels."""
+def open_nodes(
+    rays: Rays, covered: Floats, sky: SkyArrays, places: Floats, nodes: Floats, start: int, stop: int
+) -> None:
+    """Share of the sky seen from the ground at the corners of blocks of NODE_PX pixels, as ``sky_share`` has it.
+
+    One where there is no ground, or none to be seen in the blocks around. ``places`` is room for those of the nodes,
+    [3, rows, columns].
+    """
+    maps, d, last = sky.maps, sky.dome, nodes.shape[1]
+    if maps.grid.shape[1] == 0:
+        nodes[start:stop] = ONE
+        return
     for row in range(start, stop):
-        for col in range(nodes.shape[1]):
-            dx, dy, dz = ray_direction(rays, row, col, float(col * NODE_PX), float(row * NODE_PX))
-            t = plane_depth(rays, row, col, dz)
-            nodes[row, col] = ONE
-            if t < np.inf:
-                nodes[row, col] = sky_share(place_on(rays, row, col, dx, dy, dz, t), (ZERO, ZERO, ONE), sky, 0, SETS)
+        for col in range(last):
+            places[0, row, col], places[1, row, col], places[2, row, col] = _place_of(rays, covered, row, col)
+            nodes[row, col] = ZERO
+        total = ZERO
+        for k in range(SETS * SET_SIZE):
+            c = d[k, 2]  # with the normal of the ground
+            if c <= np.float32(0.02):
+                continue
+            off = maps.texel * (np.float32(1.9) - np.float32(1.2) * c)
+            c *= d[k, 3]
+            total += c
+            for col in range(last):
+                x, y, h = in_map(maps, k, (places[0, row, col], places[1, row, col], places[2, row, col] + off))
+                nodes[row, col] += c * lit_share(maps.grid, k, x, y, h + HALF * maps.texel)
+        for col in range(last):
+            nodes[row, col] = nodes[row, col] / total if total > ZERO else ONE
+
+
+@inlined
+def _place_of(rays: Rays, covered: Floats, row: int, col: int) -> Vec:
+    """Where the ray of a node meets the ground; NaN where that is not seen, which lies in no map."""
+    dx, dy, dz = ray_direction(rays, row, col, float(col * NODE_PX), float(row * NODE_PX))
+    t = plane_depth(rays, row, col, dz)
+    if t < np.inf and _seen_around(covered, row, col):
+        return place_on(rays, row, col, dx, dy, dz, t)
+    nowhere = np.float32(np.nan)
+    return nowhere, nowhere, nowhere
+
+
+@inlined
+def _seen_around(covered: Floats, row: int, col: int) -> bool:
+    """Whether any pixel of the blocks around a node shows what is behind; yes without any pixels."""
+    top, bottom = max((row - 1) * NODE_PX, 0), min((row + 1) * NODE_PX, covered.shape[0])
+    left, right = max((col - 1) * NODE_PX, 0), min((col + 1) * NODE_PX, covered.shape[1])
+    for y in range(top, bottom):
+        for x in range(left, right):
+            if covered[y, x] <= COVERED:
+                return True
+    return covered.shape[0] == 0
 
 
 @kernel

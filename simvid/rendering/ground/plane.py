@@ -43,6 +43,7 @@ from simvid.rendering.tone import blendable, srgb_table
 
 MATTE = np.array([1, 0, 0, 0, 0, 0, 0], np.float32)
 """Gloss of a ground without any."""
+NOTHING_COVERED = np.zeros((0, 0), np.float32)
 
 
 class Backdrop(NamedTuple):
@@ -109,7 +110,7 @@ class Background:
         self._albedo = np.empty((height, width, 3), f)
         self._light = OnGround(np.zeros((height, width, 3), f), np.zeros((height, width, 3), f))
         self._nodes = np.ones((-(-height // NODE_PX) + 1, -(-width // NODE_PX) + 1), f)
-        self._bounced = np.zeros((3, *self._nodes.shape), f)
+        self._places, self._bounced = (np.zeros((3, *self._nodes.shape), f) for _ in range(2))
 
     def draw(
         self, sight: Sight, light: LightArrays, covered: Floats, workers: Workers, bounced: Bounced = NO_BOUNCES
@@ -174,7 +175,8 @@ class Background:
     def _light_ground(self, rays: Rays, nodes: Rays, light: LightArrays, covered: Floats, workers: Workers) -> None:
         """Share of the sky, and light of suns and lamps, at each pixel of the ground that is seen."""
         depth, lamps = self._backdrop.depth, light.lamps
-        workers.run(lambda i, j: open_nodes(nodes, light.sky, self._nodes, i, j), len(self._nodes), least=4)
+        seen = NOTHING_COVERED if self._shown else covered  # what captures cover may sink into the ground yet
+        workers.run(partial(open_nodes, nodes, seen, light.sky, self._places, self._nodes), len(self._nodes), least=4)
         run = partial(workers.run, count=len(depth), least=8)
         for array in self._light:
             array[:] = 0
