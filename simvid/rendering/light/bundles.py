@@ -14,7 +14,7 @@ import numpy as np
 
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
-from simvid.rendering.kernels.types import HALF, ZERO, Array, Floats, Ints, Real, Vec
+from simvid.rendering.kernels.types import HALF, ONE, ZERO, Array, Floats, Ints, Real, Vec
 from simvid.rendering.light.shadows import along, frames_of
 
 DIRECTIONS = 64
@@ -66,7 +66,6 @@ class _World(NamedTuple):
     """What rays are followed in, and lists of discs by texel for one direction."""
 
     found: Bundles
-    discs: Discs
     plane: Plane
     side: int
     """Texels along a side."""
@@ -74,6 +73,9 @@ class _World(NamedTuple):
     """First entry of each texel's list, or ``NOTHING``, [side^2]."""
     entries: Ints
     """A disc and the next entry, [E, 2]."""
+    rows: Floats
+    """Of each disc point, normal and radius, and the cosine between its normal and the way back along the rays of that
+    direction, [S, 8]."""
 
 
 def bundles(center: Array, radius_m: float, count: int = DIRECTIONS, side: int = SIDE) -> Bundles:
@@ -106,7 +108,8 @@ def seen(found: Bundles, discs: Discs, plane: Plane, side: int, workers: Workers
 
     def some(start: int, stop: int) -> None:
         heads, entries = np.empty(side * side, np.int32), np.empty((room, 2), np.int32)
-        _see(_World(found, discs, plane, side, heads, entries), out, start, stop)
+        rows = np.column_stack([discs.points, discs.normals, discs.radii, discs.radii])
+        _see(_World(found, plane, side, heads, entries, rows), out, start, stop)
 
     workers.run(some, len(found.frames))
     return out
@@ -115,45 +118,59 @@ def seen(found: Bundles, discs: Discs, plane: Plane, side: int, workers: Workers
 @kernel
 def _see(world: _World, out: Ints, start: int, stop: int) -> None:
     """Directions start to stop - 1."""
-    found, discs, plane = world.found, world.discs, world.plane
-    count = len(discs.points)
+    found, rows, plane = world.found, world.rows, world.plane
+    count = len(rows)
     for m in range(start, stop):
         _list(world, m)
-        d = (found.frames[m, 6], found.frames[m, 7], found.frames[m, 8])
+        d = _three(found.frames, m, 6)
         for i in range(count):
-            n = (discs.normals[i, 0], discs.normals[i, 1], discs.normals[i, 2])
-            if n[0] * d[0] + n[1] * d[1] + n[2] * d[2] > LEAST_COSINE:
-                p = (discs.points[i, 0], discs.points[i, 1], discs.points[i, 2])
-                out[i, m] = _met(world, m, p, n)
+            n = _three(rows, i, 3)
+            if _dot(n, d) > LEAST_COSINE:
+                out[i, m] = _met(world, m, _three(rows, i, 0), n)
         if d[2] <= LEAST_COSINE:
             continue
-        for k in range(plane.side * plane.side):
-            x = plane.corner[0] + plane.step * np.float32(k % plane.side)
-            y = plane.corner[1] + plane.step * np.float32(k // plane.side)
-            up = (ZERO, ZERO, np.float32(1))
-            out[count + k, m] = _met(world, m, (x, y, plane.height), up)
+        for row in range(plane.side):
+            y = plane.corner[1] + plane.step * np.float32(row)
+            for col in range(plane.side):
+                p = (plane.corner[0] + plane.step * np.float32(col), y, plane.height)
+                out[count + row * plane.side + col, m] = _met(world, m, p, (ZERO, ZERO, ONE))
+
+
+@inlined
+def _dot(a: Vec, b: Vec) -> Real:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@inlined
+def _three(rows: Floats, i: int, first: int) -> Vec:
+    """Three neighbouring numbers of a row."""
+    return rows[i, first], rows[i, first + 1], rows[i, first + 2]
 
 
 @inlined
 def _list(world: _World, m: int) -> None:
     """Put the discs that face against direction m into the lists of the texels that they cover."""
-    found, discs, side, heads, entries = world.found, world.discs, world.side, world.heads, world.entries
+    side, heads, entries, rows = world.side, world.heads, world.entries, world.rows
     for k in range(len(heads)):
         heads[k] = NOTHING
-    used, step, f = 0, found.texel, found.frames
-    for i in range(len(discs.points)):
-        n = (discs.normals[i, 0], discs.normals[i, 1], discs.normals[i, 2])
-        facing = along(f, m, 2, n)
+    step, f, last = world.found.texel, world.found.frames, np.float32(side - 1)
+    right, up, toward = _three(f, m, 0), _three(f, m, 3), _three(f, m, 6)
+    left, low = f[m, 9], f[m, 10]
+    used = 0
+    for i in range(len(rows)):
+        n = _three(rows, i, 3)
+        facing = _dot(toward, n)
+        rows[i, 7] = -facing
         if facing > -LEAST_COSINE:
             continue
-        p = (discs.points[i, 0], discs.points[i, 1], discs.points[i, 2])
-        x, y = (along(f, m, 0, p) - f[m, 9]) / step, (along(f, m, 1, p) - f[m, 10]) / step
+        p = _three(rows, i, 0)
+        x, y = (_dot(right, p) - left) / step, (_dot(up, p) - low) / step
         slope = step / min(facing, -STEEP)
-        sx, sy = -along(f, m, 0, n) * slope, -along(f, m, 1, n) * slope
-        reach = max(discs.radii[i] / step, HALF)
-        limit = (reach * step) ** 2
-        x0, x1 = max(int(np.ceil(x - reach - HALF)), 0), min(int(np.floor(x + reach - HALF)), side - 1)
-        y0, y1 = max(int(np.ceil(y - reach - HALF)), 0), min(int(np.floor(y + reach - HALF)), side - 1)
+        sx, sy = -_dot(right, n) * slope, -_dot(up, n) * slope
+        reach = max(rows[i, 6] / step, HALF)
+        limit = (reach * step) * (reach * step)
+        x0, x1 = int(max(np.ceil(x - reach - HALF), ZERO)), int(min(np.floor(x + reach - HALF), last))
+        y0, y1 = int(max(np.ceil(y - reach - HALF), ZERO)), int(min(np.floor(y + reach - HALF), last))
         middle = int(np.floor(y)) * side + int(np.floor(x)) if ZERO <= x < side and ZERO <= y < side else -1
         for row in range(y0, y1 + 1):
             dy = np.float32(row) + HALF - y
@@ -161,10 +178,11 @@ def _list(world: _World, m: int) -> None:
                 dx = np.float32(col) + HALF - x
                 rise = sx * dx + sy * dy
                 at = row * side + col
-                if (dx * dx + dy * dy) * step * step + rise * rise <= limit or at == middle:
-                    entries[used, 0], entries[used, 1] = i, heads[at]
-                    heads[at] = used
-                    used += 1
+                covers = ((dx * dx + dy * dy) * step * step + rise * rise <= limit) | (at == middle)
+                before = heads[at]
+                entries[used, 0], entries[used, 1] = i, before  # written over if it does not cover: no branch
+                heads[at] = used if covers else before
+                used += 1 if covers else 0
 
 
 @inlined
@@ -174,11 +192,11 @@ def _met(world: _World, m: int, p: Vec, n: Vec) -> int:
     Only discs count that lie in front of the point's surface and have the point in front of theirs: so flat and
     convex surfaces do not meet themselves.
     """
-    found, discs, plane, side = world.found, world.discs, world.plane, world.side
+    found, rows, plane, side = world.found, world.rows, world.plane, world.side
     f = found.frames
-    d = (f[m, 6], f[m, 7], f[m, 8])
+    d = _three(f, m, 6)
     best, nearest = NOTHING, np.float32(1e30)
-    count = len(discs.points)
+    count = len(rows)
     if d[2] < ZERO:
         best = count + plane.side * plane.side
         if plane.side > 0:
@@ -196,13 +214,9 @@ def _met(world: _World, m: int, p: Vec, n: Vec) -> int:
     while at != NOTHING:
         j = entries[at, 0]
         at = entries[at, 1]
-        wx, wy, wz = discs.points[j, 0] - p[0], discs.points[j, 1] - p[1], discs.points[j, 2] - p[2]
-        slack = np.float32(0.02) * discs.radii[j]
-        before = -(wx * discs.normals[j, 0] + wy * discs.normals[j, 1] + wz * discs.normals[j, 2])
-        if before <= slack or wx * n[0] + wy * n[1] + wz * n[2] <= -discs.radii[j]:
-            continue
-        facing = -(d[0] * discs.normals[j, 0] + d[1] * discs.normals[j, 1] + d[2] * discs.normals[j, 2])
-        t = before / facing if facing > STEEP else wx * d[0] + wy * d[1] + wz * d[2]
-        if ZERO < t < nearest:
-            best, nearest = j, t
+        way, radius, facing = (rows[j, 0] - p[0], rows[j, 1] - p[1], rows[j, 2] - p[2]), rows[j, 6], rows[j, 7]
+        before = -_dot(way, _three(rows, j, 3))
+        t = before / facing if facing > STEEP else _dot(way, d)
+        counts = (before > np.float32(0.02) * radius) & (_dot(way, n) > -radius) & (t > ZERO) & (t < nearest)
+        best, nearest = (j, t) if counts else (best, nearest)
     return best
