@@ -11,6 +11,7 @@ sharp as the shadow maps, while the picture's own have soft edges.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +25,10 @@ from simvid.rendering.ground.plane import Background, GroundSeen
 from simvid.rendering.ground.rays import Rays, place_on, ray_direction
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
-from simvid.rendering.kernels.types import ONE, PI, ZERO, Flags, Floats, Ints, Real, Vec
+from simvid.rendering.kernels.types import ONE, PI, ZERO, Flags, Floats, Ints, Real, SplatArrays, Vec
 from simvid.rendering.light.lamps import to_lamp
 from simvid.rendering.light.lighting import LightArrays, SkyArrays, open_sky, sun_share
-from simvid.rendering.light.nearby import nearby
-from simvid.rendering.light.shader import Lit
-from simvid.rendering.light.shading import Surface, around, burley, gloss, made_of, smoothed, surface_of
+from simvid.rendering.light.shading import Surface, burley, gloss, made_of
 from simvid.rendering.light.shadows import lifted, sees
 from simvid.rendering.sight import Sight
 from simvid.rendering.splats.visible import SURFACE_CHANNELS, Visible
@@ -100,12 +99,10 @@ class Buffers:
         self._light, self._background, self._ground = light, background, ground
         self._exposure = np.float32(exposure)
 
-    def fill(self, visible: Visible, lit: Lit, workers: Workers) -> None:
-        """Write the last ``CHANNELS`` features, where there are any; ``lit`` is from ``Shader.shade``."""
-        if visible.features.shape[1] < FIRST + CHANNELS:
-            return
-        sky = self._light.sky
-        workers.run(lambda i, j: _fill(lit, sky, visible.features, i, j), len(visible.rows), least=2048)
+    def fill(self, visible: Visible, splats: SplatArrays, around: Floats, workers: Workers) -> None:
+        """Write the last ``CHANNELS`` features, where there are any; ``around`` is what ``Shader.shade`` kept."""
+        if visible.features.shape[1] >= FIRST + CHANNELS:
+            workers.run(partial(_fill, visible.rows, splats, around, visible.features), len(visible.rows), least=2048)
 
     def make(
         self, surfaces: Surfaces, labels: dict[str, NDArray[Any]], baked: Flags, sight: Sight, workers: Workers
@@ -179,23 +176,20 @@ def _finish_rows(emitted: Floats, through: Floats, exposure: Real, out: _Out, st
 
 
 @kernel
-def _fill(lit: Lit, sky: SkyArrays, out: Floats, start: int, stop: int) -> None:
+def _fill(rows: Ints, splats: SplatArrays, around: Floats, out: Floats, start: int, stop: int) -> None:
     """Material of each Gaussian, and the light from all around."""
-    splats = lit.splats
     for slot in range(start, stop):
-        i = lit.rows[slot]
+        i = rows[slot]
         if splats.baked[i]:
             for k in range(CHANNELS):
                 out[slot, FIRST + k] = ZERO
             continue
-        s, mine = surface_of(i, splats, lit.eye), smoothed(slot, lit.rows, splats, lit.share)
-        e, m = around(s, mine, nearby(i, s, splats, lit.bounced), sky)
         for k in range(3):
             out[slot, FIRST + k] = splats.albedo[i, k] * (ONE - splats.gloss[i, 3])
-            out[slot, FIRST + 6 + k] = e[k]
-            out[slot, FIRST + 9 + k] = m[k]
+        for k in range(6):
+            out[slot, FIRST + 6 + k] = around[slot, k]
         out[slot, FIRST + 3], out[slot, FIRST + 4] = splats.gloss[i, 0], splats.gloss[i, 1]
-        out[slot, FIRST + 5] = mine
+        out[slot, FIRST + 5] = around[slot, 6]
         out[slot, FIRST + 12], out[slot, FIRST + 13] = splats.gloss[i, 2], splats.gloss[i, 4]
         out[slot, FIRST + 14], out[slot, FIRST + 15] = splats.gloss[i, 5], splats.radius[i]
 

@@ -27,7 +27,7 @@ from simvid.rendering.light.environment import environment_of, ground_look
 from simvid.rendering.light.lighting import Lighting
 from simvid.rendering.light.nearby import NO_BOUNCES, Bounced
 from simvid.rendering.light.region import shadow_region, usual_pixel
-from simvid.rendering.light.shader import Shader
+from simvid.rendering.light.shader import AROUND, NOT_KEPT, Shader
 from simvid.rendering.light.shadows import Casters, Chosen, chosen
 from simvid.rendering.light.surfels import Sources
 from simvid.rendering.light.veil import Veil
@@ -248,10 +248,12 @@ class Painter:
         if self._sheer:
             exposure = np.float32(self._exposure)
             veil = Veil(np.empty(len(visible.rows), np.float32), _pixel_sizes(sight), exposure)
-        lit = self._shader.shade(visible, self._posed.arrays, eye, self._workers, veil, self._bounced)
+        splats, workers = self._posed.arrays, self._workers
+        kept = NOT_KEPT if buffers is None else np.empty((len(visible.rows), AROUND), np.float32)
+        self._shader.shade(visible, splats, eye, workers, veil, self._bounced, kept)
         if buffers is not None:
-            buffers.fill(visible, lit, self._workers)
-        baked = self._posed.arrays.baked[visible.rows]
+            buffers.fill(visible, splats, kept, workers)
+        baked = splats.baked[visible.rows]
         if baked.any():
             constant = self._appearance.gaussians.sh[visible.rows[baked], 0]
             visible.features[baked, :3] = np.maximum(np.float32(0.5) + np.float32(SH_C0) * constant, 0)

@@ -14,17 +14,21 @@ import numpy as np
 
 from simvid.rendering.kernels.jit import kernel
 from simvid.rendering.kernels.threads import Workers
-from simvid.rendering.kernels.types import ONE, ZERO, Flags, Floats, Ints, Real, SplatArrays
+from simvid.rendering.kernels.types import ONE, PI, ZERO, Flags, Floats, Ints, Real, SplatArrays
 from simvid.rendering.light.lamps import LampArrays, to_lamp
 from simvid.rendering.light.lighting import SET_SIZE, SETS, LightArrays, SkyArrays, SunArrays, sky_share, sun_share
 from simvid.rendering.light.nearby import NO_BOUNCES, Bounced, nearby
-from simvid.rendering.light.shading import burley, from_sky, reflected, smoothed, surface_of, surface_point
+from simvid.rendering.light.shading import around, burley, reflected, smoothed, surface_of, surface_point
 from simvid.rendering.light.veil import Veil, veil_rows
 from simvid.rendering.splats.visible import Visible
 from simvid.rendering.tone import blendable, srgb_table
 
+AROUND = 7
+"""Numbers about the light from all around: irradiance over pi on the matte part, what is mirrored, share of the sky."""
+NOT_KEPT = np.zeros((0, AROUND), np.float32)
 
-class Lit(NamedTuple):
+
+class _Lit(NamedTuple):
     """Gaussians that light from all around falls on."""
 
     rows: Ints
@@ -51,7 +55,8 @@ class Shader:
         workers: Workers,
         veil: Veil | None = None,
         bounced: Bounced = NO_BOUNCES,
-    ) -> Lit:
+        kept: Floats = NOT_KEPT,
+    ) -> None:
         """Write the colours of mesh-made Gaussians into the first three features; leave captures alone.
 
         Args:
@@ -62,16 +67,14 @@ class Shader:
             veil: filled with the opacities at which what is behind sheer Gaussians is seen; their colours are then for
                 these.
             bounced: light from bodies and ground.
-
-        Returns:
-            What of it ``Buffers.fill`` needs; the shares are not ``smoothed`` yet.
+            kept: filled with the light from all around on each mesh-made Gaussian, if it has room, [V, AROUND].
         """
         suns, sky, lamps, panels = self._light
         rows, n = visible.rows, len(visible.rows)
         share, radiance = np.empty(n, np.float32), np.empty((n, 3), np.float32)
         workers.run(lambda i, j: _sky_shares(rows, splats, eye, sky, share, i, j), n, least=2048)
-        lit = Lit(rows, splats, eye, share, bounced)
-        workers.run(lambda i, j: _set_sky(lit, sky, radiance, i, j), n, least=2048)
+        lit = _Lit(rows, splats, eye, share, bounced)
+        workers.run(lambda i, j: _set_sky(lit, sky, kept, radiance, i, j), n, least=2048)
         for far in (suns, panels):
             if len(far.lights):
                 workers.run(partial(_add_suns, rows, splats, eye, far, radiance), n, least=2048)
@@ -82,7 +85,6 @@ class Shader:
         film = (self._exposure, self._shown, self._table)
         develop = (splats.baked, film, visible.features)
         workers.run(lambda i, j: _develop(rows, radiance, *develop, i, j), n, least=2048)
-        return lit
 
 
 @kernel
@@ -99,7 +101,7 @@ def _sky_shares(
 
 
 @kernel
-def _set_sky(lit: Lit, sky: SkyArrays, out: Floats, start: int, stop: int) -> None:
+def _set_sky(lit: _Lit, sky: SkyArrays, kept: Floats, out: Floats, start: int, stop: int) -> None:
     """Write the radiance that is owed to sky, ground and other bodies."""
     splats = lit.splats
     for slot in range(start, stop):
@@ -107,7 +109,13 @@ def _set_sky(lit: Lit, sky: SkyArrays, out: Floats, start: int, stop: int) -> No
         if not splats.baked[i]:
             s = surface_of(i, splats, lit.eye)
             share = smoothed(slot, lit.rows, splats, lit.share)
-            out[slot, 0], out[slot, 1], out[slot, 2] = from_sky(s, share, nearby(i, s, splats, lit.bounced), sky)
+            e, m = around(s, share, nearby(i, s, splats, lit.bounced), sky)
+            for k in range(3):
+                out[slot, k] = s.matte[k] * PI * e[k] + m[k]
+            if len(kept):
+                kept[slot, 0], kept[slot, 1], kept[slot, 2] = e
+                kept[slot, 3], kept[slot, 4], kept[slot, 5] = m
+                kept[slot, 6] = share
 
 
 @kernel

@@ -163,13 +163,6 @@ def many_bounces(share: Real, albedo: Real) -> Real:
 
 
 @inlined
-def from_sky(s: Surface, share: Real, near: Nearby, sky: SkyArrays) -> Vec:
-    """Radiance from all around, matte and mirrored; arguments are as in ``around``."""
-    e, m = around(s, share, near, sky)
-    return s.matte[0] * PI * e[0] + m[0], s.matte[1] * PI * e[1] + m[1], s.matte[2] * PI * e[2] + m[2]
-
-
-@inlined
 def around(s: Surface, share: Real, near: Nearby, sky: SkyArrays) -> tuple[Vec, Vec]:
     """Light from all around: irradiance over pi times the factor of the matte part, and the radiance of what is
     mirrored.
