@@ -138,15 +138,15 @@ def smoothed(slot: int, rows: Ints, splats: SplatArrays, share: Floats) -> Real:
     total, weight = share[slot], ONE
     reach = np.float32(9.0) * splats.radius[i] * splats.radius[i]
     at, n = splats.points, splats.normals
+    own = share[slot]
     for other in range(max(slot - NEIGHBOURS, 0), min(slot + NEIGHBOURS + 1, len(rows))):
-        j = rows[other]
+        j, theirs = rows[other], share[other]
         dx, dy, dz = at[i, 0] - at[j, 0], at[i, 1] - at[j, 1], at[i, 2] - at[j, 2]
-        if other == slot or dx * dx + dy * dy + dz * dz >= reach:
-            continue
+        near = (other != slot) & (dx * dx + dy * dy + dz * dz < reach)
         alike = n[i, 0] * n[j, 0] + n[i, 1] * n[j, 1] + n[i, 2] * n[j, 2] > HALF
-        if alike or share[other] > share[slot]:
-            total += share[other]
-            weight += ONE
+        counts = near & (alike | (theirs > own))  # no branch: nothing tells beforehand which ones count
+        total += theirs if counts else ZERO
+        weight += ONE if counts else ZERO
     return total / weight
 
 
