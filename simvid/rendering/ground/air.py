@@ -80,18 +80,19 @@ def ground_brdf(d: Vec, air: Air) -> Vec:
 def mirrored_sky(d: Vec, share: Real, scale: Real, bias: Real, air: Air) -> Vec:
     """Radiance of the sky in the ground's gloss; ``share`` is the share of the sky that it sees."""
     up = (d[0], d[1], abs(d[2]))
-    m0, m1, m2 = above_ground(up, air.gloss[0], air.sky, True)
     e0, e1, e2 = open_sky((ZERO, ZERO, ONE), air.sky)
-    if len(air.sky.map.levels) == 0:
-        blur = min(air.gloss[0] * np.float32(1.2), ONE)
-        m0, m1, m2 = m0 + (e0 / PI - m0) * blur, m1 + (e1 / PI - m1) * blur, m2 + (e2 / PI - m2) * blur
-    m0, m1, m2 = (
-        m0 * (air.gloss[1] * scale + bias),
-        m1 * (air.gloss[2] * scale + bias),
-        m2 * (air.gloss[3] * scale + bias),
-    )
     if len(air.level):
         m0, m1, m2 = level_mirrored((-d[0], -d[1], up[2]), (air.gloss[1], air.gloss[2], air.gloss[3]), air.level)
+    else:
+        m0, m1, m2 = above_ground(up, air.gloss[0], air.sky, True)
+        if len(air.sky.map.levels) == 0:
+            blur = min(air.gloss[0] * np.float32(1.2), ONE)
+            m0, m1, m2 = m0 + (e0 / PI - m0) * blur, m1 + (e1 / PI - m1) * blur, m2 + (e2 / PI - m2) * blur
+        m0, m1, m2 = (
+            m0 * (air.gloss[1] * scale + bias),
+            m1 * (air.gloss[2] * scale + bias),
+            m2 * (air.gloss[3] * scale + bias),
+        )
     soft = air.gloss[5] * sheen_share(up[2]) / PI
     m0, m1, m2 = m0 + e0 * soft, m1 + e1 * soft, m2 + e2 * soft
     if air.gloss[6] > ZERO:
