@@ -59,7 +59,8 @@ def _place_of(rays: Rays, covered: Floats, row: int, col: int) -> Vec:
     dx, dy, dz = ray_direction(rays, row, col, float(col * NODE_PX), float(row * NODE_PX))
     t = plane_depth(rays, row, col, dz)
     if t < np.inf and _seen_around(covered, row, col):
-        return place_on(rays, row, col, dx, dy, dz, t)
+        p: Vec = place_on(rays, row, col, dx, dy, dz, t)
+        return p
     nowhere = np.float32(np.nan)
     return nowhere, nowhere, nowhere
 
@@ -73,7 +74,7 @@ def _seen_around(covered: Floats, row: int, col: int) -> bool:
         for x in range(left, right):
             if covered[y, x] <= COVERED:
                 return True
-    return covered.shape[0] == 0
+    return len(covered) == 0
 
 
 @kernel
