@@ -23,6 +23,8 @@ MAX_TURN_RAD = 3.0
 """Per step; beyond half a turn a rotation is not even known any more."""
 DEEP_M, DEEP_SHARE, DEEP_S = 5e-3, 0.25, 0.25
 """Penetration is a fault if deeper than both this and this share of the thinner part, for this long."""
+DEEP_FRAMES = 3
+"""In so many frames at least: one frame tells of the deepest of its steps, so of a hard impact as of a wedge."""
 ENERGY_SHARE, LIFT_M, DRIFT_M_S = 0.2, 0.01, 0.05
 """A scene that nothing drives may gain this share of its largest kinetic energy, and what lifts all by this height and
 moves all at this speed (touching parts that start a little inside each other); that is far beyond rounding."""
@@ -178,10 +180,11 @@ class Watch:
                 continue
             pair = (int(a), int(b))
             deep[pair] = self._deep.get(pair, 0) + 1
-            if deep[pair] / self.assets.scene.fps >= DEEP_S:
+            if deep[pair] >= max(DEEP_FRAMES, DEEP_S * self.assets.scene.fps):
                 names = f"{parts[a].part.name!r} and {parts[b].part.name!r}"
                 raise PhysicsError(
-                    f"{names} have been up to {depth * 1000:.3g} mm inside each other for {DEEP_S} s at "
+                    f"{names} have been up to {depth * 1000:.3g} mm inside each other for "
+                    f"{deep[pair] / self.assets.scene.fps:.2g} s at "
                     f"t = {self._time:.4g} s: something presses them together (a keyframed path, a strong joint, a "
                     "wedge); free the way, or take a smaller physics.step_s "
                     f"(now {self.assets.scene.step_s:.3g} s)"

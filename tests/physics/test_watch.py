@@ -85,7 +85,17 @@ def test_depth_must_last_to_be_a_fault() -> None:
     watch = watched(assets, driven=True)
     for depth in [0.02] * 12 + [0.001] + [0.02] * 12:  # a quarter of 50 mm is 12.5 mm; 0.25 s is 12.5 frames
         watch.frame(poses, twists, contact(depth))
-    with pytest.raises(PhysicsError, match=r"'ground' and 'ball' have been up to 20 mm inside each other for 0.25 s"):
+    with pytest.raises(PhysicsError, match=r"'ground' and 'ball' have been up to 20 mm inside each other for 0.26 s"):
+        watch.frame(poses, twists, contact(0.02))
+
+
+def test_a_hard_impact_between_two_of_few_frames_is_no_wedge() -> None:
+    assets = small_assets(small_scene([ball(pose=at(0, 0, 0.05))], ground=Ground(), fps=4))
+    poses, twists = np.stack([pose_vector(p.pose) for p in assets.parts]), np.zeros((2, 6))
+    watch = watched(assets, driven=True)
+    for depth in (0.02, 0.02, 0.001, 0.02, 0.02):  # a frame lasts 0.25 s and tells of the deepest of its steps
+        watch.frame(poses, twists, contact(depth))
+    with pytest.raises(PhysicsError, match=r"inside each other for 0.75 s"):
         watch.frame(poses, twists, contact(0.02))
 
 
