@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 import simvid
+from simvid.generating.pair_making import window
 
 SHOWN = {"franka_pick": 1.75, "ball_pit": 3.0}
 """Scenes of the shelf, and when they are shown [s]."""
-SIZE, FPS = (320, 240), 4
+SIZE, FPS = (320, 240), 24
 
 
 def main(out: Path) -> None:
@@ -21,10 +22,11 @@ def main(out: Path) -> None:
     sheet = Image.new("RGB", (2 * SIZE[0], len(SHOWN) * SIZE[1]))
     for row, (scene, time_s) in enumerate(SHOWN.items()):
         for column, renderer in enumerate(("cpu", "pathtrace")):
-            changes = ["labels=[]", f"fps={FPS}", f"cameras.front.resolution_px={[*SIZE]}"]
-            loaded = simvid.load_scene(scene, [*changes, f"render={renderer}"])
-            frames = simvid.render(loaded, simvid.simulate(loaded), "front")
-            sheet.paste(Image.fromarray(np.ascontiguousarray(frames.rgb[round(time_s * FPS)])), (column * SIZE[0], row * SIZE[1]))
+            size = f"cameras.front.resolution_px={[*SIZE]}"
+            loaded = simvid.load_scene(scene, ["labels=[]", f"fps={FPS}", size, f"render={renderer}"])
+            frame = window(simvid.simulate(loaded), round(time_s * FPS), 1)
+            picture = simvid.render(loaded, frame, "front").rgb[0]
+            sheet.paste(Image.fromarray(np.ascontiguousarray(picture)), (column * SIZE[0], row * SIZE[1]))
     sheet.save(out, optimize=True)
 
 
