@@ -121,5 +121,6 @@ class MissingExtraError(SimvidError, ImportError):
 def install_line(extra: str) -> str:
     """How to add an extra here: from the checkout, where simvid runs from one."""
     checkout = Path(__file__).resolve().parent.parent
-    what = f"--editable '{checkout}[{extra}]'" if (checkout / "pyproject.toml").is_file() else f"'simvid[{extra}]'"
+    pinned = f"--constraint '{checkout / 'constraints.txt'}' --editable '{checkout}[{extra}]'"
+    what = pinned if (checkout / "pyproject.toml").is_file() else f"'simvid[{extra}]'"
     return f"{sys.executable or 'python'} -m pip install {what}"

@@ -69,7 +69,7 @@ def test_doctor_without_the_test(simvid_: Any) -> None:
     assert ("extras", "genesis") in found
     text = simvid_("doctor", "--no-test").out
     missing = [f for f in found.values() if f["group"] in {"packages", "extras"} and not f["ok"]]
-    assert ("pip install --editable" in text) == bool(missing)
+    assert ("pip install --constraint" in text) == bool(missing)
 
 
 def test_doctor_notices_what_is_missing(simvid_: Any, monkeypatch: pytest.MonkeyPatch) -> None:

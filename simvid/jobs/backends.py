@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from simvid import catalogue, registry
 from simvid.assets.parts import SceneAssets
 from simvid.clips.records import Backend
-from simvid.errors import SimvidError
+from simvid.errors import SceneError, SimvidError
 from simvid.frames import CameraPath, Frame
+from simvid.parsing.wording import fault
 from simvid.physics.base import PhysicsEngine
 from simvid.refining.base import Refiner
 from simvid.rendering.base import Renderer
@@ -82,7 +83,7 @@ def renderer_of(scene: Scene) -> ChosenRenderer:
         SimvidError: no such backend, it does not work on this machine, or a package it needs is missing.
     """
     entry = catalogue.load_entry("renderers", scene.render, Path(scene._base))
-    kind = registry.load("rendering", entry.backend)
+    kind = _backend("rendering", entry)
     renderer: Renderer
     if hasattr(kind, "rasterize"):
         renderer = SplatRenderer(kind, entry.settings_as(SplatRenderer.Settings))
@@ -112,7 +113,7 @@ def refiner_of(name: str, base: Path, changes: Mapping[str, Any] = MappingProxyT
         SimvidError: no such backend, or a package it needs is missing.
     """
     entry = catalogue.load_entry("refiners", name, base)
-    kind = registry.load("refining", entry.backend)
+    kind = _backend("refining", entry)
     settings = entry.settings_as(kind.Settings).model_copy(update=dict(changes))
     if isinstance(settings, Beside):
         settings = settings.beside(entry.path.resolve().parent)
@@ -121,3 +122,16 @@ def refiner_of(name: str, base: Path, changes: Mapping[str, Any] = MappingProxyT
         entry=entry.name, backend=entry.backend, version=refiner.version(), settings=dict(refiner.settings())
     )
     return ChosenRefiner(refiner, record)
+
+
+def _backend(group: Literal["rendering", "refining"], entry: catalogue.BackendEntry) -> type[Any]:
+    """The class that an entry names.
+
+    Raises:
+        SceneError: nothing of this name is registered; with file and line.
+        SimvidError: it cannot be loaded, or a package it needs is missing.
+    """
+    if not registry.known(group, entry.backend):
+        message = f"expected a registered backend, got {entry.backend!r}"
+        raise SceneError.of([fault(entry.document, ("backend",), message, registry.hint(group, entry.backend))])
+    return registry.load(group, entry.backend)

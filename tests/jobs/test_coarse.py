@@ -17,7 +17,7 @@ from simvid.clips.arrays import ArrayFile
 from simvid.clips.stage_store import STORE, StageStore
 from simvid.errors import SceneError, SimvidError
 from simvid.frames import LABEL_ARRAYS, Frame, arrays_of
-from simvid.jobs.backends import renderer_of
+from simvid.jobs.backends import refiner_of, renderer_of
 from simvid.jobs.coarse import (
     LOOKS,
     coarse_pass,
@@ -203,3 +203,9 @@ def test_splats_draw_what_a_path_tracer_cannot(flying_file: Path) -> None:
     assets = prepared(simvid.load_scene(flying_file, {"render": "pathtrace"}))
     assert coarse_pass(assets, READS, None).renderer.record.entry == "cpu"
     assert coarse_pass(assets, ("depth",), None).renderer.record.entry == "pathtrace"
+
+
+def test_a_misspelt_backend_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("# Mine.\nbackend: idntity\n")
+    with pytest.raises(SceneError, match=r"mine.yaml:2: backend: expected .* got 'idntity'\n  hint: did you mean 'id"):
+        refiner_of("mine.yaml", tmp_path)

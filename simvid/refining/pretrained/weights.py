@@ -143,7 +143,7 @@ def find_weights(model: str, *, revision: str | None, local_files_only: bool) ->
         return Weights(folder)
     if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise AssetError(f"model: expected a folder, or the id of a model on the Hugging Face hub (owner/name), got "
-                         f"{model!r}: there is no such folder")  # fmt: skip
+                         f"{model!r}: there is no folder {folder.absolute()}")  # fmt: skip
     try:
         found = library("huggingface_hub").snapshot_download(
             model,
