@@ -59,6 +59,7 @@ NEWTON: Mapping[str, Ability] = {
     "steep": _YES,
     "cloth": Ability(True, False, "simvid's own, explicit"),
     "rope": Ability(True, False, "simvid's own, explicit"),
+    "mixtures": Ability(True, False, "impulses between particles and faces, in shared substeps"),
     **dict.fromkeys((*LANGUAGE_OF_FORCES, "soft_forces"), _YES),
 }
 """Newton builds, MuJoCo's C core steps, simvid's MPM moves what deforms."""
@@ -84,6 +85,7 @@ GENESIS: Mapping[str, Ability] = {
     "steep": Ability(False, False, "no cone of its sand is that wide"),
     "cloth": Ability(True, False, "simvid's own, as on newton, coupled to Genesis' bodies"),
     "rope": Ability(True, False, "simvid's own, as on newton, coupled to Genesis' bodies"),
+    "mixtures": Ability(False, False, "its particles do not know our cloth"),
     **dict.fromkeys(LANGUAGE_OF_FORCES, _YES),
     "forces.hold": _TIES,
     "forces.conveyor": Ability(False, False, "its contacts have no belts"),

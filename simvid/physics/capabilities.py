@@ -15,6 +15,7 @@ from simvid.physics import features
 from simvid.physics.abilities import ABILITIES, Ability
 from simvid.scene import Body, Material, Scene
 
+THIN = ("cloth", "rope")
 Paths = Iterator[tuple[str, str]]
 """Field of a scene, and what is there in words."""
 
@@ -97,8 +98,17 @@ def _asked(name: str) -> Callable[[Scene], Paths]:
 
 
 def _soft_forces(scene: Scene) -> Paths:
-    if any(scene.material(body.material).kind not in {None, "cloth", "rope"} for body in scene.bodies):
+    if any(scene.material(body.material).kind not in {None, *THIN} for body in scene.bodies):
         yield from ((f"forces[{k}]", "it") for k in range(len(scene.forces)))
+
+
+def _mixtures(scene: Scene) -> Paths:
+    """Cloth and rope, where there are bodies for MPM as well."""
+    kinds = [scene.material(body.material).kind for body in scene.bodies]
+    if any(kind not in {None, *THIN} for kind in kinds):
+        yield from (
+            (f"bodies[{k}].material", f"body {scene.bodies[k].name!r}") for k, kind in enumerate(kinds) if kind in THIN
+        )
 
 
 FEATURES = (
@@ -128,6 +138,7 @@ FEATURES = (
             _material(lambda m: m.granular is not None and m.granular.friction_angle_deg >= 60)),
     Feature("cloth", "cloth", _material(_kind("cloth"))),
     Feature("rope", "rope", _material(_kind("rope"))),
+    Feature("mixtures", "cloth or rope that touches elastic, plastic, granular, snow or liquid bodies", _mixtures),
     *(Feature(name, words, _asked(name)) for name, words in features.FEATURES.items()),
     Feature("soft_forces", "forces beside elastic, plastic, granular, snow or liquid bodies", _soft_forces),
 )  # fmt: skip

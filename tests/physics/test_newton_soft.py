@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
-from simvid.errors import PhysicsError, SceneError
+from simvid.errors import PhysicsError
 from simvid.parsing import load_scene
 from simvid.physics.newton.engine import NewtonPhysics
 from simvid.trajectory import Trajectory
@@ -29,7 +29,6 @@ materials:
   sand: {{density_kg_m3: 1600, granular: {{young_modulus_pa: 2e5, particle_spacing_m: 0.02}}}}
   fresh: {{density_kg_m3: 400, snow: {{particle_spacing_m: 0.02}}}}
   water: {{liquid: {{bulk_modulus_pa: 5e4, particle_spacing_m: 0.02}}}}
-  flag: {{cloth: {{}}}}
   hard: {{density_kg_m3: 500, friction: 0.5}}
 cameras: [{{name: front, pose: {{look_from_m: [1, -1, 1], look_at_m: [0, 0, 0]}}}}]
 {ground}
@@ -132,9 +131,6 @@ def test_same_bytes_again(tmp_path: Path) -> None:
 
 
 def test_what_it_cannot_do_is_named(tmp_path: Path) -> None:
-    flag = "  - {name: flag, shape: {box: {size_m: [1, 1, 0.002]}}, material: flag}\n"
-    with pytest.raises(SceneError, match=r"cannot let bodies of elastic, plastic, .* touch cloth or rope"):
-        simulate(tmp_path, flag + block("jelly", "jelly", (0, 0, 1)))
     fast = block("jelly", "jelly", (0, 0, 0.3), ", velocity_m_s: [60, 0, 0]")
     with pytest.raises(PhysicsError, match="left the domain"):
         simulate(tmp_path, fast, seconds=0.2)

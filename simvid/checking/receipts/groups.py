@@ -1,7 +1,8 @@
 """Who is tied to whom, and what puts energy in.
 
-A **group** is what only unrecorded inner forces hold together: one free body, bodies tied by joints, or all deformable
-bodies, which touch each other on the grid of their solver. It is *held* where the world, a fixed body or a drive holds
+A **group** is what only unrecorded inner forces hold together: one free body, bodies tied by joints, all bodies of
+particles, which touch each other on the grid of their solver, or all cloth and rope, whose contacts with each other no
+table holds. It is *held* where the world, a fixed body or a drive holds
 it by a joint: then its momentum is not its own. Joints that may break, attachments and holds are in the record of what
 acts from outside, so they tie no group. A **drive** is what moves by itself: robots, keyframed bodies and what hangs on
 them or is attached to them, bodies on motors, conveyors, and bodies that the script pushes at random.
@@ -91,9 +92,10 @@ def groups_of(assets: SceneAssets, trajectory: Trajectory) -> Groups:
         a, b = index[tie.a], index[tie.b]
         driven |= {k for k, other in ((a, b), (b, a)) if k in free and other in drives}
     driven |= {child for child, parent in tied if _breaks(assets, child) and parent in drives}
-    loose = sorted(soft & free)
-    for k in loose[1:]:
-        root[top(k)] = top(loose[0])
+    thin = {p.part for p in trajectory.particles if p.form in ("sheet", "line")}
+    for solver in (sorted((soft - thin) & free), sorted(thin & free)):
+        for k in solver[1:]:
+            root[top(k)] = top(solver[0])
     members: dict[int, list[int]] = {}
     for k in sorted(free):
         members.setdefault(top(k), []).append(k)

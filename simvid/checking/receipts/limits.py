@@ -59,6 +59,8 @@ PARTICLE_DEPTH_CELLS: Final = 2.0
 """Particles may be so many of their spacings inside what is solid (their grid is two spacings wide): one percent of a
 body's particles, at any time."""
 PARTICLE_SHARE: Final = 0.01
+THIN_DEPTH_SPACINGS: Final = 0.5
+"""A particle's surface may be so many of its spacings inside cloth or rope: then its centre is at their surface."""
 
 LIMIT_RAD: Final = 0.05
 LIMIT_M: Final = 5e-3

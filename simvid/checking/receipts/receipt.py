@@ -14,12 +14,13 @@ from simvid.checking.receipts.matter import cfl, particle_depth, volume
 from simvid.checking.receipts.momentum import momentum, spin
 from simvid.checking.receipts.motion import fastest, jumps, masses
 from simvid.checking.receipts.penetration import penetration
+from simvid.checking.receipts.sheets import through_cloth
 from simvid.clips.receipt_records import ReceiptRecord
 from simvid.trajectory import Trajectory
 
 LAWS: tuple[Callable[[Evidence], Finding], ...] = (
-    momentum, spin, jumps, penetration, ties, joint_limits, contact_forces, volume, particle_depth, cfl, fastest,
-    masses,
+    momentum, spin, jumps, penetration, ties, joint_limits, contact_forces, volume, particle_depth, through_cloth, cfl,
+    fastest, masses,
 )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ class GenesisPhysics:
         """Refuse what this engine cannot do and bodies that start inside each other; see ``PhysicsEngine``."""
         session.require()
         check_capabilities(self.name, assets.scene)
-        check_deformables(assets, self.name)
+        check_deformables(assets)
         if anything_moves(assets):
             with mujoco_warnings():
                 check_start(assets, build_world(rigid_view(assets)))
@@ -66,7 +66,7 @@ class GenesisPhysics:
         started = time.perf_counter()
         session.require()
         check_capabilities(self.name, assets.scene)
-        check_deformables(assets, self.name)
+        check_deformables(assets)
         if not anything_moves(assets):
             run = Run.still(assets, assets.scene.frame_count)
         else:

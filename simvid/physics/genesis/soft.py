@@ -245,7 +245,7 @@ class GenesisSoft(SoftBodies):
         """
         velocity = self._mpm.particles.vel.to_numpy()[0, :, 0]
         place = self._mpm.particles.pos.to_numpy()[0, :, 0]
-        gravity = np.array(self._gravity) * self._step_s
+        gravity = np.array(self._gravity) * self.step_s
         for k, (soft, given) in enumerate(zip(self._soft, self._links_near(place), strict=True)):
             masses = soft.body.masses_kg
             momentum = masses @ velocity[soft.rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class Solver:
         self.particles, self.domain, self.obstacles = particles, domain, tuple(obstacles)
         self.device, self.step_s = device, step_s
         self._gravity = float(np.linalg.norm(gravity_m_s2))
-        self._acceleration = self._gravity + sum(float(np.linalg.norm(f.vector)) for f in fields)
+        self.acceleration_m_s2 = self._gravity + sum(float(np.linalg.norm(f.vector)) for f in fields)
         self.outside = outside if outside is not None and outside.some else None
         self._check_step(step_s, float(np.linalg.norm(particles.velocities, axis=1).max()))
         self._set_up(gravity_m_s2, fields)
@@ -125,6 +125,10 @@ class Solver:
     def __len__(self) -> int:
         return len(self.particles)
 
+    def on_device(self) -> tuple[Any, Any]:
+        """``State`` and ``Matter``, for kernels that meet the particles there."""
+        return self._state, self._matter
+
     def positions(self) -> Floats:
         """World [m], [N, 3]."""
         return np.asarray(self._state.x.numpy(), np.float64) + self._origin
@@ -165,7 +169,8 @@ class Solver:
     def _of(self, *models: str) -> NDArray[np.bool_]:
         return np.array([m.model in models for m in self.particles.materials])[self.particles.body]
 
-    def _speed(self) -> float:
+    def speed_m_s(self) -> float:
+        """Of the fastest particle."""
         v = self._state.v.numpy()
         return float(np.sqrt(np.einsum("ij,ij->i", v, v).max()))
 
@@ -189,18 +194,13 @@ class Solver:
         pose = np.array([*(p[:3] + self._origin), p[6], *p[3:6]])
         return pose, np.array(self._rigid.velocity.numpy()[k], float), np.array(self._rigid.spin.numpy()[k], float)
 
-    def advance(self, duration_s: float) -> int:
-        """Go on by ``duration_s`` in equal substeps.
-
-        Returns:
-            Their number.
+    def substeps_needed(self, duration_s: float) -> int:
+        """How many equal substeps the next ``duration_s`` take at least.
 
         Raises:
-            PhysicsError: particles left the domain, are no numbers any more or run away.
+            PhysicsError: particles run away or are no numbers any more, a fixed step is too large, too many substeps.
         """
-        speed = self._speed() + self._acceleration * duration_s
-        if self.outside is not None:
-            speed = max(speed + self.outside.acceleration_m_s2() * duration_s, self.outside.wind_m_s())
+        speed = self._speed_within(duration_s)
         self._watch(speed)
         self._check_step(self.step_s, speed)
         limit = self.step_s if self.step_s is not None else stable_step(self.particles, self.domain.spacing_m, speed)
@@ -210,15 +210,41 @@ class Solver:
                 f"Solver.advance: {duration_s:g} s would take {count} substeps of {limit:.3g} s, more than "
                 f"{MOST_SUBSTEPS}: take a softer material or a coarser grid, or advance by less at a time"
             )
+        return count
+
+    def _speed_within(self, duration_s: float) -> float:
+        """That particles may reach [m/s]."""
+        speed = self.speed_m_s() + self.acceleration_m_s2 * duration_s
+        if self.outside is not None:
+            speed = max(speed + self.outside.acceleration_m_s2() * duration_s, self.outside.wind_m_s())
+        return speed
+
+    def advance(self, duration_s: float, *, substeps: int = 1, after: Callable[[], None] | None = None) -> int:
+        """Go on by ``duration_s`` in equal substeps.
+
+        Args:
+            duration_s: how far.
+            substeps: at least so many.
+            after: is called after each.
+
+        Returns:
+            Their number.
+
+        Raises:
+            PhysicsError: particles left the domain, are no numbers any more or run away.
+        """
+        count = max(substeps, self.substeps_needed(duration_s))
         step = duration_s / count
         self._dt.fill_(step)
-        travel = max(1.5 * speed, 1e-9) * step
+        travel = max(1.5 * self._speed_within(duration_s), 1e-9) * step
         batch = int(max(1, min(count, 0.9 * self.domain.spacing_m / travel)))
         done = 0
         while done < count:
             self._make_blocks()
             for _ in range(min(batch, count - done)):
                 self._substep()
+                if after is not None:
+                    after()
             done += min(batch, count - done)
         self.time_s += duration_s
         self.substeps += count

@@ -27,6 +27,7 @@ from simvid.physics.features import check_features
 from simvid.physics.force_checks import check_forces
 from simvid.physics.newton.drives import Drives
 from simvid.physics.newton.loop import Loop
+from simvid.physics.newton.mixed import MixedBodies
 from simvid.physics.newton.soft import SoftBodies, has_soft, rigid_view, twists_between
 from simvid.physics.newton.soft_start import check_soft_start
 from simvid.physics.newton.templates import Templates
@@ -48,7 +49,7 @@ class NewtonPhysics:
     """Rigid bodies and robots by Newton and MuJoCo's C core: elliptic friction cones, Coulomb friction, restitution.
 
     Bodies of elastic, plastic, granular and liquid materials and snow are moved by simvid's own MPM, cloth and rope by
-    its solver of thin bodies; both are coupled to them, but not to each other.
+    its solver of thin bodies; both are coupled to them and to each other.
     """
 
     name = "newton"
@@ -65,7 +66,9 @@ class NewtonPhysics:
             with mujoco_warnings():
                 world = build_world(rigid_view(assets))
                 check_start(assets, world)
-                _thin_bodies(assets, world)
+                thin = _thin_bodies(assets, world)
+                if thin is not None and has_soft(assets):
+                    _mixed_bodies(assets, SoftBodies(assets, world), thin)
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
@@ -151,20 +154,15 @@ def _check_supported(assets: SceneAssets) -> None:
                 f"of {', '.join(SUPPORTED + THIN)} materials; the material of {body.name!r} is {kind}. Leave {kind} "
                 f"out, or use an engine that has it (installed engines: {', '.join(registry.names('physics'))})"
             )
-    check_deformables(assets, "newton")
+    check_deformables(assets)
 
 
-def check_deformables(assets: SceneAssets, engine: str) -> None:
-    """Refuse deformable bodies without particles, which would be moved as rigid ones, and mixtures of two solvers.
+def check_deformables(assets: SceneAssets) -> None:
+    """Refuse deformable bodies without particles, which would be moved as rigid ones.
 
     Raises:
         SceneError: the body.
     """
-    if has_soft(assets) and has_thin(assets):
-        raise SceneError(
-            f"{assets.scene.where('bodies')}: engine {engine!r} cannot let bodies of {', '.join(SUPPORTED)} materials "
-            f"touch {' or '.join(THIN)}: leave out one of the two"
-        )
     for part in assets.parts:
         if part.body is not None and part.deformable is None and assets.scene.material(part.body.material).kind:
             raise SceneError(
@@ -196,8 +194,9 @@ def simulate_world(
     loop_kind = kind or Loop
     soft = loop_kind.make_soft(assets, world) if has_soft(assets) else None
     thin = _thin_bodies(assets, world)
+    mixed = _mixed_bodies(assets, soft, thin)
     looking = targets if _looking(scene) else None
-    loop = loop_kind(world, Drives(world, targets, steps), warnings, soft, looking, thin)
+    loop = loop_kind(world, Drives(world, targets, steps), warnings, soft, looking, thin, mixed)
     for frame in range(frames):
         if frame:
             loop.advance((frame - 1) * per_frame, per_frame)
@@ -230,6 +229,15 @@ def _thin_bodies(assets: SceneAssets, world: World) -> ThinBodies | None:
     thin = ThinBodies(assets, world)
     check_overlaps(assets, thin.overlaps())
     return thin
+
+
+def _mixed_bodies(assets: SceneAssets, soft: SoftBodies | None, thin: ThinBodies | None) -> MixedBodies | None:
+    """What couples particles with cloth and rope, where there are both, outside of each other."""
+    if soft is None or thin is None:
+        return None
+    mixed = MixedBodies(assets, soft, thin)
+    check_overlaps(assets, mixed.overlaps())
+    return mixed
 
 
 def _looking(scene: Scene) -> bool:

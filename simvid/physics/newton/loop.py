@@ -16,6 +16,7 @@ from simvid.physics.newton.belts import Belts
 from simvid.physics.newton.contacts import ContactRecorder
 from simvid.physics.newton.drives import Drives
 from simvid.physics.newton.kernels import Rows
+from simvid.physics.newton.mixed import MixedBodies
 from simvid.physics.newton.outside import Outside
 from simvid.physics.newton.situation import NewtonSituation, read_state
 from simvid.physics.newton.soft import SoftBodies, merged
@@ -72,6 +73,7 @@ class Loop:
     def __init__(
         self, world: World, drives: Drives, warnings: list[str], soft: SoftBodies | None = None,
         looking: tuple[JointTargets, ...] | None = None, thin: ThinBodies | None = None,
+        mixed: MixedBodies | None = None,
     ) -> None:  # fmt: skip
         """Prepare.
 
@@ -82,8 +84,9 @@ class Loop:
             soft: deformable bodies.
             looking: joint targets of the robots, where scripts look at the simulation.
             thin: cloth and rope.
+            mixed: both, where there are both.
         """
-        self.world, self.drives, self._soft, self._thin = world, drives, soft, thin
+        self.world, self.drives, self._soft, self._thin, self._mixed = world, drives, soft, thin, mixed
         scene = world.assets.scene
         if type(self) is not Loop:
             check_features(scene, scene.physics.engine, self.features)
@@ -92,7 +95,7 @@ class Loop:
         self.table = ContactTable()
         self._fixed = np.stack([pose_vector(p.pose) for p in world.assets.parts])
         self._joints = [np.zeros((3, frames, len(r.model.joints))) for r in world.robots]
-        particles = soft.forces if soft is not None else thin.forces if thin is not None else None
+        particles = next((bodies.forces for bodies in (mixed, soft, thin) if bodies is not None), None)
         self._outside = Outside(world, particles)
         self._core = self.make_core()
         self.runner = None if looking is None else Runner(self.make_situation(), looking)
@@ -123,17 +126,15 @@ class Loop:
         """Steps ``first`` to ``first + count``."""
         h = float(self.world.m.opt.timestep)
         core, recorder, drives = self._core, self._recorder, self.drives
-        soft, outside = self._soft, self._outside
+        deforms, outside = self._mixed or self._soft or self._thin, self._outside
         busy = not outside.idle
         for step in range(first, first + count):
             self._plan(step)
             drives.apply(step)
             if busy:
                 outside.begin(step)
-            if soft is not None:
-                soft.step((step + 1) * h)
-            if self._thin is not None:
-                self._thin.step((step + 1) * h)
+            if deforms is not None:
+                deforms.step((step + 1) * h)
             if busy:
                 outside.push(step)
                 outside.save()
@@ -174,12 +175,12 @@ class Loop:
         for part, path in self.drives.paths.items():
             poses[part], twists[part] = (values[0] for values in path.at(now))
         contacts = self._recorder.take()
-        if self._soft is not None:
-            self._soft.read(frame)
-            contacts = merged(contacts, self._soft.contacts())
-        if self._thin is not None:
-            self._thin.read(frame)
-            contacts = merged(contacts, self._thin.contacts())
+        for bodies in (self._soft, self._thin):
+            if bodies is not None:
+                bodies.read(frame)
+                contacts = merged(contacts, bodies.contacts())
+        if self._mixed is not None:
+            contacts = merged(contacts, self._mixed.contacts())
         self._watch.frame(poses, twists, contacts)
         if frame:
             self.table.add(contacts, float(now[0]))

@@ -13,6 +13,7 @@ from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.mesh import Mesh
 from simvid.physics.mpm.colliders import MOST_PIECES, Obstacle, Piece, mesh_volume
+from simvid.physics.mpm.touches import Touches
 from simvid.physics.newton.world import World
 from simvid.physics.watch import cross
 from simvid.rotations import matrix_from_quat
@@ -48,6 +49,14 @@ class Hindrances:
         spin = d.cvel[at, :3]
         velocity = d.cvel[at, 3:] + cross(spin, d.xipos[at] - d.subtree_com[m.body_rootid[at]])
         return poses, velocity, spin
+
+    def push(self, d: Any, found: Touches, step_s: float) -> None:
+        """Add what particles did in a step to MuJoCo's bodies, as constant forces over it."""
+        for o, impulse, moment in zip(found.obstacle, found.impulse_n_s, found.moment_n_m_s, strict=True):
+            body = self.bodies[o]
+            if body > 0:
+                d.xfrc_applied[body, :3] += impulse / step_s
+                d.xfrc_applied[body, 3:] += moment / step_s
 
 
 def obstacles_of(world: World, spacing_m: float, *, apart: bool = False) -> Hindrances:

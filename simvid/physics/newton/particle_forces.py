@@ -23,7 +23,10 @@ CLAMPED = 0.25
 class ParticleForces(Protocol):
     """Particles that feel what acts from outside."""
 
-    events: list[TieEvent]
+    @property
+    def events(self) -> Sequence[TieEvent]:
+        """What was tied and released."""
+        ...
 
     def begin(self, step: int) -> dict[str, int]:
         """Begin and end holds, attachments and conveyors with a step; the number of particles of each hold begun."""
@@ -77,7 +80,7 @@ def grips_of(assets: SceneAssets, soft: Sequence[int]) -> list[Grip]:
             field = f"forces[{n}].hold"
             found.append(Grip(field, field, own, Place.of(force.hold.region), -1, *steps(force.hold), True))
     for n, tie in enumerate(assets.scene.attachments):
-        if tie.region is not None:
+        if tie.region is not None and names.index(tie.a) in soft:
             place, part = Place.of(tie.region), names.index(tie.b)
             field, own = f"attachments[{n}]", (list(soft).index(names.index(tie.a)),)
             found.append(Grip(tie.name, field, own, place, part, *steps(tie), False))

@@ -85,7 +85,7 @@ class SoftBodies:
     def _lay_out(self, assets: SceneAssets, world: World) -> None:
         """All particles at their places, and how wide the grid's cells are."""
         self._world, scene = world, assets.scene
-        self._step_s = scene.step_s
+        self.step_s = scene.step_s
         self._soft: list[Piece] = []
         groups: list[Particles] = []
         for k, part in enumerate(assets.parts):
@@ -98,8 +98,19 @@ class SoftBodies:
                                       for s, g in zip(self._soft, groups, strict=True)])  # fmt: skip
         self._spacing_m = CELL * min(s.body.spacing_m for s in self._soft)
 
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Of the bodies, as the solver has them."""
+        return tuple(s.part for s in self._soft)
+
     def step(self, time_s: float) -> None:
         """Take one physics step that ends at ``time_s``; leaves the forces on MuJoCo's bodies in ``xfrc_applied``."""
+        self.prepare(time_s)
+        self.solver.advance(self.step_s)
+        self.finish(time_s)
+
+    def prepare(self, time_s: float) -> None:
+        """Put obstacles and forces in place for a step; nothing pushes MuJoCo's bodies yet."""
         m, d = self._world.m, self._world.d
         things = self._things
         if len(things.moving) or self.forces.needs_state:
@@ -108,16 +119,14 @@ class SoftBodies:
             mujoco.mj_comVel(m, d)
         if len(things.moving):
             self.solver.set_obstacles(things.moving, *things.state(m, d))
-        self.forces.before(round(time_s / self._step_s) - 1)
-        self.solver.advance(self._step_s)
+        self.forces.before(round(time_s / self.step_s) - 1)
+        d.xfrc_applied[:] = 0.0
+
+    def finish(self, time_s: float) -> None:
+        """Push MuJoCo's bodies as the particles did."""
         found = self.solver.touches()
         self._pairs.add(found, time_s)
-        d.xfrc_applied[:] = 0.0
-        for o, impulse, moment in zip(found.obstacle, found.impulse_n_s, found.moment_n_m_s, strict=True):
-            body = things.bodies[o]
-            if body > 0:
-                d.xfrc_applied[body, :3] += impulse / self._step_s
-                d.xfrc_applied[body, 3:] += moment / self._step_s
+        self._things.push(self._world.d, found, self.step_s)
         self.forces.after()
 
     def read(self, frame: int) -> None:

@@ -15,6 +15,7 @@ from simvid.assets.parts import DeformableBody, PartAssets, SceneAssets
 from simvid.deforming.frames import line_deformation, poses_of, sheet_deformation
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
+from simvid.physics.mpm.touches import Touches
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
 from simvid.physics.newton.pieces import Piece, has_kind
@@ -84,8 +85,20 @@ class ThinBodies:
                         found.append(Overlap(int(part), thin.part, float(depth[k]), (n[0], n[1], n[2])))
         return found
 
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Of the bodies, as the solver has them."""
+        return tuple(p.part for p in self._pieces)
+
     def step(self, time_s: float) -> None:
         """Take one physics step that ends at ``time_s``; leaves the forces on MuJoCo's bodies in ``xfrc_applied``."""
+        self.prepare(time_s)
+        self.solver.advance(self._step_s)
+        self._world.d.xfrc_applied[:] = 0.0
+        self.finish(time_s)
+
+    def prepare(self, time_s: float) -> None:
+        """Put obstacles and forces in place for a step."""
         m, d, things = self._world.m, self._world.d, self._things
         if len(things.moving):
             mujoco.mj_kinematics(m, d)
@@ -93,16 +106,13 @@ class ThinBodies:
             mujoco.mj_comVel(m, d)
             self.solver.set_obstacles(things.moving, *things.state(m, d))
         self.forces.before(round(time_s / self._step_s) - 1)
-        self.solver.advance(self._step_s)
+
+    def finish(self, time_s: float, by_particles: Touches | None = None) -> None:
+        """Push MuJoCo's bodies as cloth and rope did; ``by_particles`` is what particles did to these."""
         found = self.solver.touches()
-        self.forces.after(found)
+        self.forces.after(found, by_particles)
         self._pairs.add(found, time_s)
-        d.xfrc_applied[:] = 0.0
-        for o, impulse, moment in zip(found.obstacle, found.impulse_n_s, found.moment_n_m_s, strict=True):
-            body = things.bodies[o]
-            if body > 0:
-                d.xfrc_applied[body, :3] += impulse / self._step_s
-                d.xfrc_applied[body, 3:] += moment / self._step_s
+        self._things.push(self._world.d, found, self._step_s)
 
     def read(self, frame: int) -> None:
         """Keep the state as a frame."""

@@ -146,8 +146,13 @@ class ThinForces:
                 np.add.at(drag, corners[:, k], rate)
         return np.asarray(push / (self._masses + drag * self._step_s)[:, None])
 
-    def after(self, found: Touches) -> None:
-        """What the world felt of what it holds, from the balance of momentum in the step."""
+    def after(self, found: Touches, by_particles: Touches | None = None) -> None:
+        """What the world felt of what it holds, from the balance of momentum in the step.
+
+        Args:
+            found: what thin bodies did to obstacles.
+            by_particles: what particles of another solver did to thin bodies.
+        """
         self._reaction = {}
         for g, grip in enumerate(self._grips):
             if not grip.on or grip.part >= 0 or not len(self._held[g]):
@@ -158,6 +163,8 @@ class ThinForces:
                 gained = (mass * (self._solver.velocities()[rows] - self._before[1][rows])).sum(axis=0)
                 explained = (mass * (self._gravity + self._pushed[rows])).sum(axis=0) * self._step_s
                 given = found.impulse_n_s[found.body == k].sum(axis=0)
+                if by_particles is not None:
+                    given = given - by_particles.impulse_n_s[by_particles.obstacle == k].sum(axis=0)
                 self._reaction[k] = gained - explained + given
 
     def write(self, ledger: Ledger) -> None:

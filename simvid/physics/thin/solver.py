@@ -7,7 +7,7 @@ iterations that an implicit or position-based step would need to be as stiff as 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,6 +108,7 @@ class Solver:
         self._grid = wp.HashGrid(64, 64, 64, device=device) if self._meet else None
         self._widest = float(arrays.sizes(thin).max()) if self._meet else 0.0
         self._graph: Any = None
+        self._others: Callable[[Any], None] | None = None
 
     def __len__(self) -> int:
         return len(self.thin)
@@ -189,11 +190,20 @@ class Solver:
         square, stretch = self._measures.numpy()
         return math.sqrt(square) if square >= 0 else math.nan, float(stretch)
 
-    def advance(self, duration_s: float) -> int:
-        """Go on by ``duration_s`` in equal substeps.
+    def meet_others(self, launch: Callable[[Any], None]) -> None:
+        """Let what is not of this solver meet the vertices in each substep, after the forces within the bodies.
 
-        Returns:
-            Their number.
+        Args:
+            launch: launches kernels that add to ``dv``; takes the array that holds the substep [s].
+        """
+        self._others, self._graph = launch, None
+
+    def on_device(self) -> tuple[Any, Any, Any]:
+        """``Vertices``, ``Crowd`` and ``Obstacles``, for kernels that meet them there."""
+        return self._vertices, self._crowd, self._bodies
+
+    def substeps_needed(self, duration_s: float) -> int:
+        """How many equal substeps the next ``duration_s`` take at least.
 
         Raises:
             PhysicsError: vertices are no numbers any more, run away or are torn far apart; too many substeps.
@@ -209,13 +219,33 @@ class Solver:
                 f"{MOST_SUBSTEPS}: these bodies are too stiff for their mass and spacing; make them "
                 f"{(count / MOST_SUBSTEPS) ** 2:.2g} times softer, or their particles fewer"
             )
-        self._dt.fill_(duration_s / count)
-        self._look(speed, duration_s)
+        return count
+
+    def advance(self, duration_s: float) -> int:
+        """Go on by ``duration_s`` in equal substeps.
+
+        Returns:
+            Their number.
+
+        Raises:
+            PhysicsError: as ``substeps_needed``.
+        """
+        count = self.substeps_needed(duration_s)
+        self.begin(duration_s, count)
         for _ in range(count):
-            self._substep()
+            self.substep()
+        self.end(duration_s, count)
+        return count
+
+    def begin(self, duration_s: float, count: int) -> None:
+        """Prepare ``count`` substeps, at least as many as are needed, which ``substep`` then takes one by one."""
+        self._dt.fill_(duration_s / count)
+        self._look(self.measure()[0], duration_s)
+
+    def end(self, duration_s: float, count: int) -> None:
+        """Say that they are taken."""
         self.time_s += duration_s
         self.substeps += count
-        return count
 
     def _watch(self, speed: float, stretch: float) -> None:
         x, v = self.positions(), self.velocities()
@@ -247,7 +277,8 @@ class Solver:
             )
             self.lost = max(self.lost, int(self._crowd.lost.numpy()[0]))
 
-    def _substep(self) -> None:
+    def substep(self) -> None:
+        """Take one."""
         wp = self._wp
         if self._graph is None:
             with wp.ScopedCapture(device=self.device) as capture:
@@ -266,6 +297,8 @@ class Solver:
             if count:
                 wp.launch(kernel, count, [v, e], device=device)
         wp.launch(touch.kick, len(self), [v, self._dt], device=device)
+        if self._others is not None:
+            self._others(self._dt)
         if self._meet:
             wp.launch(touch.mingle, len(self), [v, self._crowd, self._dt], device=device)
         world = [self._pieces, self._bodies, self._rigid, self._sums, wp.vec3d(*self._origin), self._dt]
