@@ -207,11 +207,12 @@ def largest_rise(level: Array, reset: Mask) -> tuple[float, int]:
 
 
 def _median_of_three(level: Array) -> Array:
-    """Without dips and peaks of one frame: an impact between two frames hides energy for one."""
+    """Without dips and peaks of one frame: an impact between two frames hides energy for one, and what turns round in
+    one seems too fast there. A peak in the last frame is of one frame as far as anyone knows."""
     if len(level) < 3:
         return level
     middle = np.median(np.stack([level[:-2], level[1:-1], level[2:]]), axis=0)
-    return np.concatenate([level[:1], middle, level[-1:]])
+    return np.concatenate([level[:1], middle, np.minimum(level[-1:], middle[-1:])])
 
 
 def _most_energetic(e: Evidence, judged: Mask, frame: int) -> int:
