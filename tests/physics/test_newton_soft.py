@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
-from simvid.errors import PhysicsError
+from simvid.errors import PhysicsError, SceneError
 from simvid.parsing import load_scene
 from simvid.physics.newton.engine import NewtonPhysics
 from simvid.trajectory import Trajectory
