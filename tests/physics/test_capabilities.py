@@ -79,6 +79,14 @@ def test_an_unable_engine_is_refused_for_real(everything: Scene) -> None:
     check_capabilities("newton", everything)
 
 
+def test_cloth_among_particles_is_refused_where_they_do_not_meet(everything: Scene) -> None:
+    with pytest.raises(SceneError) as caught:
+        check_capabilities("genesis", everything)
+    line = next(line for line in str(caught.value).splitlines() if "cloth or rope that touches" in line)
+    assert "bodies[9].material (towel): engine 'genesis' does not do" in line
+    assert "use physics: {engine: newton}" in line
+
+
 def test_a_plain_scene_asks_for_rigid_bodies_alone() -> None:
     scene = simvid.load_scene("falling_stack")
     assert {f.name for f in FEATURES if list(f.used(scene))} <= {"rigid", "restitution"}
