@@ -28,7 +28,8 @@ def paused() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    frozen, known = gc.get_freeze_count(), len(sys.modules)
+    known = len(sys.modules)
+    frozen = 0 if _own.is_set() else gc.get_freeze_count()  # counts one by one what a worker has frozen
     gc.disable()
     try:
         yield

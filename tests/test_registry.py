@@ -51,6 +51,23 @@ def test_extras_bring_what_they_are_named_for(root: Path) -> None:
             assert any(name.startswith(package) for name in brought), (package, extra)
 
 
+def test_what_is_installed_is_looked_through_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    looked = []
+
+    def look(*, group: str) -> EntryPoints:
+        looked.append(group)
+        return EntryPoints(())
+
+    monkeypatch.setattr("importlib.metadata.entry_points", look)
+    for _ in range(3):
+        registry.load("rendering", "reference")
+        assert "identity" in registry.names("refining")
+    assert looked == ["simvid.rendering", "simvid.refining"]
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.load("rendering", "reference")
+    assert looked[2:] == ["simvid.rendering"], "another path may have other packages"
+
+
 @pytest.mark.parametrize("group", ["physics", "rendering", "refining"])
 def test_own_backends_load(group: registry.Group) -> None:
     for name, value in registry.BUILT_IN[group].items():
