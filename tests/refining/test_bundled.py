@@ -15,6 +15,7 @@ from simvid.clip import Clip
 from simvid.frames import Frame
 from simvid.jobs.backends import refiner_of
 from simvid.jobs.coarse import asked_of, pass_of_clip
+from simvid.perception.stability import flow_warp_error
 
 LARGEST_BYTES = 10_000_000
 pytestmark = pytest.mark.skipif(
@@ -51,10 +52,40 @@ def test_a_still_picture_stays_as_it_is_for_a_hundred_frames(still: Frame) -> No
     assert np.sqrt(np.mean((early.mean(axis=0) - still.rgb) ** 2)) < 60, "still the same scene"
 
 
+@pytest.mark.slow
+def test_a_thousand_frames_do_not_drift(still: Frame) -> None:
+    """The picture slides to and fro; past frame 100 neither its change along the flow nor its saturation grows."""
+    turn, count = 48, 1000
+    places = [min(i, turn - i) for i in range(turn)]
+    cycle = [_slid(still, now, now - before) for before, now in zip([*places[-1:], *places], places, strict=False)]
+    errors, shares, refined = [], [], []
+    motion: list[Any] = [np.stack([f.labels[n] for f in cycle] * 2) for n in ("flow_backward", "occluded_backward")]
+    coarse, span = _saturation(np.stack([f.rgb for f in cycle])), 2 * turn
+    for k, picture in enumerate(simvid.load_refiner("bundled").stream(cycle[k % turn] for k in range(count)), start=1):
+        refined.append(picture)
+        if k % span == 0:
+            errors.append(flow_warp_error(np.stack(refined), *motion))
+            shares.append(_saturation(np.stack(refined)) / coarse)
+            refined = []
+    assert len(errors) == count // span
+    assert 0 < max(errors[1:]) < 1.1 * errors[1], errors
+    assert shares[1:] == pytest.approx([shares[1]] * (len(shares) - 1), rel=0.03)
+
+
 def test_pictures_change_and_seeds_hardly_matter(still: Frame) -> None:
     pictures = [next(simvid.load_refiner("bundled").stream([still], seed=seed)).astype(int) for seed in (0, 1)]
     assert np.abs(pictures[0] - still.rgb).mean() > 0.1
     assert np.abs(pictures[0] - pictures[1]).mean() < 8
+
+
+def _slid(frame: Frame, by: int, since: int) -> Frame:
+    """A frame ``by`` pixels to the right, round the edge, of which ``since`` were done in the last step."""
+    moved = {name: np.roll(array, by, axis=1) for name, array in {"rgb": frame.rgb, **frame.labels}.items()}
+    flow, hidden = np.zeros_like(moved["flow_backward"]), np.zeros_like(moved["occluded_backward"])
+    flow[..., 0] = -since
+    if since:
+        hidden[:, 0 if since > 0 else -1] = True
+    return replace(frame, **moved | {"flow_backward": flow, "occluded_backward": hidden})
 
 
 def _saturation(video: Any) -> float:
