@@ -35,6 +35,8 @@ Saxce and Feng 1998) | `test_laws.py`: inclines |
 | armature | both | none is added to bodies; robots have their file's | `test_laws.py`: pendulum |
 | energy of joints on joints | newton | fourth-order steps while nothing touches them and nothing stiff drives them; \
 else of first order in the step | `test_laws.py`: double pendulum |
+| the same | genesis | eight of its first-order steps for one, where Newton's are of fourth order | \
+`test_genesis_laws.py`: double pendulum |
 | fast tops on ball joints | both | rotation by simvid's own kick and drift; Genesis' step gives them energy until \
 they fly apart | `test_laws.py`, `test_genesis_laws.py`: top |
 | `young_modulus_pa`, `poisson_ratio` | newton | simvid's MPM, fixed corotated or Neo-Hookean; nu of 0.5 and more is \
@@ -49,7 +51,8 @@ collapse |
 | liquid or sand that begins at a wall | both | the outermost particles stand half a spacing inside of the shape, \
 where contact keeps them | `test_newton_soft.py`: jets |
 | floating bodies | newton | Archimedes, where the body begins in the water; see below. On genesis water leaves a tank \
-of four walls, and the run ends with an error that says so | `test_mpm_obstacles.py`: slab |
+of thin walls: those are refused, and so is a run in which it gets into thicker ones | `test_mpm_obstacles.py`: slab, \
+`test_genesis_walls.py` |
 | bodies that start inside each other, particles inside rigid parts | both | refused by name, with how deep and the \
 way out | `test_newton_errors.py`, `test_newton_soft.py` |
 | a step that does not divide the frame, nu >= 0.5, NaN | both | refused by name, with the nearest that fits | \
@@ -61,7 +64,7 @@ pendulum let go level gains in 5 s, over its largest kinetic energy:
 
 | step | 2 ms | 1 ms | 0.5 ms | 0.25 ms |
 |---|---|---|---|---|
-| semi-implicit (before; raw MuJoCo, genesis) | +6.6 % | +3.3 % | +1.6 % | +0.8 % |
+| semi-implicit (before; raw MuJoCo; raw Genesis) | +6.6 % | +3.3 % | +1.6 % | +0.8 % |
 | fourth order (newton) | 9e-9 | 6e-10 | 4e-11 | 2e-12 |
 
 Newton takes the fourth-order step for hinges and sliders that hang on each other, with no free bodies, balls, motors, \

@@ -31,6 +31,11 @@ def _own_mpm(law: str) -> Ability:
     return Ability(True, False, f"simvid's own MPM: {law}")
 
 
+_WALLS = (
+    "; walls thinner than a cell (two particle spacings) are refused, and a run ends where it gets into thicker ones"
+)
+
+
 def _genesis_mpm(law: str) -> Ability:
     return Ability(
         True, False, f"Genesis' MPM: {law}; of fixed bodies the ground, or the first, stands for all in its contacts"
@@ -77,9 +82,9 @@ GENESIS: Mapping[str, Ability] = {
     "elastic": _genesis_mpm("fixed corotated"),
     "neo_hookean": _genesis_mpm("Neo-Hookean"),
     "plastic": _genesis_mpm("von Mises; its yield stress is told sqrt(2/3) of ours, as it bounds the deviator's norm"),
-    "granular": _genesis_mpm("Drucker–Prager; its friction angle is told so that both have the same cone"),
+    "granular": _genesis_mpm("Drucker–Prager; its friction angle is told so that both have the same cone" + _WALLS),
     "snow": _genesis_mpm("Stomakhin et al. 2013, hardening 10"),
-    "liquid": _genesis_mpm("weakly compressible; lambda is the bulk modulus"),
+    "liquid": _genesis_mpm("weakly compressible; lambda is the bulk modulus" + _WALLS),
     "viscosity": Ability(False, False, "its viscous liquid has a shear modulus, no viscosity; give viscosity_pa_s: 0"),
     "hardening": Ability(False, False, "give hardening: 10"),
     "steep": Ability(False, False, "no cone of its sand is that wide"),

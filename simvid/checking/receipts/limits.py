@@ -57,7 +57,9 @@ THROUGH_SHARE: Final = 1.0
 THROUGH_M: Final = 0.02
 PARTICLE_DEPTH_CELLS: Final = 2.0
 """Particles may be so many of their spacings inside what is solid (their grid is two spacings wide): one percent of a
-body's particles, at any time."""
+body's particles, at any time. In what is thinner than four of them, half-way to its middle ..."""
+PARTICLE_DEPTH_LEAST: Final = 0.25
+"""... but a quarter of a spacing at least: round walls and meshes are measured no finer."""
 PARTICLE_SHARE: Final = 0.01
 THIN_DEPTH_SPACINGS: Final = 0.5
 """A particle's surface may be so many of its spacings inside cloth or rope: then its centre is at their surface."""

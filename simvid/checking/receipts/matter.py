@@ -8,6 +8,7 @@ from simvid.assets.parts import DeformableBody
 from simvid.checking.receipts import limits
 from simvid.checking.receipts.evidence import Array, Curve, Evidence, Finding, nothing
 from simvid.checking.receipts.penetration import Solid, solids_of
+from simvid.checking.receipts.solids import half_size
 from simvid.trajectory import ParticleMotion, pose_matrices
 
 LOOKED_AT = 24
@@ -112,7 +113,8 @@ def looked_at(count: int) -> list[int]:
 
 
 def particle_depth(e: Evidence) -> Finding:
-    """Particles are not inside rigid parts: at most one percent of a body's, deeper than two of their spacings."""
+    """Particles are not inside rigid parts: at most one percent of a body's, deeper than two of their spacings, or than
+    half-way to the middle of what is thinner than that; what runs through a wall is in it on its way."""
     solids = [s for s in solids_of(e) if s.collider.kind != "mesh"] if e.soft else []
     if not solids:
         return nothing("particle_depth", "no deformable body" if not e.soft else "nothing rigid to be inside of")
@@ -122,12 +124,12 @@ def particle_depth(e: Evidence) -> Finding:
         body = e.parts[k].deformable
         if body is None:
             continue
-        allowed = limits.PARTICLE_DEPTH_CELLS * body.spacing_m
         shares = np.full(e.count, np.nan)
         for t in looked_at(e.count):
-            other, deep = _deepest_share(motion.positions[t].astype(np.float64), solids, matrices[t], allowed)
+            other, deep = _deepest_share(motion.positions[t].astype(np.float64), solids, matrices[t], body.spacing_m)
             shares[t] = deep
             if deep > worst[0]:
+                allowed = min(_allowed(s, body.spacing_m) for s in solids if s.part == other)
                 worst = (deep, k, other, t, allowed)
         series[e.name(k)] = shares
     deep, k, other, frame, allowed = worst
@@ -139,7 +141,13 @@ def particle_depth(e: Evidence) -> Finding:
     return Finding(record, (Curve("Particles inside solids", "share", series),))
 
 
-def _deepest_share(points: Array, solids: list[Solid], matrices: Array, allowed: float) -> tuple[int, float]:
+def _allowed(solid: Solid, spacing: float) -> float:
+    """How deep particles of a spacing [m] may be in a solid [m]."""
+    thin = max(half_size(solid.collider) / 2, limits.PARTICLE_DEPTH_LEAST * spacing)
+    return min(limits.PARTICLE_DEPTH_CELLS * spacing, thin)
+
+
+def _deepest_share(points: Array, solids: list[Solid], matrices: Array, spacing: float) -> tuple[int, float]:
     """The part with the most particles deep inside, and what share of them that is."""
     inside: dict[int, np.ndarray] = {}
     low, high = points.min(axis=0), points.max(axis=0)
@@ -149,7 +157,7 @@ def _deepest_share(points: Array, solids: list[Solid], matrices: Array, allowed:
         if not ((middle + solid.radius >= low) & (middle - solid.radius <= high)).all():
             continue
         near = np.flatnonzero(((points - middle) ** 2).sum(axis=1) < solid.radius**2)
-        deep = solid.depth((points[near] - pose[:3, 3]) @ pose[:3, :3]) > allowed
+        deep = solid.depth((points[near] - pose[:3, 3]) @ pose[:3, :3]) > _allowed(solid, spacing)
         mask = inside.setdefault(solid.part, np.zeros(len(points), np.bool_))
         mask[near[deep]] = True
     if not inside:

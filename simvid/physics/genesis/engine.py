@@ -16,6 +16,7 @@ from simvid.physics.genesis.model import build
 from simvid.physics.genesis.situation import GenesisSituation
 from simvid.physics.genesis.soft import GenesisSoft
 from simvid.physics.genesis.stepping import GenesisStepper, SolverFault
+from simvid.physics.genesis.walls import check_walls
 from simvid.physics.newton.engine import (
     Run,
     anything_moves,
@@ -57,6 +58,7 @@ class GenesisPhysics:
         session.require()
         check_capabilities(self.name, assets.scene)
         check_deformables(assets)
+        check_walls(assets)
         if anything_moves(assets):
             with mujoco_warnings():
                 check_start(assets, build_world(rigid_view(assets)))
@@ -67,6 +69,7 @@ class GenesisPhysics:
         session.require()
         check_capabilities(self.name, assets.scene)
         check_deformables(assets)
+        check_walls(assets)
         if not anything_moves(assets):
             run = Run.still(assets, assets.scene.frame_count)
         else:

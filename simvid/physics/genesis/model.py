@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from simvid.errors import PhysicsError
 from simvid.physics.genesis.session import quiet, start
 from simvid.physics.genesis.soft import NEAR_M, SoftModel, genesis_material
+from simvid.physics.newton.stepping import is_smooth
 from simvid.physics.newton.world import World
 
 Ints = NDArray[np.int32]
@@ -28,6 +29,9 @@ STUB = "<mujoco/>"
 """Stands for a file while Genesis is handed the compiled model."""
 PLANE_M = 1e4
 """Half the edge of a plane."""
+CHAIN_SUBSTEPS = 8
+"""For joints on joints: Genesis' step is of first order, and gives a double pendulum 6.6 % of its kinetic energy in 5 s
+of steps of 2 ms, 0.8 % of an eighth of that. Newton takes steps of fourth order there (``is_smooth``)."""
 
 
 def own_damping(m: Any) -> NDArray[np.float64]:
@@ -91,7 +95,8 @@ def build(world: World, soft: SoftModel | None = None) -> GenesisModel:
     """
     gs = start()
     m = world.m
-    options = _options(gs, m, 1 if soft is None else soft.substeps)
+    substeps = soft.substeps if soft is not None else CHAIN_SUBSTEPS if is_smooth(m) else 1
+    options = _options(gs, m, substeps)
     touch = {"needs_coup": False} if soft is None else {"coup_friction": soft.friction, "coup_softness": NEAR_M}
     if soft is not None:
         options["mpm_options"] = _mpm_options(gs, soft)
@@ -110,7 +115,7 @@ def build(world: World, soft: SoftModel | None = None) -> GenesisModel:
     geoms = _geoms(m, solver)
     _exclude(m, solver, geoms)
     _set_friction(m, solver.dyn_info.geoms, geoms, 0.0 if soft is None else soft.friction)
-    model = GenesisModel(scene, solver, geoms, world, 1 if soft is None else soft.substeps)
+    model = GenesisModel(scene, solver, geoms, world, substeps)
     finalize(model, scene.destroy).atexit = False  # while it is whole: collected in any order, it complains
     return model
 

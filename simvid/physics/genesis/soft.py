@@ -18,9 +18,11 @@ from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
 from simvid.physics.genesis.kernels import flow
+from simvid.physics.genesis.walls import check_kept_out
 from simvid.physics.mpm.domain import stable_step
 from simvid.physics.mpm.materials import MpmMaterial
 from simvid.physics.newton.ledger import Ledger
+from simvid.physics.newton.obstacles import obstacles_of
 from simvid.physics.newton.soft import SoftBodies
 from simvid.physics.newton.world import World
 
@@ -138,6 +140,7 @@ class GenesisSoft(SoftBodies):
                 f"{scene.where('bodies')}: engine 'genesis' has one friction for all deformable bodies, and the scene "
                 f"has {', '.join(f'{f:g}' for f in sorted(frictions))}: make them one, or use engine newton"
             )
+        self._assets, self._things = assets, obstacles_of(world, spacing)
         volume = float(self._soft[0].body.volumes_m3.mean())
         low, high = _domain(assets, self._particles.positions.astype(np.float64), spacing)
         cells = float(np.prod((high - low) / spacing + 1))
@@ -213,6 +216,7 @@ class GenesisSoft(SoftBodies):
         deformation = self._mpm.particles.F.to_numpy()[0, :, 0]
         deformation[self._flows] = self._total
         self._check_border(x)
+        check_kept_out(self._assets, self._soft, self._things, x, frame / self._assets.scene.fps)
         self._x[frame] = x
         self._F[frame] = deformation @ self._turns
 

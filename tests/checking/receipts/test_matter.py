@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +136,22 @@ def test_particles_that_fall_through_the_ground(assets: SceneAssets) -> None:
     found = law(assets, changed(made, "water", places), "particle_depth")
     assert (found.passed, found.part) == (False, "water and ground")
     assert found.measured["inside_share"] == pytest.approx(10 / 216, rel=1e-3)
+
+
+def test_water_that_runs_through_a_wall(tmp_path: Path) -> None:
+    """16 mm thick, less than a spacing: particles on their way are in it, none of them two spacings deep."""
+    path = tmp_path / "tank.yaml"
+    wall = "{name: wall, fixed: true, shape: {box: {size_m: [0.016, 0.4, 0.4]}}, pose: {position_m: [1.2, 0, 0.5]}}"
+    path.write_text(SCENE + f"  - {wall}\n")
+    assets = prepare(load_scene(path))
+    made = moved(assets)
+    places = of(made, "water").positions.copy()
+    assert law(assets, made, "particle_depth").passed
+    places[10:, :10, 0] = 1.2
+    found = law(assets, changed(made, "water", places), "particle_depth")
+    assert (found.passed, found.part) == (False, "water and wall")
+    assert found.measured["inside_share"] == pytest.approx(10 / 216, rel=1e-3)
+    assert "more than 5 mm inside 'wall'" in found.note  # a quarter of a spacing
 
 
 def test_a_particle_that_shoots_off(assets: SceneAssets) -> None:
