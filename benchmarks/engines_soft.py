@@ -36,12 +36,13 @@ def soft_rows(assets: SceneAssets, made: dict[str, Trajectory]) -> list[dict[str
         assert body is not None, "particles are of a deformable part"
         n, g = _form(one), _form(two)
         cell = 2 * body.spacing_m
-        row = {
+        apart = float(np.linalg.norm(n["centre"] - g["centre"]))
+        row: dict[str, Any] = {
             "body": one.name, "cell_mm": round(1e3 * cell, 1),
-            "centre_mm": round(1e3 * float(np.linalg.norm(n["centre"] - g["centre"])), 1),
+            "centre_mm": round(1e3 * apart, 1),
             **{key: [round(1e3 * n[key], 1), round(1e3 * g[key], 1)] for key in ("height", "spread", "run_out")},
         }  # fmt: skip
-        near = row["centre_mm"] <= 1e3 * CELLS * cell and abs(n["height"] - g["height"]) <= CELLS * cell
+        near = apart <= CELLS * cell and abs(n["height"] - g["height"]) <= CELLS * cell
         alike = all(abs(n[key] - g[key]) <= SHARE * n[key] for key in ("spread", "run_out"))
         rows.append({**row, "within": bool(near and alike)})
     return rows
