@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from simvid.calibrating.pair_frames import PairFrames
 from simvid.checking.gate.scores import GateFrame
+from simvid.refining.pairs import PairRecord
+from simvid.scene import Scene
 from simvid.testing.violations import VIOLATIONS, Scenery
 
 ROBOTS = {"panda": "panda", "ur5e": "ur5e"}
@@ -55,13 +57,22 @@ def subject(pair: PairFrames, frames: slice) -> Subject:
 
 
 def first_link(pair: PairFrames) -> int:
-    """Id of the first link of the robot of a pair: its scene is drawn again, and its bodies counted."""
+    """Id of the first link of the robot of a pair: bodies come before it."""
+    return 2 + sum(body.count for body in scene_of(pair.record).bodies)
+
+
+def is_seen_through(record: PairRecord) -> bool:
+    """Whether a pair holds glass or the like, which splats draw opaque, so that coarse and true pictures differ."""
+    return bool(record.seeds) and any(body.material.look.transmission > 0 for body in scene_of(record).bodies)
+
+
+def scene_of(record: PairRecord) -> Scene:
+    """The scene of a pair, drawn again from its seeds."""
     from simvid.generating.pair_scenes import pair_scene
 
-    seeds = pair.record.seeds
-    scene = pair_scene(pair.record.family, seeds["number"], seeds["set"], resolution_px=pair.record.width,
-                       attempt=seeds["attempt"]).scene  # fmt: skip
-    return 2 + sum(body.count for body in scene.bodies)
+    seeds = record.seeds
+    return pair_scene(record.family, seeds["number"], seeds["set"], resolution_px=record.width,
+                      attempt=seeds["attempt"]).scene  # fmt: skip
 
 
 def cases(one: Subject, seed: int, refined: NDArray[np.uint8] | None = None) -> Iterator[Case]:

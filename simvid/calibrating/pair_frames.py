@@ -52,7 +52,8 @@ def pair_frames(folder: Path, split: Literal["train", "held_out"]) -> list[PairF
 def is_fine(record: PairRecord) -> bool:
     """Whether the coarse pictures are about as good as those of clips by default: those of pairs are often worse."""
     worse = record.coarseness
-    return worse.get("detail_px", 0.0) <= MOST_DETAIL_PX and worse.get("blur_px", 0.0) <= MOST_BLUR_PX
+    sharp = worse.get("detail_px", 0.0) <= MOST_DETAIL_PX and worse.get("blur_px", 0.0) <= MOST_BLUR_PX
+    return sharp and worse.get("shadows", 1.0) > 0
 
 
 def spread(pairs: list[PairFrames], count: int) -> list[PairFrames]:
