@@ -72,6 +72,18 @@ def test_lit_ground_has_lamberts_colour() -> None:
     np.testing.assert_allclose(rgb, radiance, rtol=3e-3)
 
 
+def test_what_captures_cover_is_coloured_as_it_may_sink_into_the_ground() -> None:
+    world, pose = scene(SUN), look_at((0, 0, 2.5), (1, 0, 0.5))
+    environment = environment_of(world)
+    pictures = []
+    for covered in (0.0, 1.0):
+        made = Background(environment, ground_texture(world), haze_m=1e6, far_m=500.0, shown=True)
+        known = (sight_of(camera(pose), pose), light_of(environment).arrays, np.full(SIZE[::-1], covered, np.float32))
+        made.draw(*known, Workers(1)).rgb[:] = -1
+        pictures.append(made.draw(*known, Workers(1)).rgb)
+    assert np.array_equal(*pictures)
+
+
 def below_a_plate(world: Scene) -> Lighting:
     side = np.arange(-0.3, 0.3, 0.02)
     x, y = np.meshgrid(side, side)

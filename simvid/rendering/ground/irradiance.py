@@ -67,14 +67,14 @@ def _place_of(rays: Rays, covered: Floats, row: int, col: int) -> Vec:
 
 @inlined
 def _seen_around(covered: Floats, row: int, col: int) -> bool:
-    """Whether any pixel of the blocks around a node shows what is behind; yes without any pixels."""
+    """Whether any pixel of the blocks around a node shows what is behind."""
     top, bottom = max((row - 1) * NODE_PX, 0), min((row + 1) * NODE_PX, covered.shape[0])
     left, right = max((col - 1) * NODE_PX, 0), min((col + 1) * NODE_PX, covered.shape[1])
     for y in range(top, bottom):
         for x in range(left, right):
             if covered[y, x] <= COVERED:
                 return True
-    return len(covered) == 0
+    return False
 
 
 @kernel

@@ -43,7 +43,6 @@ from simvid.rendering.tone import blendable, srgb_table
 
 MATTE = np.array([1, 0, 0, 0, 0, 0, 0], np.float32)
 """Gloss of a ground without any."""
-NOTHING_COVERED = np.zeros((0, 0), np.float32)
 
 
 class Backdrop(NamedTuple):
@@ -107,7 +106,7 @@ class Background:
     def _make_room(self, height: int, width: int) -> None:
         f = np.float32
         self._backdrop = Backdrop(np.empty((height, width, 3), f), np.empty((height, width), f))
-        self._albedo = np.empty((height, width, 3), f)
+        self._albedo, self._bare = np.empty((height, width, 3), f), np.zeros((height, width), f)
         self._light = OnGround(np.zeros((height, width, 3), f), np.zeros((height, width, 3), f))
         self._nodes = np.ones((-(-height // NODE_PX) + 1, -(-width // NODE_PX) + 1), f)
         self._places, self._bounced = (np.zeros((3, *self._nodes.shape), f) for _ in range(2))
@@ -120,13 +119,15 @@ class Background:
         Args:
             sight: camera and pose.
             light: light at this frame.
-            covered: alpha of the splats, [H, W]; covered pixels are skipped.
+            covered: alpha of the splats, [H, W]; covered pixels are skipped, but for display colours.
             workers: threads.
             bounced: light from bodies.
         """
         height, width = covered.shape
         if self._backdrop.depth.shape != covered.shape:
             self._make_room(height, width)
+        if self._shown:  # what captures cover may sink into the ground yet
+            covered = self._bare
         out, pose = self._backdrop, sight.pose
         turn = pose[:3, :3] @ np.linalg.inv(sight.camera.K) if sight.camera.lens.plain else pose[:3, :3]
         table = np.ascontiguousarray(sight.rays)
@@ -175,8 +176,9 @@ class Background:
     def _light_ground(self, rays: Rays, nodes: Rays, light: LightArrays, covered: Floats, workers: Workers) -> None:
         """Share of the sky, and light of suns and lamps, at each pixel of the ground that is seen."""
         depth, lamps = self._backdrop.depth, light.lamps
-        seen = NOTHING_COVERED if self._shown else covered  # what captures cover may sink into the ground yet
-        workers.run(partial(open_nodes, nodes, seen, light.sky, self._places, self._nodes), len(self._nodes), least=4)
+        workers.run(
+            partial(open_nodes, nodes, covered, light.sky, self._places, self._nodes), len(self._nodes), least=4
+        )
         run = partial(workers.run, count=len(depth), least=8)
         for array in self._light:
             array[:] = 0
