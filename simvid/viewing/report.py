@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from simvid.clip import Clip
 from simvid.errors import SimvidError, UsageError
+from simvid.generating.sampling import brief
 from simvid.jobs.receipts import receipt_with_curves
 from simvid.notebook import table
 from simvid.trajectory import EVENTS, Trajectory
 from simvid.viewing.charts import line_chart
+from simvid.viewing.gate_tables import gate_tables
 from simvid.viewing.receipt_charts import budget_table, law_charts, receipt_table
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -27,7 +29,7 @@ LARGEST_VIDEO = 12_000_000
 LISTED = 100
 STYLE = (
     "body{font-family:sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}img,video{max-width:100%}"
-    "td,th{padding:2px 10px;font-size:.9em}svg{display:block;margin:1em 0}"
+    "td,th{padding:2px 10px;font-size:.9em}table+table{margin-top:1em}svg{display:block;margin:1em 0}"
 )
 
 
@@ -61,7 +63,7 @@ def write_page(text: str, path: Path) -> None:
 def report(clip: Clip) -> str:
     """The page."""
     name = html.escape(clip.name)
-    sections = (_facts, _videos, _sheet, _checks, _receipt, _charts, _parts)
+    sections = (_facts, _videos, _sheet, _checks, _receipt, _gate, _charts, _parts)
     body = "\n".join(text for section in sections for text in section(clip))
     head = f'<meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n<h1>{name}</h1>\n{body}\n</body></html>\n'
@@ -75,20 +77,33 @@ def _facts(clip: Clip) -> Iterator[str]:
         ("frames", f"{record.frame_count} at {record.fps:g} fps"), ("seed", str(record.seed)),
         ("physics", f"{record.physics.backend} {record.physics.version}"), ("content", record.content_hash),
         *(("camera", f"{c.name}, {c.width} x {c.height} px, {c.lens}, {c.renderer.backend}") for c in record.cameras),
-        *((f"drawn {place}", str(value)) for place, value in record.sampled.items()), ("made", record.made_at),
+        *((f"drawn {place}", brief(value)) for place, value in record.sampled.items()), ("made", record.made_at),
     ]  # fmt: skip
     yield table(("", ""), rows, LISTED)
 
 
 def _videos(clip: Clip) -> Iterator[str]:
+    """Of each camera, as rendered and as refined; a refinement that changed no byte of a video is not shown again."""
     for camera in clip.record.cameras:
-        path = clip.video(camera.name)
-        label = html.escape(camera.name)
-        if path.stat().st_size > LARGEST_VIDEO:
-            yield f"<p>{label}: the preview is too large for this page, see {html.escape(str(path))}</p>"
-            continue
-        data = base64.b64encode(path.read_bytes()).decode()
-        yield f'<h2>{label}</h2><video controls loop muted src="data:video/mp4;base64,{data}"></video>'
+        rendered = clip.video(camera.name)
+        yield _video(rendered, camera.name)
+        for refined in clip.record.refined:
+            if camera.name in refined.cameras:
+                path = clip.video(camera.name, refined.name)
+                if path.read_bytes() != rendered.read_bytes():
+                    yield _video(path, f"{camera.name}, refined by {refined.name}")
+
+
+def _video(path: Path, title: str) -> str:
+    label = html.escape(title)
+    if path.stat().st_size > LARGEST_VIDEO:
+        return f"<p>{label}: the preview is too large for this page, see {html.escape(str(path))}</p>"
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'<h2>{label}</h2><video controls loop muted src="data:video/mp4;base64,{data}"></video>'
+
+
+def _gate(clip: Clip) -> Iterator[str]:
+    return gate_tables([clip.record], LISTED)
 
 
 def _sheet(clip: Clip) -> Iterator[str]:

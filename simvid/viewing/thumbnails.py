@@ -23,14 +23,17 @@ FRAMES = 36
 
 
 def thumbnail_html(clip: Clip) -> str:
-    """A figure with the video of the first camera, and a line about the clip."""
+    """A figure with the video of the first camera, and a line about the clip.
+
+    It plays by itself: controls of a video that stands still would cover half of so small a picture.
+    """
     record = clip.record
     camera = record.cameras[0].name
     data = base64.b64encode(thumbnail(clip, camera)).decode()
     lines = [check.line() for check in clip.failed_checks] + [law.line() for law in clip.broken_laws]
     failed = "".join(f'<br><span class="bad">{html.escape(line[:80])}</span>' for line in lines)
     text = f"{html.escape(clip.path.name)}, sample {record.sample_index}, {html.escape(camera)}{failed}"
-    video = f'<video controls loop muted preload="metadata" src="data:video/mp4;base64,{data}"></video>'
+    video = f'<video controls autoplay loop muted src="data:video/mp4;base64,{data}"></video>'
     return f"<figure>{video}<figcaption>{text}</figcaption></figure>"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from simvid.clip import Clip
+from simvid.clips.records import Backend, CameraGateRecord, GateRecord, RefinedRecord
 from simvid.errors import SimvidError
 from simvid.trajectory import Contacts
 from simvid.viewing import report as reports
@@ -56,6 +58,30 @@ def test_the_page_stands_for_itself(flying_clip: Clip, tmp_path: Path) -> None:
     assert page.tags.count("svg") == 3 + len(laws), "laws, energy and contacts; there is no robot"
 
 
+def test_refinements_are_shown_and_judged(flying_clip: Clip, tmp_path: Path) -> None:
+    shutil.copytree(flying_clip.path, tmp_path / "clip")
+    video = flying_clip.video("front").read_bytes()
+    backend = Backend(entry="r", backend="r", version="1", settings={})
+    limits = {"mismatch": {"most": 0.5}}
+    camera = CameraGateRecord(
+        camera="front", accepted=False, measured={"mismatch": 1.25}, limits=limits, failed=("mismatch",),
+        worst_frame=0, worst_px=(1, 2), instances=(),
+    )  # fmt: skip
+    gate = GateRecord(accepted=False, weights_sha256="0", cameras=(camera,))
+    made = []
+    for name, data in (("same", video), ("other", video + b"\0")):
+        (tmp_path / "clip/refined" / name).mkdir(parents=True)
+        (tmp_path / "clip/refined" / name / "front.mp4").write_bytes(data)
+        made.append(RefinedRecord(name=name, refiner=backend, look="x", seed=1, cameras=("front",), keys={}, gate=gate))
+    record = flying_clip.record.model_copy(update={"refined": tuple(made)})
+    page = Page(report(Clip(tmp_path / "clip", record)))
+    shown = [base64.b64decode(s.split(",")[1]) for s in page.sources if s.startswith("data:video/mp4")]
+    assert sorted(shown) == sorted([video, video + b"\0", flying_clip.video("side").read_bytes()])
+    assert "front, refined by other" in page.text
+    assert "front, refined by same" not in page.text, "it is the video as rendered"
+    assert "mismatch 1.25 (at most 0.5)" in page.text
+
+
 def test_what_is_too_large_is_named_instead(flying_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "LARGEST_VIDEO", 10)
     page = Page(report(flying_clip))
@@ -64,11 +90,13 @@ def test_what_is_too_large_is_named_instead(flying_clip: Clip, monkeypatch: pyte
 
 
 def test_names_are_escaped(flying_clip: Clip) -> None:
-    record = flying_clip.record.model_copy(update={"name": "<script>a", "description": "<script>b"})
+    drawn = {"a": {"b": [0.123456789, "<script>c"]}}
+    record = flying_clip.record.model_copy(update={"name": "<script>a", "description": "<script>b", "sampled": drawn})
     page = Page(report(Clip(flying_clip.path, record)))
     assert "script" not in page.tags
     assert "<script>a" in page.text
     assert "<script>b" in page.text
+    assert "{b: [0.1235, <script>c]}" in page.text
 
 
 def test_the_energy_of_free_fall_stays(flying_clip: Clip) -> None:
