@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import trimesh.exchange.obj
 
 from simvid.physics.genesis import session
 from simvid.physics.genesis.engine import GenesisPhysics
-from simvid.testing.physics import PhysicsContract, bouncing_scene
+from simvid.testing.physics import PhysicsContract
 from simvid.trajectory_io import digest
 
 pytestmark = pytest.mark.slow  # a fresh machine compiles Genesis' kernels here, for a minute or two
@@ -40,32 +39,6 @@ class TestGenesis(PhysicsContract):
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "digest").read_text() == digest(made)
         assert (done.stdout, done.stderr) == ("", "")
-
-    def test_kernels_are_on_the_disk_before_the_process_ends(self) -> None:
-        session.start()
-        import quadrants
-
-        chance, cell = time.time_ns() % 2**31, quadrants.field(quadrants.i32, shape=1)
-
-        def written() -> None:
-            for i in cell:
-                cell[i] = chance
-
-        def kept() -> set[Path]:
-            return set(session.kernel_folder().rglob("*.qdc"))
-
-        before = kept()
-        quadrants.kernel(written)()
-        assert cell[0] == chance
-        assert kept() == before
-        session.keep_kernels()
-        assert len(kept() - before) >= 1
-
-    def test_a_first_step_keeps_its_kernels(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        kept = list[int]()
-        monkeypatch.setattr(session, "keep_kernels", lambda: kept.append(1))
-        self.run(bouncing_scene().model_copy(update={"duration_s": 0.05}))
-        assert kept == [1]
 
     def test_the_smallest_numbers_stay_numbers(self) -> None:
         session.start()

@@ -108,7 +108,6 @@ class GenesisLoop(Loop):
         try:
             if not first:
                 super().advance(0, 1)
-                session.keep_kernels()
                 self._compiling.finish()
                 first, count = 1, count - 1
             super().advance(first, count)

@@ -70,14 +70,6 @@ def start() -> Any:
     return genesis
 
 
-def keep_kernels() -> None:
-    """Put the kernels that were compiled so far where other processes find them. Quadrants does so only when a process
-    ends by itself: those of a worker that is killed would be compiled again by the next one."""
-    from quadrants.lang import impl
-
-    impl.get_runtime().prog.dump_cache_data_to_disk()
-
-
 @contextmanager
 def _trimesh_as_it_was() -> Iterator[None]:
     """Genesis puts a reader of its own for OBJ into trimesh, which cannot read from memory; take it out again."""
