@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.color import linear_to_srgb, srgb_to_linear
+from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
 from simvid.clip import Clip
 from simvid.gaussians import SH_C0
@@ -47,21 +48,26 @@ class PartLook:
 
     def covariances(self) -> Floats:
         """Second moments [m^2], [N, 3, 3]."""
-        w, x, y, z = self.quats.T
-        rotation = np.stack(
-            [
-                1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-                2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-                2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-            ],
-            axis=-1,
-        ).reshape(-1, 3, 3)  # fmt: skip
-        root = rotation * self.scales[:, None, :]
-        return np.asarray(root @ np.swapaxes(root, 1, 2), np.float32)
+        return covariances_of(self.quats, self.scales)
+
+
+def covariances_of(quats: Floats, scales: Floats) -> Floats:
+    """Second moments [m^2] of Gaussians with axes (w, x, y, z) [N, 4] and scales [m] [N, 3], float32 [N, 3, 3]."""
+    w, x, y, z = quats.T
+    rotation = np.stack(
+        [
+            1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+        ],
+        axis=-1,
+    ).reshape(-1, 3, 3)  # fmt: skip
+    root = rotation * scales[:, None, :]
+    return np.asarray(root @ np.swapaxes(root, 1, 2), np.float32)
 
 
 def part_looks(clip: Clip, most: int) -> list[PartLook]:
-    """Gaussians of every part that is seen.
+    """Gaussians of every part that is seen; of what deforms, at rest.
 
     Args:
         clip: whose scene and motion to use.
@@ -70,9 +76,18 @@ def part_looks(clip: Clip, most: int) -> list[PartLook]:
     Raises:
         SimvidError: meshes, robots or captures that the scene names are no longer there.
     """
+    return looks_of(clip, covered(clip, most)[1])
+
+
+def covered(clip: Clip, most: int) -> tuple[SceneAssets, Appearance]:
+    """The parts of a clip's scene and their Gaussians; arguments and errors as those of ``part_looks``."""
     assets = prepare(clip.scene)
     cameras = list(clip.cameras.values())
-    look = appearance_of(assets, clip.trajectory, cameras, RenderSettings(max_gaussians=most))
+    return assets, appearance_of(assets, clip.trajectory, cameras, RenderSettings(max_gaussians=most))
+
+
+def looks_of(clip: Clip, look: Appearance) -> list[PartLook]:
+    """The Gaussians that cover a clip's scene, part by part, under its light."""
     colors = _lit(look, environment_of(clip.scene), clip.trajectory.poses[clip.frame_count // 2])
     return list(_split(look, colors))
 
@@ -96,11 +111,14 @@ def _lit(look: Appearance, environment: Environment, poses: NDArray[np.float64])
         rows = slice(int(look.starts[k]), int(look.starts[k + 1]))
         normals = look.normals[rows] @ rotations[k].T.astype(np.float32)
         points = look.points[rows] @ rotations[k].T + poses[k, :3]
-        metal = look.gloss[rows, 1:2]
-        sky = irradiance(environment, normals)
-        light[rows] = sky + (1 - metal) * lamplight(environment, points, normals)
+        light[rows] = daylight(environment, points, normals, look.gloss[rows, 1:2])
     lit = linear_to_srgb(np.clip(srgb_to_linear(plain) * light * (environment.exposure / np.pi), 0, 1))
     return np.asarray(np.rint(np.where(look.baked[:, None], plain, lit) * 255), np.uint8)
+
+
+def daylight(environment: Environment, points: NDArray[np.floating], normals: Floats, metal: Floats) -> Floats:
+    """Light on surfaces with nothing in the way, linear RGB, [N, 3]; ``metal`` is their metalness, [N, 1]."""
+    return irradiance(environment, normals) + (1 - metal) * lamplight(environment, points, normals)
 
 
 def irradiance(environment: Environment, normals: Floats) -> Floats:

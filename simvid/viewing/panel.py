@@ -62,6 +62,10 @@ class Panel:
         """Which of ``LAYERS`` are to be seen."""
         return {name: bool(box.value) for name, box in self._layers.items()}
 
+    def turn_on(self, layer: str) -> None:
+        """Choose one of ``LAYERS`` to be seen."""
+        self._layers[layer].value = True
+
     @property
     def camera(self) -> str | None:
         """Whose picture is shown; None where there is no camera, and so no label and share."""

@@ -20,6 +20,7 @@ from simvid.viewing.timeline import Timeline
 if TYPE_CHECKING:
     import viser
 
+    from simvid.viewing.bent import BentLook, BentLooks
     from simvid.viewing.looks import PartLook
 
 MOST = 200_000
@@ -66,7 +67,7 @@ class Viewer:
         if labels:
             self.panel.through.on_click(lambda event: self._look_through(event.client, self.panel.camera))
         self._told: dict[str, Any] = {}
-        self._looks: list[PartLook] | None = None
+        self._looks: tuple[list[PartLook], BentLooks] | None = None
         self._trouble = ""
         self._fault: Exception | None = None
         self._loader = threading.Thread(target=self._load, name="simvid-looks", daemon=True)
@@ -82,9 +83,11 @@ class Viewer:
     def show(self, frame: int) -> None:
         """Bring page and panel to a frame, and to what the user has chosen."""
         self._add_looks()
+        bent = self._bent(frame)
         with self._server.atomic():
             if self._new("frame", frame):
                 self._stage.show(frame)
+            self._stage.show_bent(bent)
             for layer, visible in self.panel.layers.items():
                 if self._new(f"layer {layer}", visible):
                     self._stage.set_visible(layer, visible)
@@ -97,6 +100,12 @@ class Viewer:
         self._show_pictures(frame)
         if self._new("panel", (frame, self.timeline.playing, self.panel.part)):
             self.panel.show(frame)
+
+    def _bent(self, frame: int) -> tuple[BentLook, ...]:
+        """What deforms, at a frame; nothing where that is on show already, not ready, or hidden."""
+        if self._looks is None or not self.panel.layers["splats"] or not self._new("bent", frame):
+            return ()
+        return self._looks[1].at(frame)
 
     def _show_pictures(self, frame: int) -> None:
         """What each camera saw, on its frustum, and the chosen one's in the panel with its legend."""
@@ -128,10 +137,13 @@ class Viewer:
         return changed
 
     def _load(self) -> None:
-        from simvid.viewing.looks import part_looks
+        from simvid.viewing.bent import BentLooks
+        from simvid.viewing.looks import covered, looks_of
 
         try:
-            self._looks = part_looks(self._content.clip, self._most)
+            clip = self._content.clip
+            assets, look = covered(clip, self._most)
+            self._looks = looks_of(clip, look), BentLooks(clip, assets, look)
         except SimvidError as error:
             self._trouble = str(error)
         except Exception as error:  # raised again in ``run``, which someone watches
@@ -149,10 +161,12 @@ class Viewer:
         self._stage.add_sky(sky_color(self._content.clip))
         self._stage.add_ground(ground_color(self._content.clip))
         if self._looks is not None:
-            self._stage.add_looks(self._looks)
+            looks, bent = self._looks
+            self._stage.add_looks(look for look in looks if look.id not in bent.ids)
             self.panel.say("")
         else:
             self._stage.add_solid_boxes()
+            self.panel.turn_on("particles")
             self.panel.say(f"**Boxes instead of splats:** {TROUBLE}\n\n```\n{self._trouble}\n```")
         self.ready.set()
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     import viser
 
     from simvid.clips.pictures import Picture
+    from simvid.viewing.bent import BentLook
 
 Floats: TypeAlias = NDArray[np.float64]
-LAYERS = ("splats", "boxes", "names", "cameras", "contacts", "paths", "ground")
+LAYERS = ("splats", "boxes", "names", "cameras", "contacts", "paths", "particles", "ground")
 """What can be shown and hidden, in the order of the panel."""
 SHOWN_AT_FIRST = {"splats": True, "boxes": False, "names": False, "cameras": True, "contacts": True, "paths": False,
-                  "ground": True}  # fmt: skip
+                  "particles": False, "ground": True}  # fmt: skip
 CONTACT_COLOR, PICKED_COLOR = (255, 64, 160), (255, 255, 255)
 ASIDE = 0.25
 """How far the scene starts left of the middle, where the panel does not hide it, in sizes of the scene."""
@@ -42,7 +43,8 @@ FACES = np.array(
 class Stage:
     """Nodes of one viser scene. Only one thread may call it.
 
-    Every part is a frame ``/parts/ID`` that takes its pose; what belongs to the part hangs below it.
+    Every part is a frame ``/parts/ID`` that takes its pose; what belongs to the part hangs below it. What deforms has
+    its Gaussians and particles below ``/bent/ID``, in the world.
     """
 
     def __init__(self, server: viser.ViserServer, content: Content) -> None:
@@ -51,11 +53,17 @@ class Stage:
         self._visible = dict(SHOWN_AT_FIRST)
         self._picked: Any = None
         self._points: list[Any] = []
+        self._bent: dict[int, tuple[Any, float]] = {}
         self._place_camera(server)
         self._parts = [self._scene.add_frame(f"/parts/{part.id}", show_axes=False) for part in content.parts]
+        self._worlds = {
+            m.part + 1: self._scene.add_frame(f"/bent/{m.part + 1}", show_axes=False)
+            for m in content.trajectory.particles
+        }
         self._add_boxes()
         self._add_paths()
         self._add_contacts()
+        self._add_particles()
         self._add_cameras()
 
     def add_looks(self, looks: Iterable[PartLook]) -> None:
@@ -68,6 +76,20 @@ class Stage:
                 look.opacities[:, None], scale=unit, visible=self._visible["splats"],
             )  # fmt: skip
             self._nodes["splats"].append(node)
+
+    def show_bent(self, looks: Iterable[BentLook]) -> None:
+        """Put Gaussians of parts that deform where they are now; those of parts that are not given stay."""
+        for look in looks:
+            if look.id not in self._bent:
+                unit = float(np.sqrt(np.median(np.trace(look.covariances, axis1=1, axis2=2) / 3)))
+                node = self._scene.add_gaussian_splats(
+                    f"/bent/{look.id}/splats", *_in_units(look, unit), scale=unit, visible=self._visible["splats"]
+                )
+                self._bent[look.id] = node, unit
+                self._nodes["splats"].append(node)
+            else:
+                node, unit = self._bent[look.id]
+                node.set_gaussians(*_in_units(look, unit))
 
     def add_solid_boxes(self) -> None:
         """Boxes instead of Gaussians, for clips whose meshes are no longer there."""
@@ -130,6 +152,8 @@ class Stage:
         """Show all parts but these."""
         for part, node in zip(self._content.parts, self._parts, strict=True):
             node.visible = part.id not in ids
+        for id_, node in self._worlds.items():
+            node.visible = id_ not in ids
 
     def pick(self, part: ShownPart | None) -> None:
         """Put a white box around one part."""
@@ -185,11 +209,15 @@ class Stage:
             head_length=0.025 * size, visible=False,
         )  # fmt: skip
         self._nodes["contacts"] += [self._marks, self._arrows]
-        for k, motion in enumerate(self._content.trajectory.particles):
+
+    def _add_particles(self) -> None:
+        for motion in self._content.trajectory.particles:
             node = self._scene.add_point_cloud(
-                f"/particles/{k}", motion.positions[0], (150, 200, 255), point_size=0.006 * size, precision="float32"
-            )
+                f"/bent/{motion.part + 1}/particles", motion.positions[0], (150, 200, 255),
+                point_size=0.006 * self._content.size_m, precision="float32", visible=self._visible["particles"],
+            )  # fmt: skip
             self._points.append(node)
+            self._nodes["particles"].append(node)
 
     def _add_cameras(self) -> None:
         self._frustums: dict[str, Any] = {}
@@ -224,6 +252,11 @@ class Stage:
 def shown_fov_rad(camera: CameraPath) -> float:
     """Vertical angle of a pinhole frustum that stands for a camera [rad]: 5 degrees for parallel rays, 120 at most."""
     return float(np.clip(0.0 if parallel(camera) else fov_y_rad(camera), np.radians(5), np.radians(120)))
+
+
+def _in_units(look: BentLook, unit: float) -> tuple[NDArray[Any], ...]:
+    """Centres, covariances, colours and opacities as viser takes them; lengths in units (see ``add_looks``)."""
+    return look.means / unit, look.covariances / unit**2, look.colors, look.opacities[:, None]
 
 
 def _place(node: Any, pose: Floats) -> None:
