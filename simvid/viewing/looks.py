@@ -118,7 +118,9 @@ def _lit(look: Appearance, environment: Environment, poses: NDArray[np.float64])
 
 def daylight(environment: Environment, points: NDArray[np.floating], normals: Floats, metal: Floats) -> Floats:
     """Light on surfaces with nothing in the way, linear RGB, [N, 3]; ``metal`` is their metalness, [N, 1]."""
-    return irradiance(environment, normals) + (1 - metal) * lamplight(environment, points, normals)
+    return np.asarray(
+        irradiance(environment, normals) + (1 - metal) * lamplight(environment, points, normals), np.float32
+    )
 
 
 def irradiance(environment: Environment, normals: Floats) -> Floats:
