@@ -139,6 +139,7 @@ def test_nothing_is_made_while_splats_are_hidden(clip: Clip, monkeypatch: pytest
         viewer.show(0)
         viewer.panel._layers["splats"].value = False
         viewer.show(1)
+        assert asked == [0]
         viewer.panel._layers["splats"].value = True
         viewer.show(1)
     finally:
