@@ -63,7 +63,10 @@ def first_link(pair: PairFrames) -> int:
 
 def is_seen_through(record: PairRecord) -> bool:
     """Whether a pair holds glass or the like, which splats draw opaque, so that coarse and true pictures differ."""
-    return bool(record.seeds) and any(body.material.look.transmission > 0 for body in scene_of(record).bodies)
+    if not record.seeds:
+        return False
+    scene = scene_of(record)
+    return any(scene.material(body.material).look.transmission > 0 for body in scene.bodies)
 
 
 def scene_of(record: PairRecord) -> Scene:

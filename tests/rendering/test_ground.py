@@ -81,7 +81,7 @@ def test_what_captures_cover_is_coloured_as_it_may_sink_into_the_ground() -> Non
         known = (sight_of(camera(pose), pose), light_of(environment).arrays, np.full(SIZE[::-1], covered, np.float32))
         made.draw(*known, Workers(1)).rgb[:] = -1
         pictures.append(made.draw(*known, Workers(1)).rgb)
-    assert np.array_equal(*pictures)
+    assert np.array_equal(pictures[0], pictures[1])
 
 
 def below_a_plate(world: Scene) -> Lighting:
