@@ -57,7 +57,19 @@ def _trajectory_faults(clip: Clip) -> Iterator[str]:
 def _array_faults(clip: Clip, camera: CameraRecord) -> Iterator[str]:
     for name in camera.arrays:
         place = f"{camera.folder}/{name}.npz"
-        yield from _shape_faults(clip.path / place, place, clip, camera)
+        if name == "amodal":
+            yield from _amodal_faults(clip.path / place, place, clip, camera)
+        else:
+            yield from _shape_faults(clip.path / place, place, clip, camera)
+
+
+def _amodal_faults(path: Path, place: str, clip: Clip, camera: CameraRecord) -> Iterator[str]:
+    """Masks of things drawn alone, their bits packed along the width: [M, H, ceil(W / 8)]."""
+    array = ArrayFile(path)
+    if len(array) != clip.frame_count:
+        yield f"{place}: expected {clip.frame_count} frames, got {len(array)}"
+    elif (shape := array[0].shape)[1:] != (wanted := (camera.height, -(-camera.width // 8))):
+        yield f"{place}: expected masks of {wanted[0]} rows of {wanted[1]} bytes, got {shape[1]} of {shape[2]}"
 
 
 def _shape_faults(path: Path, place: str, clip: Clip, camera: CameraRecord) -> Iterator[str]:

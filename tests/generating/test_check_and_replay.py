@@ -105,6 +105,15 @@ class TestCheck:
         (clip / "clip.json").write_text(json.dumps(record))
         assert clip_faults(clip) == ["cameras/front/rgb.mp4: expected 3 pictures of 40 x 30 px, got 2 of 40 x 30"]
 
+    def test_every_label_is_sound(self, exported_clip: Clip, tmp_path: Path) -> None:
+        assert "amodal" in exported_clip.record.cameras[0].arrays
+        assert [fault for fault in clip_faults(exported_clip.path) if ".npz" in fault] == []
+        shutil.copytree(exported_clip.path, tmp_path / "clip")
+        record = json.loads((tmp_path / "clip/clip.json").read_text())
+        record["cameras"][0]["height"] += 1
+        (tmp_path / "clip/clip.json").write_text(json.dumps(record))
+        assert any("amodal.npz: expected masks of" in fault for fault in clip_faults(tmp_path / "clip"))
+
     def test_a_failed_self_check_is_a_fault(self, copy: Path) -> None:
         clip = clips(copy)[0]
         record = json.loads((clip / "clip.json").read_text())
