@@ -145,14 +145,14 @@ def test_two_runs_at_once_agree(flying_file: Path, tmp_path: Path, undisturbed: 
 DIE = """
 import os, signal, sys
 from pathlib import Path
-from simvid.jobs import refine_clip
+from simvid.jobs import changed_record, refine_clip
 from simvid.clip import Clip
 
 def die(path, record):
     Path(path).write_text("{")
     os.kill(os.getpid(), signal.SIGKILL)
 
-refine_clip.write_record = die  # clip.json; the refinement itself is in its place by then
+changed_record.write_record = die  # clip.json; the refinement itself is in its place by then
 refine_clip.refine_clip(Clip.open(sys.argv[1]))
 """
 

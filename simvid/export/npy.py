@@ -7,11 +7,12 @@ were chosen), every label; ``STEM/item.json`` says what it is. ``simvid.dataset`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib import format as npy_format
 
 from simvid.clips.camera_file import camera_arrays
 from simvid.export.base import NoSettings, Request, View
@@ -47,17 +48,21 @@ class Npy:
     def _view(self, view: View, folder: Path) -> int:
         folder.mkdir()
         names = sorted({a for label in view.labels for a in LABEL_ARRAYS[label]})
-        stores: dict[str, Any] = {}
+        stores: dict[str, IO[bytes]] = {}
         plain = View(view.clip, view.camera, view.stem, view.labels)
-        for t, frame in enumerate(plain.frames(*view.labels)):
-            self._put(
-                stores, folder, t, view.frame_count, {"coarse": frame.rgb, **{n: getattr(frame, n) for n in names}}
-            )
-        if view.refined is not None:
-            for t, rgb in enumerate(view.pictures()):
-                self._put(stores, folder, t, view.frame_count, {"target": rgb})
-        for store in stores.values():
-            store.flush()
+        with ExitStack() as files:
+
+            def put(arrays: Mapping[str, Any]) -> None:
+                for name, values in arrays.items():
+                    if name not in stores:
+                        stores[name] = files.enter_context((folder / f"{name}.npy").open("wb"))
+                        _write_header(stores[name], values, view.frame_count)
+                    stores[name].write(np.ascontiguousarray(values).tobytes())
+
+            for frame in plain.frames(*view.labels):
+                put({"coarse": frame.rgb, **{n: getattr(frame, n) for n in names}})
+            for rgb in () if view.refined is None else view.pictures():
+                put({"target": rgb})
         np.savez(folder / "camera.npz", allow_pickle=False, **camera_arrays(view.path))
         record = view.clip.record
         gate = None if view.refined is None else getattr(view.clip.refinement(view.refined), "gate", None)
@@ -70,9 +75,10 @@ class Npy:
         })  # fmt: skip
         return sum(p.stat().st_size for p in folder.iterdir())
 
-    def _put(self, stores: dict[str, Any], folder: Path, t: int, count: int, arrays: Mapping[str, Any]) -> None:
-        for name, values in arrays.items():
-            if name not in stores:
-                shape = (count, *values.shape)
-                stores[name] = open_memmap(folder / f"{name}.npy", mode="w+", dtype=values.dtype, shape=shape)
-            stores[name][t] = values
+
+def _write_header(file: IO[bytes], frame: Any, count: int) -> None:
+    """Of an array of so many frames like this one, which follow as they come. Nothing is written through a map: a disk
+    that is full would end the process there, without an error.
+    """
+    about = {"descr": npy_format.dtype_to_descr(frame.dtype), "fortran_order": False, "shape": (count, *frame.shape)}
+    npy_format.write_array_header_1_0(file, about)

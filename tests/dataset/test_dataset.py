@@ -32,6 +32,22 @@ class TestNpy(ExporterContract):
     kind = Npy
 
 
+def test_a_full_disk_is_an_error_and_leaves_nothing(exported_clip: Clip, tmp_path: Path) -> None:
+    whole, disk = tmp_path / "whole", tmp_path / "disk"
+    export([exported_clip.path], "npy", whole)
+    most = sum(p.stat().st_size for p in whole.rglob("*.npy")) // 2
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={most}", "simvid", disk], check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    try:
+        again = f"from simvid.export.job import export; export([{str(exported_clip.path)!r}], 'npy', 'mapped')"
+        ended = subprocess.run([sys.executable, "-c", again], cwd=disk, capture_output=True, text=True, check=False)
+        assert "the disk is full; nothing was left half-written" in ended.stderr, ended.returncode
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 def pair(folder: Path, name: str, family: str, split: str = "train", seed: int = 0) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     arrays: dict[str, Any] = {
