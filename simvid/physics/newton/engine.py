@@ -21,6 +21,7 @@ from simvid import registry
 from simvid.assets.parts import SceneAssets
 from simvid.errors import SceneError
 from simvid.physics import features
+from simvid.physics.apart import check_apart
 from simvid.physics.base import PhysicsEngine, Progress
 from simvid.physics.contact_table import ContactTable
 from simvid.physics.features import check_features
@@ -268,12 +269,13 @@ def _commanded(targets: JointTargets, mode: str, frames: int, per_frame: int) ->
 
 
 def check_start(assets: SceneAssets, world: World) -> None:
-    """Refuse rigid parts that start inside each other, and particles that start inside of them.
+    """Refuse parts that start inside each other: rigid ones, deformable ones, and particles inside rigid ones.
 
     Raises:
         SceneError: one line for each pair.
     """
     check_overlaps(assets, overlaps_at_start(world))
+    check_apart(assets)
     check_soft_start(assets, world)
 
 
