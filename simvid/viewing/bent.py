@@ -38,21 +38,27 @@ class BentLook:
 
     Attributes:
         id: of the part.
-        means [m], covariances [m^2]: float32 [N, 3], [N, 3, 3].
+        means [m], quats (w, x, y, z), scales [m]: float32 [N, 3], [N, 4], [N, 3].
         colors: display sRGB under sun and sky of that frame, uint8 [N, 3].
         opacities: float32 [N].
     """
 
     id: int
     means: Floats
-    covariances: Floats
+    quats: Floats
+    scales: Floats
     colors: NDArray[np.uint8]
     opacities: Floats
+
+    def covariances(self) -> Floats:
+        """Second moments [m^2], [N, 3, 3]."""
+        return covariances_of(self.quats, self.scales)
 
     @property
     def size_bytes(self) -> int:
         """Of its arrays."""
-        return self.means.nbytes + self.covariances.nbytes + self.colors.nbytes + self.opacities.nbytes
+        arrays = (self.means, self.quats, self.scales, self.colors, self.opacities)
+        return sum(array.nbytes for array in arrays)
 
 
 class BentLooks:
@@ -62,8 +68,9 @@ class BentLooks:
         ids: of those parts.
     """
 
-    def __init__(self, clip: Clip, assets: SceneAssets, look: Appearance) -> None:
-        """``look`` covers ``assets``, which are those of the clip."""
+    def __init__(self, clip: Clip, assets: SceneAssets, look: Appearance, most: int = MOST_BENT) -> None:
+        """``look`` covers ``assets``, which are those of the clip; a body has at most so many Gaussians."""
+        self._most = most
         trajectory, parts = clip.trajectory, assets.parts
         self.ids = frozenset(motion.part + 1 for motion in trajectory.particles)
         camera = next(iter(clip.cameras.values()), None)
@@ -94,7 +101,7 @@ class BentLooks:
         return sum(look.size_bytes for looks in self._kept.values() for look in looks)
 
     def _look(self, id_: int, posed: SplatArrays) -> BentLook:
-        rows, wider = thinned(np.flatnonzero(posed.owner == id_), MOST_BENT)
+        rows, wider = thinned(np.flatnonzero(posed.owner == id_), self._most)
         scales = posed.scales[rows]
         if wider > 1:
             thinnest = scales.argmin(axis=1)[:, None] == np.arange(3)
@@ -103,7 +110,7 @@ class BentLooks:
         albedo = posed.albedo[rows]
         lit = np.where(posed.baked[rows, None], albedo, albedo * light * (self._environment.exposure / np.pi))
         return BentLook(
-            id_, posed.means[rows], covariances_of(posed.quats[rows], scales),
+            id_, posed.means[rows], posed.quats[rows], scales,
             np.rint(linear_to_srgb(np.clip(lit, 0, 1)) * 255).astype(np.uint8), posed.opacities[rows],
         )  # fmt: skip
 

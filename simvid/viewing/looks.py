@@ -66,8 +66,8 @@ def covariances_of(quats: Floats, scales: Floats) -> Floats:
     return np.asarray(root @ np.swapaxes(root, 1, 2), np.float32)
 
 
-def part_looks(clip: Clip, most: int) -> list[PartLook]:
-    """Gaussians of every part that is seen; of what deforms, at rest.
+def covered(clip: Clip, most: int) -> tuple[SceneAssets, Appearance]:
+    """The parts of a clip's scene and their Gaussians.
 
     Args:
         clip: whose scene and motion to use.
@@ -76,18 +76,13 @@ def part_looks(clip: Clip, most: int) -> list[PartLook]:
     Raises:
         SimvidError: meshes, robots or captures that the scene names are no longer there.
     """
-    return looks_of(clip, covered(clip, most)[1])
-
-
-def covered(clip: Clip, most: int) -> tuple[SceneAssets, Appearance]:
-    """The parts of a clip's scene and their Gaussians; arguments and errors as those of ``part_looks``."""
     assets = prepare(clip.scene)
     cameras = list(clip.cameras.values())
     return assets, appearance_of(assets, clip.trajectory, cameras, RenderSettings(max_gaussians=most))
 
 
 def looks_of(clip: Clip, look: Appearance) -> list[PartLook]:
-    """The Gaussians that cover a clip's scene, part by part, under its light."""
+    """The Gaussians that cover a clip's scene, part by part, under its light; of what deforms, at rest."""
     colors = _lit(look, environment_of(clip.scene), clip.trajectory.poses[clip.frame_count // 2])
     return list(_split(look, colors))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,27 @@ from simvid.viewing.content import Content
 from simvid.viewing.drawings import CONTACT
 from simvid.viewing.pictures import CameraPictures
 
+if TYPE_CHECKING:
+    from simvid.viewing.bent import BentLook
+    from simvid.viewing.looks import PartLook
+
 Floats: TypeAlias = NDArray[np.float64]
 FRAME, TIME = "frame", "time"
 """The two timelines: a count, and seconds of the clip."""
 AS_ARRAYS = ("rgb", "depth", "ids")
 """Labels that are logged with their values; the others as pictures in colours."""
 JPEG_QUALITY = 85
+SPLAT_BYTES = 44
+"""Of a Gaussian: place, scales, quaternion and colour."""
+BENT_BYTES = 300_000_000
+"""Of all Gaussians that deform, all frames together."""
 
 
 class Recorder:
     """Logs one clip. What stands where:
 
     - ``world/parts/NAME`` takes the part's pose; ``splats`` and ``box`` hang below it;
+    - ``world/deforming/NAME/splats`` are those of a part that deforms, in the world, frame by frame;
     - ``world/cameras/NAME`` is a camera (pose, pinhole); ``rgb`` (PNG), ``depth`` (float32 [m], 0 where there is none),
       ``ids`` (uint16), ``boxes`` and the other labels in colours hang below it;
     - ``world/contacts/points`` and ``world/contacts/impulses``, ``world/particles/NAME``;
@@ -62,7 +71,7 @@ class Recorder:
         for name, camera in self._content.cameras.items():
             self._log_camera(name, camera)
         trouble = self._log_splats(most)
-        self._send_blueprint()
+        self._send_blueprint(particles=bool(trouble))
         self._stream.flush()
         self._stream.disconnect()
         return trouble
@@ -106,21 +115,37 @@ class Recorder:
                 self._static(f"{path}/box", box)
 
     def _log_splats(self, most: int) -> str:
-        from simvid.viewing.looks import part_looks
+        from simvid.viewing.bent import BentLooks
+        from simvid.viewing.looks import covered, looks_of
 
         try:
-            looks = part_looks(self._clip, most)
+            assets, look = covered(self._clip, most)
         except SimvidError as error:
             return str(error)
         names = {part.id: part.name for part in self._content.parts}
-        for look in looks:
-            alpha = np.rint(look.opacities * 255).astype(np.uint8)
-            splats = self._rr.GaussianSplats3D(
-                look.means, scales=look.scales, quaternions=look.quats[:, [1, 2, 3, 0]],
-                colors=np.concatenate([look.colors, alpha[:, None]], axis=1),
-            )  # fmt: skip
-            self._static(f"{part_path(names[look.id])}/splats", splats)
+        bent = BentLooks(self._clip, assets, look, self._most_bent())
+        for rigid in looks_of(self._clip, look):
+            if rigid.id not in bent.ids:
+                self._static(f"{part_path(names[rigid.id])}/splats", self._splats(rigid))
+        for frame in range(self._clip.frame_count if bent.ids else 0):
+            self._at(frame)
+            for one in bent.at(frame):
+                self._stream.log(f"{bent_path(names[one.id])}/splats", self._splats(one))
         return ""
+
+    def _most_bent(self) -> int:
+        """Gaussians of a body that deforms: as many as the viewer shows, fewer where the file would grow too large."""
+        from simvid.viewing.bent import MOST_BENT
+
+        bodies, frames = len(self._content.trajectory.particles), self._clip.frame_count
+        return min(MOST_BENT, BENT_BYTES // (SPLAT_BYTES * max(bodies, 1) * frames) + 1)
+
+    def _splats(self, look: PartLook | BentLook) -> Any:
+        alpha = np.rint(look.opacities * 255).astype(np.uint8)
+        return self._rr.GaussianSplats3D(
+            look.means, scales=look.scales, quaternions=look.quats[:, [1, 2, 3, 0]],
+            colors=np.concatenate([look.colors, alpha[:, None]], axis=1),
+        )  # fmt: skip
 
     def _log_particles(self) -> None:
         for motion in self._content.trajectory.particles:
@@ -196,7 +221,8 @@ class Recorder:
             image.save(data, "JPEG", quality=JPEG_QUALITY)
         self._stream.log(path, self._rr.EncodedImage(contents=data.getvalue(), media_type=f"image/{kind}"))
 
-    def _send_blueprint(self) -> None:
+    def _send_blueprint(self, particles: bool) -> None:
+        """Which views there are; ``particles`` are shown at first, or can be turned on."""
         import rerun.blueprint as rrb
 
         cameras: list[Any] = [
@@ -216,7 +242,8 @@ class Recorder:
         for name, camera in self._content.cameras.items():  # pictures in space, but no clouds made from depth
             path = f"/{camera_path(name)}"
             contents += [f"- {path}/**", *([] if parallel(camera) else [f"+ {path}", f"+ {path}/rgb"])]
-        world = rrb.Spatial3DView(origin="world", name="world", contents=contents)
+        shown = {"world/particles": rrb.EntityBehavior(visible=particles)}
+        world = rrb.Spatial3DView(origin="world", name="world", contents=contents, overrides=shown)
         layout = rrb.Horizontal(world, right, column_shares=[3, 2])
         self._stream.send_blueprint(rrb.Blueprint(layout))
 
@@ -252,6 +279,11 @@ def write_recording(clip: Clip, path: Path, most: int) -> str:
 def part_path(name: str) -> str:
     """Where a part stands in the recording; links of robots below their robot."""
     return "/".join(["world", "parts", *(_escaped(piece) for piece in name.split("/"))])
+
+
+def bent_path(name: str) -> str:
+    """Where the splats of a part that deforms stand in the recording."""
+    return f"world/deforming/{_escaped(name)}"
 
 
 def camera_path(name: str) -> str:

@@ -81,7 +81,7 @@ class Stage:
         """Put Gaussians of parts that deform where they are now; those of parts that are not given stay."""
         for look in looks:
             if look.id not in self._bent:
-                unit = float(np.sqrt(np.median(np.trace(look.covariances, axis1=1, axis2=2) / 3)))
+                unit = float(np.sqrt(np.median(np.trace(look.covariances(), axis1=1, axis2=2) / 3)))
                 node = self._scene.add_gaussian_splats(
                     f"/bent/{look.id}/splats", *_in_units(look, unit), scale=unit, visible=self._visible["splats"]
                 )
@@ -256,7 +256,7 @@ def shown_fov_rad(camera: CameraPath) -> float:
 
 def _in_units(look: BentLook, unit: float) -> tuple[NDArray[Any], ...]:
     """Centres, covariances, colours and opacities as viser takes them; lengths in units (see ``add_looks``)."""
-    return look.means / unit, look.covariances / unit**2, look.colors, look.opacities[:, None]
+    return look.means / unit, look.covariances() / unit**2, look.colors, look.opacities[:, None]
 
 
 def _place(node: Any, pose: Floats) -> None:

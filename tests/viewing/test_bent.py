@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,9 +22,11 @@ from simvid.rendering.splats.posing import PosedSplats
 from simvid.rotations import matrix_from_quat
 from simvid.scene import Scene
 from simvid.testing.bending import bend, scripted, spread, squash
-from simvid.viewing import bent
+from simvid.testing.recording import Read
+from simvid.viewing import bent, recording
 from simvid.viewing.bent import BentLooks, thinned
 from simvid.viewing.looks import covered
+from simvid.viewing.recording import bent_path, part_path, write_recording
 from simvid.viewing.server import Viewer
 
 Array: TypeAlias = NDArray[Any]
@@ -98,7 +101,7 @@ def test_what_is_sent_is_what_the_renderer_poses(viewer: Viewer, clip: Clip) -> 
             node, unit = viewer._stage._bent[k]
             np.testing.assert_allclose(made[k].means, places, atol=1e-7)
             size = np.linalg.norm(covariances, axis=(1, 2), keepdims=True)
-            assert (np.abs(made[k].covariances - covariances) / size).max() < 1e-5
+            assert (np.abs(made[k].covariances() - covariances) / size).max() < 1e-5
             np.testing.assert_allclose(node.centers * unit, places, atol=1e-5)
             sent = node.covariances.astype(float) * unit**2  # in half floats
             assert (np.abs(sent - covariances) / size).max() < 1e-3
@@ -163,16 +166,49 @@ def test_few_frames_are_kept_and_made_again_alike(clip: Clip, monkeypatch: pytes
         np.testing.assert_array_equal(one.colors, again.colors)
 
 
-def test_a_body_of_too_many_is_thinned_and_covers_as_much(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_of_too_many_is_thinned_and_covers_as_much(clip: Clip) -> None:
     covering = covered(clip, MOST)
     whole = BentLooks(clip, *covering).at(2)
-    monkeypatch.setattr(bent, "MOST_BENT", 150)
-    for all_, few in zip(whole, BentLooks(clip, *covering).at(2), strict=True):
+    for all_, few in zip(whole, BentLooks(clip, *covering, most=150).at(2), strict=True):
         assert len(few.means) == 150 < len(all_.means)
         rows, wider = thinned(np.arange(len(all_.means)), 150)
         assert len(np.unique(rows)) == 150
         np.testing.assert_array_equal(few.means, all_.means[rows])
-        before, after = (np.linalg.eigvalsh(c.astype(float)) for c in (all_.covariances[rows], few.covariances))
+        before, after = (np.linalg.eigvalsh(c.astype(float)) for c in (all_.covariances()[rows], few.covariances()))
         np.testing.assert_allclose(after[:, 1:], wider**2 * before[:, 1:], rtol=1e-3)
         np.testing.assert_allclose(after[:, 0], before[:, 0], rtol=1e-2)
         assert 150 * wider**2 == pytest.approx(len(all_.means))
+
+
+@pytest.mark.filterwarnings("ignore:.*unstable")
+def test_a_recording_holds_what_the_renderer_poses_at_every_frame(clip: Clip, tmp_path: Path) -> None:
+    assert write_recording(clip, tmp_path / "bent.rrd", MOST) == ""
+    read, names = Read(tmp_path / "bent.rrd"), {JELLY: "jelly", HEAP: "heap", CLAY: "clay"}
+    looks = BentLooks(clip, *covered(clip, MOST))
+    for k, name in names.items():
+        assert (f"{part_path(name)}/splats", "GaussianSplats3D:centers") not in read.values, "not at rest too"
+        logged = {w: read(f"{bent_path(name)}/splats", f"GaussianSplats3D:{w}") for w in ("centers", "scales", "colors")}
+        turns = read(f"{bent_path(name)}/splats", "GaussianSplats3D:quaternions")
+        assert list(logged["centers"]) == list(range(clip.frame_count))
+        for frame in (0, clip.frame_count - 1):
+            places, covariances = rendered(clip, frame)[k]
+            np.testing.assert_allclose(logged["centers"][frame], places, atol=1e-6)
+            quats, scales = np.array(turns[frame])[:, [3, 0, 1, 2]], np.array(logged["scales"][frame])
+            axes = np.stack([matrix_from_quat(q) for q in quats]) * scales[:, None]
+            size = np.linalg.norm(covariances, axis=(1, 2), keepdims=True)
+            assert (np.abs(axes @ axes.transpose(0, 2, 1) - covariances) / size).max() < 1e-5
+            look = next(one for one in looks.at(frame) if one.id == k)
+            colors = np.array(logged["colors"][frame], np.uint32)
+            assert (colors >> 24 == look.colors[:, 0]).all()
+            assert (colors & 255 == np.rint(look.opacities * 255)).all()
+    assert ("world/parts/post/splats", "GaussianSplats3D:centers") in read.values
+
+
+def test_a_long_recording_has_fewer_splats_of_each_body(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, bodies = clip.frame_count, 3
+    monkeypatch.setattr(recording, "BENT_BYTES", recording.SPLAT_BYTES * frames * bodies * 99)
+    write_recording(clip, tmp_path / "bent.rrd", MOST)
+    centres = Read(tmp_path / "bent.rrd")(f"{bent_path('jelly')}/splats", "GaussianSplats3D:centers")
+    assert [len(c) for c in centres.values()] == [100] * frames

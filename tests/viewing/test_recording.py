@@ -6,49 +6,20 @@ import io
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pytest
 
 from simvid.clip import Clip
 from simvid.errors import MissingExtraError, SimvidError
+from simvid.testing.recording import Read
 from simvid.trajectory import Contacts, RobotMotion
 from simvid.viewing.content import Content
-from simvid.viewing.looks import part_looks
+from simvid.viewing.looks import covered, looks_of
 from simvid.viewing.recording import Recorder, camera_path, part_path, write_recording
 
 MOST = 3000
-Rows: TypeAlias = dict[int | None, Any]
-"""Frame (None for what holds always) -> value."""
-
-
-class Read:
-    """All values of a recording by entity and component."""
-
-    def __init__(self, path: Path) -> None:
-        from rerun.chunk import RrdReader
-
-        reader = RrdReader(path)
-        (self.recording,) = reader.recordings()
-        assert reader.blueprints(), "a layout for the viewer"
-        self.values: dict[tuple[str, str], Rows] = {}
-        self.times: dict[int, set[float]] = {}
-        for chunk in reader.stream(store=self.recording):
-            batch = chunk.to_record_batch()
-            columns = {name: batch.column(name) for name in batch.schema.names}
-            frames = columns["frame"].to_pylist() if "frame" in columns else [None] * batch.num_rows
-            for row, frame in enumerate(frames):
-                if frame is not None:
-                    seconds = columns["time"].cast("int64")[row].as_py() / 1e9
-                    self.times.setdefault(frame, set()).add(round(seconds, 6))
-                for name, column in columns.items():
-                    if ":" in name and column[row].is_valid:
-                        self.values.setdefault((chunk.entity_path.lstrip("/"), name), {})[frame] = column[row].as_py()
-
-    def __call__(self, entity: str, component: str) -> Rows:
-        return self.values[entity, component]
-
 
 @pytest.fixture(scope="module")
 def acting_clip(flying_clip: Clip) -> Clip:
@@ -98,7 +69,7 @@ def test_boxes_and_splats_hang_below_their_parts(read: Read, acting_clip: Clip) 
     assert np.allclose(read(part_path("cube") + "/box", "Boxes3D:half_sizes")[None], (box[1] - box[0]) / 2, atol=1e-6)
     assert np.allclose(read(part_path("cube") + "/box", "Boxes3D:centers")[None], box.mean(axis=0), atol=1e-6)
     assert read(part_path("cube") + "/box", "Boxes3D:class_ids")[None] == [3]
-    ball = next(look for look in part_looks(acting_clip, MOST) if look.id == 2)
+    ball = next(look for look in looks_of(acting_clip, covered(acting_clip, MOST)[1]) if look.id == 2)
     path = part_path("ball") + "/splats"
     assert np.allclose(read(path, "GaussianSplats3D:centers")[None], ball.means)
     assert np.allclose(read(path, "GaussianSplats3D:scales")[None], ball.scales)
