@@ -21,7 +21,8 @@ def ids_match_surfaces(subject: Subject) -> CheckRecord:
 
     The nearest surface of each pixel is found from meshes, poses and camera alone. A pixel of part k is wrong where no
     surface of k is in front within 2 px, nor would be if k alone reached 2 px further; a pixel well inside (2 px) k's
-    surface is wrong where the id is another. The share of wrong pixels is taken over all pixels of a part in the frames
+    surface is wrong where the id is another. What is thinner than a pixel may pass in front between the centres of
+    pixels: it is looked for by its edges. The share of wrong pixels is taken over all pixels of a part in the frames
     looked at. Beside it, the median over a part of the relative difference between its depth and its surface's. Pixels
     of captures are left out: their surface is not known. Surfaces are drawn beyond the picture, so that its edge is no
     border of a part.
@@ -45,9 +46,11 @@ def ids_match_surfaces(subject: Subject) -> CheckRecord:
             mask, support = ids == k, owners == k
             inside, stray = ~grown(~support, BORDER_PX)[shown], mask & ~grown(support, BORDER_PX)[shown]
             if stray.any():
-                stray &= ~_may_show(subject, i, k, z)[shown]
-            other = ~mask & ~unknown & ((ids > 0) | (k not in grounds))  # far ground may be drawn as sky
-            bad = stray | (inside & other)
+                stray &= ~(_may_show(subject, i, k, z) | _thin(subject, i, k, z, owners))[shown]
+            other = inside & ~mask & ~unknown & ((ids > 0) | (k not in grounds))  # far ground may be drawn as sky
+            for j in np.unique(ids[other]).tolist():
+                other &= ~((ids == j) & _thin(subject, i, j, z, owners)[shown])
+            bad = stray | other
             wrong[k] += int(np.count_nonzero(bad))
             total[k] += int(np.count_nonzero(mask | inside))
             both = mask & inside
@@ -100,6 +103,19 @@ def _may_show(subject: Subject, frame: int, k: int, z: NDArray[np.float32]) -> M
     alone = _ground_depth(subject, frame, k) if ground else subject.artist.draw(frame, [k])[0]
     nearest = minimum_filter(alone, 2 * BORDER_PX + 1)
     return np.asarray(np.isfinite(nearest) & (nearest <= z))
+
+
+def _thin(subject: Subject, frame: int, k: int, z: NDArray[np.float32], owners: NDArray[np.int32]) -> Mask:
+    """Pixels up to ``BORDER_PX`` from where part k passes between their centres, in front of all else.
+
+    A surface that touches a pixel covers its centre or has an edge in it. k is thin where an edge of it is in front of
+    the nearest other surface of the pixel and of those around it, and none of their centres meets k.
+    """
+    from scipy.ndimage import minimum_filter
+
+    behind = minimum_filter(np.where(owners == k, np.float32(np.inf), z), 3)
+    edges = subject.artist.edges(frame, [k]) < behind
+    return grown(edges & ~grown(owners == k, 1), BORDER_PX)
 
 
 def _ground_depth(subject: Subject, frame: int, k: int) -> NDArray[np.float32]:

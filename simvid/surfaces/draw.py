@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from simvid.camera_path import RollingShutter
 from simvid.frames import CameraPath
-from simvid.lens import pixel_centers, rays
+from simvid.lens import pixel_centers, project, rays
 from simvid.motion import to_camera
 from simvid.surfaces.meshes import SurfaceMeshes
-from simvid.surfaces.windows import face_windows
+from simvid.surfaces.windows import edge_points, face_windows
 from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
@@ -22,12 +22,13 @@ Array: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """Vertices in the camera's frame, faces, their part ids, and the windows in which they may be seen."""
+    """Vertices in the camera's frame, faces, their part ids, the windows in which they may be seen; what lines it is."""
 
     vertices: Array
     faces: NDArray[np.int32]
     owners: NDArray[np.int32]
     windows: NDArray[np.int32]
+    lines: tuple[slice, slice]
 
 
 class SurfaceArtist:
@@ -84,6 +85,25 @@ class SurfaceArtist:
             draw_mask(v.vertices, v.faces[mine], v.windows[mine], self._rays, self._near_m, mask)
         return mask
 
+    def edges(self, frame: int, part_ids: Collection[int]) -> NDArray[np.float32]:
+        """z [m] of the nearest edge of some parts' triangles in each pixel, if they were alone, [H, W]; +inf without.
+
+        A triangle that touches a pixel has an edge in it or covers its centre. So what is thinner than a pixel is here
+        where it passes between the centres, and ``draw`` misses it.
+        """
+        self._prepare(frame)
+        z = np.full(self._rays.shape[:2], np.inf, np.float32)
+        for v in self._views:
+            seen = np.isin(v.owners, list(part_ids)) & (v.windows[:, 2] > v.windows[:, 0])
+            points = edge_points(self._camera, v.vertices[v.faces[seen]], self._near_m)
+            uv = project(self._camera, points)
+            inside = np.flatnonzero(((uv >= 0) & (uv < z.shape[::-1])).all(axis=1))
+            col, row = np.floor(uv[inside]).astype(np.int64).T
+            mine = np.full_like(z, np.inf)
+            np.minimum.at(mine, (row, col), points[inside, 2].astype(np.float32))
+            z[v.lines] = np.minimum(z[v.lines], mine[v.lines])
+        return z
+
     def _prepare(self, frame: int) -> None:
         """Vertices in the camera's frame and windows of all faces, for each band of lines that is read at once."""
         if frame == self._frame:
@@ -96,10 +116,13 @@ class SurfaceArtist:
             when = frame if shutter is None else frame + offset
             vertices, faces, owners = self._placed(when)
             windows = face_windows(camera, vertices, faces, self._near_m)
+            lines = (slice(None), slice(None))
             if shutter is not None:
                 along = [1, 3] if shutter.by_rows else [0, 2]
                 windows[:, along] = np.clip(windows[:, along], first, last)
-            self._views.append(_View(vertices, faces, owners, windows))
+                band = slice(first, last)
+                lines = (band, slice(None)) if shutter.by_rows else (slice(None), band)
+            self._views.append(_View(vertices, faces, owners, windows, lines))
         self._frame = frame
 
     def _bands(self, shutter: RollingShutter) -> list[tuple[int, int, float]]:

@@ -33,4 +33,5 @@ class Read:
                         self.values.setdefault((chunk.entity_path.lstrip("/"), name), {})[frame] = column[row].as_py()
 
     def __call__(self, entity: str, component: str) -> Rows:
+        """What an entity's component was, frame by frame."""
         return self.values[entity, component]

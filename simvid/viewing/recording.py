@@ -242,7 +242,7 @@ class Recorder:
         for name, camera in self._content.cameras.items():  # pictures in space, but no clouds made from depth
             path = f"/{camera_path(name)}"
             contents += [f"- {path}/**", *([] if parallel(camera) else [f"+ {path}", f"+ {path}/rgb"])]
-        shown = {"world/particles": rrb.EntityBehavior(visible=particles)}
+        shown: dict[Any, Any] = {"world/particles": rrb.EntityBehavior(visible=particles)}
         world = rrb.Spatial3DView(origin="world", name="world", contents=contents, overrides=shown)
         layout = rrb.Horizontal(world, right, column_shares=[3, 2])
         self._stream.send_blueprint(rrb.Blueprint(layout))

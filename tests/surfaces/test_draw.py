@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from simvid.assets.pieces import Collider, Visual
+from simvid.camera_path import RollingShutter
+from simvid.checking.base import grown
 from simvid.frames import CameraPath
 from simvid.gaussians import Gaussians
 from simvid.lens import picture_rays
@@ -201,3 +205,47 @@ def test_a_corner_behind_the_camera_is_nowhere() -> None:
     behind: NDArray[np.bool_] = np.isnan(corners[..., 0]) | np.isnan(corners[..., 1])
     np.testing.assert_array_equal(behind, np.asarray(arrays["corners_camera_m"], np.float64)[..., 2] <= 0)
     assert 0 < behind[0].sum() < 8
+
+
+@pytest.mark.parametrize("lens", LENSES.values(), ids=LENSES)
+def test_edges_and_centres_are_every_pixel_that_is_touched(lens: Lens) -> None:
+    """Against the same picture eight times as fine: whatever is thinner than a pixel is there too, at its depth."""
+    camera, finer = path(lens), 8
+    K = camera.K.copy()
+    K[:2] *= finer
+    fine = replace(camera, width=finer * camera.width, height=finer * camera.height, K=K)
+    turn = quat_from_euler_deg((20, 35, 10))
+    props = [
+        Prop("rod", (matte(box_mesh((0.9, 0.004, 0.004))),), np.array([0, 0, 0.1, *turn])),
+        Prop("ball", (matte(sphere_mesh(0.15, rings=12)),), np.array([0.3, 0.2, 0, 1, 0, 0, 0])),
+        Prop("near", (matte(box_mesh((0.003, 3, 0.003))),), np.array([-0.2, -1, 0.3, 1, 0, 0, 0])),  # past the lens
+    ]
+    coarse, close = artist(props, camera), artist(props, fine)
+    for k in (2, 3, 4):
+        z = np.minimum(coarse.edges(0, [k]), coarse.draw(0, [k])[0])
+        blocks = close.draw(0, [k])[0].reshape(camera.height, finer, camera.width, finer)
+        touched, finest = np.isfinite(z), blocks.min(axis=(1, 3))
+        seen = np.isfinite(finest)
+        assert np.count_nonzero(seen) > 40
+        corners = seen & ~touched  # an edge cuts them between two points that are half a pixel apart
+        assert np.count_nonzero(corners) < 0.1 * np.count_nonzero(seen)
+        assert not (corners & ~grown(touched, 1)).any()
+        assert not (touched & ~grown(seen, 1)).any()
+        both = seen & touched
+        assert np.median(np.abs(z[both] / finest[both] - 1)) < 0.01, "a pixel of a slanted surface has a range of z"
+    rod = np.isfinite(close.draw(0, [2])[0].reshape(camera.height, finer, camera.width, finer)).any(axis=(1, 3))
+    assert (rod & (coarse.draw(0, [2])[1] == 0)).any(), "the centres alone miss some of the rod"
+
+
+def test_edges_under_a_rolling_shutter_are_those_of_each_lines_time() -> None:
+    """A thin post that moves to the right: a line that is read later has it further right."""
+    still = path(Lens(), 2)
+    rolling = replace(still, shutter=RollingShutter(1 / 24, lines=9))
+    way = np.tile([0.0, 0, 0, 1, 0, 0, 0], (2, 1))
+    way[1, 0] = 0.4
+    posts = [Prop("post", (matte(box_mesh((0.002, 0.002, 3))),), way)]
+    z = artist(posts, rolling).edges(0, [2])
+    columns = [np.flatnonzero(np.isfinite(line)).mean() for line in z if np.isfinite(line).any()]
+    assert len(columns) > SIZE[1] // 2
+    assert columns[-1] - columns[0] > 10
+    assert np.isfinite(z).sum(axis=1).max() <= 3

@@ -187,14 +187,14 @@ def test_a_recording_holds_what_the_renderer_poses_at_every_frame(clip: Clip, tm
     looks = BentLooks(clip, *covered(clip, MOST))
     for k, name in names.items():
         assert (f"{part_path(name)}/splats", "GaussianSplats3D:centers") not in read.values, "not at rest too"
-        logged = {w: read(f"{bent_path(name)}/splats", f"GaussianSplats3D:{w}") for w in ("centers", "scales", "colors")}
-        turns = read(f"{bent_path(name)}/splats", "GaussianSplats3D:quaternions")
+        kinds = ("centers", "scales", "quaternions", "colors")
+        logged = {w: read(f"{bent_path(name)}/splats", f"GaussianSplats3D:{w}") for w in kinds}
         assert list(logged["centers"]) == list(range(clip.frame_count))
         for frame in (0, clip.frame_count - 1):
             places, covariances = rendered(clip, frame)[k]
             np.testing.assert_allclose(logged["centers"][frame], places, atol=1e-6)
-            quats, scales = np.array(turns[frame])[:, [3, 0, 1, 2]], np.array(logged["scales"][frame])
-            axes = np.stack([matrix_from_quat(q) for q in quats]) * scales[:, None]
+            turns = np.array(logged["quaternions"][frame])[:, [3, 0, 1, 2]]
+            axes = np.stack([matrix_from_quat(q) for q in turns]) * np.array(logged["scales"][frame])[:, None]
             size = np.linalg.norm(covariances, axis=(1, 2), keepdims=True)
             assert (np.abs(axes @ axes.transpose(0, 2, 1) - covariances) / size).max() < 1e-5
             look = next(one for one in looks.at(frame) if one.id == k)

@@ -21,6 +21,7 @@ from simvid.viewing.recording import Recorder, camera_path, part_path, write_rec
 
 MOST = 3000
 
+
 @pytest.fixture(scope="module")
 def acting_clip(flying_clip: Clip) -> Clip:
     """The same clip with a robot's numbers and some contacts."""
