@@ -22,7 +22,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """Vertices in the camera's frame, faces, their part ids, the windows in which they may be seen; what lines it is."""
+    """Vertices in the camera's frame, faces, their part ids and the windows in which they may be seen; its lines."""
 
     vertices: Array
     faces: NDArray[np.int32]
