@@ -5,8 +5,9 @@ job has made another clip and then come at any time of the next one, so that the
 clips is done after some 50 kills, and the next one begins. The fourth comes at any time, mostly into a start. ``hit``
 says what the victims were writing when they died, by the unfinished folders and files that they left.
 
-``python benchmarks/kills.py [--kills 200] [--clips 50] [--workers 2]``; ends with an error if anything is lost, half
-written or different. Starts take most of its time: a worker needs 4 s of a core until its first clip.
+``python benchmarks/kills.py [--kills 200] [--clips 50] [--workers 2] [--record FILE]``; ends with an error if anything
+is lost, half written or different. Starts take most of its time: a worker needs 4 s of a core until its first clip.
+What was found so far is in FILE after each kill, so a run that is cut short tells it too.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from simvid.generating.pool import same_code
-from simvid.testing.killing import Chances, content_of, kill_at_random
+from simvid.testing.killing import Chances, Killings, content_of, kill_at_random
 
 SCENE = """\
 simvid: 1
@@ -45,28 +47,45 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--longest", type=float, default=4.0, help="seconds, for kills that wait for no clip")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="file for what was found so far")
     options = parser.parse_args()
-    started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        scene = folder / "short.yaml"
-        scene.write_text(SCENE)
-        command = ["generate", str(scene), "--count", str(options.clips), "--workers", str(options.workers),
-                   "--format", "lerobot"]  # fmt: skip
-        whole = [sys.executable, "-P", "-m", "simvid.cli", *command, "--out", str(folder / "whole"), "--quiet"]
-        subprocess.run(whole, check=True, env=same_code(), stdout=subprocess.DEVNULL)
-        chances = Chances(options.kills, longest_s=options.longest, seed=options.seed)
-        done = kill_at_random(command, folder / "killed", chances)
-        expected = content_of(folder / "whole")
-        different = [k for k in range(done.rounds) if content_of(folder / "killed" / str(k)) != expected]
-    told = {
-        "kills": done.total, "of_the_job": done.parents, "of_workers": done.workers, "amid_work": done.at_work,
-        "hit": dict(done.hit.most_common()), "jobs": done.rounds, "clips_each": options.clips,
-        "half_written": done.half_written, "different": different,
-        "minutes": round((time.monotonic() - started) / 60, 1),
-    }  # fmt: skip
-    print(json.dumps(told, indent=1))
-    return 1 if done.half_written or different else 0
+        found = kill(Path(name), options)
+    print(json.dumps(found, indent=1))
+    return 1 if found["half_written"] or found["different"] else 0
+
+
+def kill(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Run, kill, compare; what was found."""
+    started = time.monotonic()
+    scene = folder / "short.yaml"
+    scene.write_text(SCENE)
+    command = ["generate", str(scene), "--count", str(options.clips), "--workers", str(options.workers),
+               "--format", "lerobot"]  # fmt: skip
+    whole = [sys.executable, "-P", "-m", "simvid.cli", *command, "--out", str(folder / "whole"), "--quiet"]
+    subprocess.run(whole, check=True, env=same_code(), stdout=subprocess.DEVNULL)
+    expected = content_of(folder / "whole")
+    compared: list[str] = []
+    different: list[str] = []
+
+    def compare(job: Path) -> None:
+        compared.append(job.name)
+        if content_of(job) != expected:
+            different.append(job.name)
+
+    def standing(done: Killings) -> dict[str, Any]:
+        found = {
+            "kills": done.total, "of_the_job": done.parents, "of_workers": done.workers, "amid_work": done.at_work,
+            "hit": dict(done.hit.most_common()), "clips_each": options.clips, "jobs_done": len(compared),
+            "half_written": done.half_written, "different": different,
+            "minutes": round((time.monotonic() - started) / 60, 1),
+        }  # fmt: skip
+        if options.record is not None:
+            options.record.write_text(json.dumps(found, indent=1) + "\n")
+        return found
+
+    chances = Chances(options.kills, longest_s=options.longest, seed=options.seed)
+    return standing(kill_at_random(command, folder / "killed", chances, standing, compare))
 
 
 if __name__ == "__main__":

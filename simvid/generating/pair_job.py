@@ -13,6 +13,9 @@ from simvid.frames import Frame, Frames
 from simvid.generating.pair_scenes import FRAMES, PairScene, families, known, pair_scene
 from simvid.generating.pool import Pool, PoolSettings, Task
 from simvid.generating.worker import Make, Plain
+from simvid.jobs.asset_records import asset_records
+from simvid.refining.pairs import BETWEEN_LICENCES
+from simvid.scene import Scene
 
 if TYPE_CHECKING:
     from simvid.generating.pair_making import Made
@@ -21,6 +24,7 @@ ATTEMPTS = 6
 """Draws of a scene before it is given up: some collide, diverge or put the camera inside something."""
 PER_PROCESS = 12
 """Pairs that a process makes before a fresh one takes over, which frees whatever its libraries keep."""
+OWN_LICENCE = "Apache-2.0"
 FAILED = "failed"
 """Folder with a record of each scene that was given up."""
 
@@ -154,6 +158,12 @@ def _labels(coarse: Frames) -> dict[str, Any]:
 def _about(drawn: PairScene, made: Made, task: PairTask, attempt: int) -> dict[str, object]:
     return {
         "split": "held_out" if drawn.held_out else "train", "family": drawn.family, "look": drawn.look,
-        "light": made.light, "coarseness": made.degraded, "fps": drawn.scene.fps, "licence": "Apache-2.0",
+        "light": made.light, "coarseness": made.degraded, "fps": drawn.scene.fps, "licence": licence_of(drawn.scene),
         "seeds": {"set": task.seed, "number": task.number, "attempt": attempt, "first_frame": drawn.first},
     }  # fmt: skip
+
+
+def licence_of(scene: Scene) -> str:
+    """Under what a pair of a scene may be used: simvid's own licence, and those of all its assets."""
+    told = {record.licence or f"not told for {record.path}" for record in asset_records(scene)}
+    return BETWEEN_LICENCES.join(sorted({OWN_LICENCE, *(text.partition(" (")[0] for text in told)}))

@@ -14,6 +14,15 @@ from simvid.scene import Compound, Scene, Shape
 WORDS = ("licence", "license", "copying")
 SHOWN = 120
 """Characters of a licence's first line."""
+TEXTS = (
+    ("Apache-2.0", ("Apache License", "Version 2.0")),
+    ("MIT", ("Permission is hereby granted, free of charge", "without restriction")),
+    ("BSD-3-Clause", ("Redistribution and use in source and binary forms", "may be used to endorse or promote")),
+    ("BSD-2-Clause", ("Redistribution and use in source and binary forms",)),
+    ("CC0-1.0", ("CC0 1.0 Universal",)),
+    ("CC-BY-4.0", ("Creative Commons Attribution 4.0 International",)),
+)
+"""SPDX's names of licences whose text often stands without its name, or under another one, and words of each."""
 
 
 def asset_records(scene: Scene) -> Iterator[AssetRecord]:
@@ -54,7 +63,7 @@ def _licence_beside(path: Path, root: Path) -> str | None:
     for folder in path.parents:
         files = sorted(p for p in folder.iterdir() if any(w in p.name.lower() for w in WORDS) and p.is_file())
         if files:
-            return f"{_first_line(files[0].read_text(errors='replace'))} ({files[0].name})"
+            return f"{licence_name(files[0].read_text(errors='replace'))} ({files[0].name})"
         if folder == root or root not in folder.parents:
             return None
     return None
@@ -72,8 +81,14 @@ def _distribution(package: str) -> tuple[str | None, str | None]:
     told += [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
     for name in about.get_all("License-File") or []:
         text = distribution.read_text(f"licenses/{name}") or distribution.read_text(name)
-        told += [f"{_first_line(text)} ({name})"] if text else []
+        told += [f"{licence_name(text)} ({name})"] if text else []
     return f"{owners[0]} {distribution.version}", next((text for text in told if text), None)
+
+
+def licence_name(text: str) -> str:
+    """SPDX's name of a licence by its text; its first line where it is none of ``TEXTS``."""
+    plain = " ".join(text.split())
+    return next((name for name, words in TEXTS if all(word in plain for word in words)), _first_line(text))
 
 
 def _first_line(text: str) -> str:

@@ -60,6 +60,7 @@ _UNIT = ("roughness", "metallic", "ambient_occlusion")
 _LIGHT = ("light_diffuse", "light_specular")
 _COLORED = ("coarse", "target", "albedo", *_LIGHT)
 MOST_PARTS = 255
+BETWEEN_LICENCES = "; "
 UNKNOWN_LIGHT = (0.0,) * 11
 
 
@@ -82,7 +83,13 @@ class PairRecord(Model):
     depth_scale_m: float = 1.0
     seeds: Mapping[str, int] = {}
     licence: str = "CC0-1.0"
+    """Or several, of the pictures and of all assets that are seen in them."""
     arrays: tuple[str, ...]
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Each by itself."""
+        return tuple(self.licence.split(BETWEEN_LICENCES))
 
 
 def write_pair(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,21 @@ def content_of(folder: Path) -> dict[str, Any]:
     return found
 
 
-def kill_at_random(command: Sequence[str], out: Path, chances: Chances) -> Killings:
+def kill_at_random(
+    command: Sequence[str],
+    out: Path,
+    chances: Chances,
+    told: Callable[[Killings], None] = lambda _: None,
+    ended: Callable[[Path], None] = lambda _: None,
+) -> Killings:
     """Run a job and kill it or its workers again and again, then let it end.
 
     Args:
         command: of ``simvid``, less ``--out``.
         out: folder for the jobs: ``out/0``, ``out/1`` …, each begun when the one before was done before enough kills.
         chances: how often, when and whom.
+        told: told after each kill how it stands.
+        ended: told the folder of each job that is done.
     """
     chance, done = random.Random(chances.seed), Killings()
     while done.total < chances.kills:
@@ -116,13 +124,13 @@ def kill_at_random(command: Sequence[str], out: Path, chances: Chances) -> Killi
         done.rounds += 1
         while done.total < chances.kills:
             process = _start(command, folder)
-            _kill_some(process, folder, chance, chances, done)
+            _kill_some(process, folder, chance, chances, done, told)
             if process.wait() == 0:
                 break
-    for k in range(done.rounds):
-        process = _start(command, out / str(k))
+        process = _start(command, folder)
         if process.wait(600) != 0:
-            raise AssertionError(f"{out / str(k)}: the job did not end well")
+            raise AssertionError(f"{folder}: the job did not end well")
+        ended(folder)
     return done
 
 
@@ -134,7 +142,12 @@ def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _kill_some(
-    process: subprocess.Popen[bytes], folder: Path, chance: random.Random, chances: Chances, done: Killings
+    process: subprocess.Popen[bytes],
+    folder: Path,
+    chance: random.Random,
+    chances: Chances,
+    done: Killings,
+    told: Callable[[Killings], None],
 ) -> None:
     """Kill workers until the job's own process is hit, ends by itself, or it is enough."""
     while done.total < chances.kills:
@@ -154,6 +167,7 @@ def _kill_some(
         done.workers += not parent
         done.hit[_writing(folder, victims)] += 1
         done.half_written += _broken(folder)
+        told(done)
         if parent:
             return
     process.kill()

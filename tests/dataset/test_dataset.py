@@ -48,7 +48,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(exported_clip: Clip, tmp_pat
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def pair(folder: Path, name: str, family: str, split: str = "train", seed: int = 0) -> dict[str, Any]:
+def pair(folder: Path, name: str, family: str, split: str = "train", seed: int = 0, **more: str) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     arrays: dict[str, Any] = {
         "coarse": rng.integers(0, 256, (T, H, W, 3), dtype=np.uint8),
@@ -60,8 +60,9 @@ def pair(folder: Path, name: str, family: str, split: str = "train", seed: int =
     labels = {"depth": depth, "flow_backward": flow, "occluded_backward": np.zeros((T, H, W), np.bool_)}
     labels["albedo"] = rng.random((T, H, W, 3)).astype(np.float32)
     write_pair(
-        folder / name, arrays["coarse"], arrays["target"], labels, name=name, family=family, split=split, fps=24.0
-    )
+        folder / name, arrays["coarse"], arrays["target"], labels, name=name, family=family, split=split, fps=24.0,
+        **more,
+    )  # fmt: skip
     return {**arrays, **labels}
 
 
@@ -231,6 +232,16 @@ def test_the_card(folder: tuple[Path, dict[str, dict[str, Any]]], capsys: pytest
     assert text.startswith("---\nlicense: cc0-1.0\n")
     assert "| train | 4 | 24 | drop 3, ramp 1 |" in text
     assert write_card(dataset.open(place)) == told
+
+
+def test_every_licence_of_a_pair_is_on_the_card(tmp_path: Path) -> None:
+    pair(tmp_path, "a0", "drop", licence="Apache-2.0; BSD-3-Clause")
+    pair(tmp_path, "a1", "drop", licence="Apache-2.0")
+    write_card(dataset.open(tmp_path))
+    assert json.loads((tmp_path / CARD_FILE).read_text())["licences"] == {"Apache-2.0": 2, "BSD-3-Clause": 1}
+    text = (tmp_path / PAGE_FILE).read_text()
+    assert text.startswith("---\nlicense: other\n")
+    assert "| BSD-3-Clause | 1 |" in text
 
 
 @pytest.mark.parametrize(

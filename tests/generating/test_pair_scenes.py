@@ -10,11 +10,13 @@ import pytest
 
 from simvid.errors import SceneError, SimvidError
 from simvid.generating.families import DEFORMING, HELD_OUT, TRAINING
-from simvid.generating.pair_job import ATTEMPTS, tasks
+from simvid.generating.families.arms import UR5E
+from simvid.generating.pair_job import ATTEMPTS, licence_of, tasks
 from simvid.generating.pair_scenes import HELD_OUT_LOOKS, families, pair_scene
 from simvid.generating.props import HELD_OUT_MESHES, MESHES
 from simvid.jobs.backends import engine_of
 from simvid.jobs.preflight import prepared
+from simvid.parsing import parse_scene
 
 FIRST_SCENES = {
     "drop": "1a9e8bb8cc44",
@@ -123,3 +125,16 @@ def test_a_job_may_be_of_some_families_alone() -> None:
         tasks(1, 0, 0, only=("sandd",))
     with pytest.raises(SimvidError, match=r"2 pairs held out are wanted, and none of sand is; choose among ur5e"):
         tasks(0, 2, 0, only=("sand",))
+
+
+def test_a_pair_is_under_the_licences_of_all_that_is_seen_in_it() -> None:
+    scene = pair_scene("tower", 0, 1, resolution_px=64).scene
+    plain = scene.model_copy(update={"bodies": [], "robots": []})
+    assert licence_of(plain) == "Apache-2.0"
+    arm, eye = (
+        {"name": "arm", "model": UR5E},
+        {"name": "eye", "pose": {"look_from_m": [2, 0, 1], "look_at_m": [0, 0, 0]}},
+    )
+    assert licence_of(parse_scene(json.dumps({"simvid": 1, "duration_s": 1, "cameras": [eye], "robots": [arm]}))) == (
+        "Apache-2.0; BSD-3-Clause"
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from importlib import metadata
 from pathlib import Path
 
 import numpy
+import pytest
 
 from simvid.clips.records import AssetRecord
-from simvid.jobs.asset_records import asset_records, needs_its_folder
+from simvid.jobs.asset_records import asset_records, licence_name, needs_its_folder
 from simvid.parsing import parse_scene
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
@@ -39,7 +41,7 @@ def test_files_are_listed_once_with_their_nearest_licence(tmp_path: Path) -> Non
     assert list(found) == ["one.obj", "deep/er/two.obj"]
     one, two = found.values()
     assert one.sha256 == hashlib.sha256(TRIANGLE.encode()).hexdigest()
-    assert one.licence == "CC0 1.0 Universal (LICENSE)"
+    assert one.licence == "CC0-1.0 (LICENSE)"
     assert two.licence == "CC-BY 4.0, by A. Modeller (licence.txt)"
     assert two.source is None
 
@@ -57,6 +59,19 @@ def test_packages_tell_version_and_licence(tmp_path: Path) -> None:
     record = records(tmp_path, path, path)[path]
     assert record.source == f"numpy {numpy.__version__}"
     assert "BSD" in str(record.licence)
+
+
+@pytest.mark.parametrize(
+    ("package", "inside", "name"),
+    [("numpy", "LICENSE.txt", "BSD-3-Clause"), ("pydantic", "LICENSE", "MIT"), ("yaml", "LICENSE", "MIT")],
+)
+def test_licences_are_known_by_their_texts(package: str, inside: str, name: str) -> None:
+    text = next(
+        file.read_text() for file in metadata.files(metadata.packages_distributions()[package][0]) or ()
+        if file.name == inside
+    )  # fmt: skip
+    assert licence_name(text) == name
+    assert licence_name(f"{text[:20]}\nof our own") != name
 
 
 def test_only_relative_paths_need_the_scene_s_folder(tmp_path: Path) -> None:
