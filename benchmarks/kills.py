@@ -74,18 +74,19 @@ def kill(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             different.append(job.name)
 
     def standing(done: Killings) -> dict[str, Any]:
-        found = {
+        return {
             "kills": done.total, "of_the_job": done.parents, "of_workers": done.workers, "amid_work": done.at_work,
             "hit": dict(done.hit.most_common()), "clips_each": options.clips, "jobs_done": len(compared),
             "half_written": done.half_written, "different": different,
             "minutes": round((time.monotonic() - started) / 60, 1),
         }  # fmt: skip
+
+    def keep(done: Killings) -> None:
         if options.record is not None:
-            options.record.write_text(json.dumps(found, indent=1) + "\n")
-        return found
+            options.record.write_text(json.dumps(standing(done), indent=1) + "\n")
 
     chances = Chances(options.kills, longest_s=options.longest, seed=options.seed)
-    return standing(kill_at_random(command, folder / "killed", chances, standing, compare))
+    return standing(kill_at_random(command, folder / "killed", chances, keep, compare))
 
 
 if __name__ == "__main__":
