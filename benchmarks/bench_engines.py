@@ -40,8 +40,11 @@ def compared(name: str) -> dict[str, Any]:
     scene = load_scene(name, COARSE.get(name, ()))
     assets, start = prepare(scene), prepare(first_frames(scene, 2))
     made, cost = {}, {}
-    for engine in (NewtonPhysics(), GenesisPhysics()):
+    engines = (NewtonPhysics(), GenesisPhysics())
+    for engine in engines:
         check_capabilities(engine.name, scene)
+        engine.check(assets)
+    for engine in engines:
         engine.simulate(start)
         began = time.process_time()
         made[engine.name] = engine.simulate(assets)

@@ -13,15 +13,9 @@ from simvid.trajectory import ParticleMotion, Trajectory
 
 COARSE: dict[str, list[str]] = {
     "jelly_drop": ["materials.jelly.elastic.particle_spacing_m=0.02", "duration_s=0.75"],
-    "sand_pour": ["materials.sand.granular.particle_spacing_m=0.018", "duration_s=0.75"],
-    "water_glass": [
-        "materials.water.liquid.particle_spacing_m=0.016",
-        "materials.water.liquid.viscosity_pa_s=0",
-        "duration_s=0.75",
-    ],
+    "water_glass": ["materials.water.liquid.viscosity_pa_s=0", "duration_s=0.75"],
     "clay_press": ["materials.clay.plastic.particle_spacing_m=0.02"],
     "capture_squash": ["duration_s=0.5"],
-    "pour_beads": ["duration_s=0.5"],
 }
 """What is changed of shelf scenes: fewer particles and shorter, since Genesis' grid is whole; no viscosity."""
 CELLS, SHARE = 1.0, 0.15

@@ -139,3 +139,31 @@ def test_the_shelf_scene_holds_its_sand() -> None:
     sand, cloth = (next(p for p in found.particles if p.name == n) for n in ("sand", "cloth"))
     assert cloth.positions[-1, :, 2].min() < 0.28, "it sags"
     assert sand.positions[-1, :, 2].min() > cloth.positions[-1, :, 2].min()
+
+
+def test_a_robot_pushes_a_jelly_that_a_cloth_lies_on(tmp_path: Path) -> None:
+    """All three kinds of motion in one scene: the hand moves both, the cloth stays on, and the receipts hold."""
+    bodies = (
+        "  - {name: table, fixed: true, shape: {box: {size_m: [1, 1, 0.04]}}, pose: {position_m: [0.3, 0, -0.02]}}\n"
+        "  - {name: jelly, shape: {box: {size_m: 0.1}}, material: jelly, pose: {position_m: [0.5, -0.16, 0.051]}}\n"
+        "  - {name: canvas, shape: {box: {size_m: [0.2, 0.16, 0.002]}}, material: canvas, pose: {position_m: [0.5, "
+        "-0.13, 0.106]}}\n"
+        "robots:\n"
+        "  - name: arm\n"
+        "    model: package://genesis/assets/xml/franka_emika_panda/panda.xml\n"
+        "    initial_joints: {joint1: -0.465, joint2: 0.462, joint3: -0.135, joint4: -2.014, joint5: 0.097, "
+        "joint6: 2.469, joint7: -1.447}\n"
+        "    script: [{reach: {to_m: [0.5, -0.28, 0.05], over_s: 0.2}}, {push: {by_m: [0, 0.15, 0], over_s: 0.6}}]\n"
+    )
+    made = assets(tmp_path, bodies, seconds=0.8)
+    found = NewtonPhysics().simulate(made)
+    receipt = receipt_of(made, found)
+    assert [law.line() for law in receipt.broken] == []
+    assert {law.name for law in receipt.laws if law.passed} >= {"energy", "momentum", "through_cloth", "joint_limits"}
+    jelly, canvas = (found.part_index(name) for name in ("jelly", "canvas"))
+    assert found.poses[-1, jelly, 1] > found.poses[0, jelly, 1] + 0.04
+    assert found.poses[-1, canvas, 1] > found.poses[0, canvas, 1] + 0.02
+    pairs = set(zip(found.contacts.id_a.tolist(), found.contacts.id_b.tolist(), strict=True))
+    links = {k + 1 for k, part in enumerate(found.parts) if part.kind == "link"}
+    assert (jelly + 1, canvas + 1) in pairs
+    assert any(a == jelly + 1 and b in links for a, b in pairs), "the hand touches the jelly"
