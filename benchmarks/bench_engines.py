@@ -122,11 +122,13 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.only or sorted(p.stem for p in SHELF.glob("*.yaml"))
     file = arguments.json
-    table: dict[str, Any] = json.loads(file.read_text())["result"] if file is not None and file.exists() else {}
+    found = json.loads(file.read_text()) if file is not None and file.exists() else {"machine": {}, "result": {}}
+    table: dict[str, Any] = found["result"]
+    marks = {key: value for key, value in found["machine"].items() if key == "shared"}  # with other work: said by hand
 
     def keep() -> None:
         if file is not None:
-            file.write_text(json.dumps({"machine": machine(), "result": table}, indent=1) + "\n")
+            file.write_text(json.dumps({"machine": machine() | marks, "result": table}, indent=1) + "\n")
             file.with_suffix(".md").write_text(markdown(table))
 
     for name in names:
