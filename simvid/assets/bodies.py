@@ -16,6 +16,7 @@ from simvid.assets.captures import load_capture
 from simvid.assets.convex import convex_hull, convex_parts
 from simvid.assets.meshes import load_mesh, mesh_problems
 from simvid.assets.occupancy import occupancy_mesh
+from simvid.assets.once import once
 from simvid.assets.parts import DeformableBody, MassProperties
 from simvid.assets.paths import resolve_asset
 from simvid.assets.pieces import Collider, ColliderKind, Visual
@@ -144,8 +145,12 @@ def meshes_in_body(spec: MeshShape, pose: Array, base: Path) -> tuple[Mesh, ...]
     Raises:
         AssetError: a file that cannot be read.
     """
+    return once(_placed_meshes, spec, tuple(pose.ravel().tolist()), base)
+
+
+def _placed_meshes(spec: MeshShape, pose: tuple[float, ...], base: Path) -> tuple[Mesh, ...]:
     meshes = load_mesh(resolve_asset(spec.path, base))
-    place = pose @ file_frame(spec, _bounds([m.vertices for m in meshes]))
+    place = np.reshape(pose, (4, 4)) @ file_frame(spec, _bounds([m.vertices for m in meshes]))
     return tuple(m.transformed(place) for m in meshes)
 
 

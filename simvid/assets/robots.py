@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simvid.assets.arrange import body_pose
+from simvid.assets.once import once
 from simvid.assets.paths import resolve_asset
 from simvid.assets.robot_model import Array, RobotModel
 from simvid.errors import AssetError
@@ -34,7 +35,7 @@ def load_robot(robot: Robot, base: Path) -> RobotModel:
         from simvid.assets.mjcf import read_mjcf as read
     else:
         raise AssetError(f"robot {robot.name!r}: {path.name}: expected MJCF (.xml, .mjcf) or URDF (.urdf)")
-    model = replace(read(path, root, robot.fixed_base), name=robot.name, base=body_pose(robot.pose))
+    model = replace(once(read, path, root, robot.fixed_base), name=robot.name, base=body_pose(robot.pose))
     if not model.joints:
         raise AssetError(f"robot {robot.name!r}: {path.name} has no joints; use a body with a mesh for a rigid thing")
     model = replace(model, home=_start(model, robot))

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import socket
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -85,9 +84,19 @@ def _abandoned(path: Path) -> bool:
         return start is None or (start != int(match["start"]) and 0 not in (start, int(match["start"])))
     try:
         newest = max(p.lstat().st_mtime for p in (path, *path.rglob("*")))
-    except FileNotFoundError:
+        return _now_on(path.parent) - newest > FOREIGN_AGE_S
+    except OSError:
         return False
-    return time.time() - newest > FOREIGN_AGE_S
+
+
+def _now_on(folder: Path) -> float:
+    """The time by the clock of the disk, which hosts that share it agree on, whatever their own clocks say [s]."""
+    probe = temporary_beside(folder / "now")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.clips.folders import link_or_copy
 from simvid.clips.video import read_video
-from simvid.export.base import ExportError, View
-from simvid.export.video import Codec, write_frames
+from simvid.export.base import Episode, ExportError, View
+from simvid.export.files import write_json
+from simvid.export.video import Codec, h264, write_frames
 
 LOSSLESS = Codec("libx264rgb", "rgb24", {"crf": "0", "preset": "veryfast", "bf": "0"}, 12, "rgb24")
 """H.264 of RGB without loss; every reader on FFmpeg decodes it."""
 GOLDEN = 0.618033988749895
+KINDS = ("video", "depth", "seg", "mask")
 
 
 def palette(count: int) -> NDArray[np.uint8]:
@@ -83,6 +87,35 @@ def whole_blocks(view: View, least: int, name: str) -> int:
         raise ExportError(f"{view.clip.path}: {name} is trained on {least} frames or more, the clip has "
                           f"{view.frame_count}; make it longer, or say --option min_frames={count}")  # fmt: skip
     return count
+
+
+def encode_views(
+    episode: Episode, labels: frozenset[str], folder: Path, frames: Callable[[View], int], crf: int
+) -> None:
+    """``CAMERA.KIND.mp4`` for the pictures (``video``) and controls of each view, and ``CAMERA.json`` to undo them.
+
+    Args:
+        episode: a clip.
+        labels: as for ``write_controls``.
+        folder: an empty one.
+        frames: how many of a view's frames are written.
+        crf: quality of the pictures' H.264.
+    """
+    for view in episode.views:
+        count, odd = frames(view), bool(view.width % 2 or view.height % 2)
+        places = {kind: folder / f"{view.camera}.{kind}.mp4" for kind in KINDS}
+        write_frames(places["video"], first(view, count), view.fps, h264(crf, 12, full_chroma=odd))
+        write_json(folder / f"{view.camera}.json", write_controls(view, places, count, labels))
+
+
+def take_views(encoded: Path, view: View, places: Mapping[str, Path]) -> dict[str, Any]:
+    """Link what ``encode_views`` made of a view into the places of its kinds; what undoes them."""
+    for kind in KINDS:
+        source = encoded / f"{view.camera}.{kind}.mp4"
+        if source.is_file():
+            link_or_copy(source, places[kind])
+    about: dict[str, Any] = json.loads((encoded / f"{view.camera}.json").read_bytes())
+    return about
 
 
 def write_controls(view: View, places: Mapping[str, Path], frames: int, labels: frozenset[str]) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from simvid.export.base import Episode, ExportError, Request, View
-from simvid.export.controls import first, whole_blocks, write_controls
+from simvid.export.controls import KINDS, encode_views, take_views, whole_blocks
 from simvid.export.files import write_json
-from simvid.export.video import h264, write_frames
 from simvid.scene.base import Model
 
 LONGEST_S = 61.0
@@ -50,25 +49,32 @@ class Cosmos3:
         """``data.jsonl``, ``videos/``, ``depth/``, ``seg/``, ``sidecars/``, ``specs/``."""
         records: list[dict[str, Any]] = []
         for episode in request.episodes:
+            encoded = request.encoded(episode)
             for view in episode.views:
-                frames = whole_blocks(view, self._settings.min_frames, "Cosmos 3")
-                if frames / view.fps > LONGEST_S:
-                    raise ExportError(f"{view.clip.path}: Cosmos 3 takes videos up to {LONGEST_S:g} s, this has "
-                                      f"{frames / view.fps:.1f} s; make it shorter")  # fmt: skip
-                records += self._view(folder, episode, view, frames, request.labels)
-                request.tell(f"{view.stem}: {frames} frames")
+                records += self._view(folder, encoded, episode, view, request.labels)
+                request.tell(f"{view.stem}: {self._frames(view)} frames")
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         (folder / "data.jsonl").write_text(lines, encoding="utf-8")
         return {"videos": len(request.views), "records": len(records)}
 
+    def encode(self, episode: Episode, labels: frozenset[str], folder: Path) -> None:
+        """The videos of a clip; see ``encode_views``."""
+        encode_views(episode, labels, folder, self._frames, self._settings.crf)
+
+    def _frames(self, view: View) -> int:
+        frames = whole_blocks(view, self._settings.min_frames, "Cosmos 3")
+        if frames / view.fps > LONGEST_S:
+            raise ExportError(f"{view.clip.path}: Cosmos 3 takes videos up to {LONGEST_S:g} s, this has "
+                              f"{frames / view.fps:.1f} s; make it shorter, or take cosmos_transfer")  # fmt: skip
+        return frames
+
     def _view(
-        self, folder: Path, episode: Episode, view: View, frames: int, labels: frozenset[str]
+        self, folder: Path, encoded: Path, episode: Episode, view: View, labels: frozenset[str]
     ) -> Iterator[dict[str, Any]]:
-        odd = bool(view.width % 2 or view.height % 2)
-        write_frames(folder / f"videos/{view.stem}.mp4", first(view, frames), view.fps,
-                     h264(self._settings.crf, 12, full_chroma=odd))  # fmt: skip
-        places = {kind: folder / kind / f"{view.stem}.mp4" for kind in ("depth", "seg", "mask")}
-        write_json(folder / f"sidecars/{view.stem}.json", write_controls(view, places, frames, labels))
+        frames = self._frames(view)
+        places = {kind: folder / kind / f"{view.stem}.mp4" for kind in KINDS}
+        places["video"] = folder / f"videos/{view.stem}.mp4"
+        write_json(folder / f"sidecars/{view.stem}.json", take_views(encoded, view, places))
         kinds = [k for k, label in (("depth", "depth"), ("seg", "ids")) if label in labels]
         for kind in ("edge", "blur", *kinds):
             control = f"{kind}/{view.stem}.mp4" if kind in kinds else None

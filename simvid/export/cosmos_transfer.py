@@ -14,9 +14,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from simvid.export.base import Episode, Request, View, common
-from simvid.export.controls import first, has_robot, whole_blocks, write_controls
+from simvid.export.controls import encode_views, has_robot, take_views, whole_blocks
 from simvid.export.files import write_json
-from simvid.export.video import h264, write_frames
 from simvid.scene.base import Model
 
 
@@ -52,11 +51,18 @@ class CosmosTransfer:
             names = [[v.camera for v in e.views] for e in request.episodes]
             common(names, "cameras", [e.stem for e in request.episodes], "choose with --camera")
         for episode in request.episodes:
+            encoded = request.encoded(episode)
             for view in episode.views:
-                frames = whole_blocks(view, self._settings.min_frames, "Cosmos-Transfer 2.5")
-                self._view(folder, episode, view, frames, request.labels)
-                request.tell(f"{view.stem}: {frames} frames")
+                self._view(folder, encoded, episode, view, request.labels)
+                request.tell(f"{view.stem}: {self._frames(view)} frames")
         return {"videos": len(request.views)}
+
+    def encode(self, episode: Episode, labels: frozenset[str], folder: Path) -> None:
+        """The videos of a clip; see ``encode_views``."""
+        encode_views(episode, labels, folder, self._frames, self._settings.crf)
+
+    def _frames(self, view: View) -> int:
+        return whole_blocks(view, self._settings.min_frames, "Cosmos-Transfer 2.5")
 
     def _places(self, episode: Episode, view: View) -> dict[str, str]:
         """What goes where, relative to the folder."""
@@ -69,13 +75,10 @@ class CosmosTransfer:
             "spec": f"inference/{view.stem}.json",
         }  # fmt: skip
 
-    def _view(self, folder: Path, episode: Episode, view: View, frames: int, labels: frozenset[str]) -> None:
+    def _view(self, folder: Path, encoded: Path, episode: Episode, view: View, labels: frozenset[str]) -> None:
         places = self._places(episode, view)
-        odd = bool(view.width % 2 or view.height % 2)
-        write_frames(folder / places["video"], first(view, frames), view.fps,
-                     h264(self._settings.crf, 12, full_chroma=odd))  # fmt: skip
+        about = take_views(encoded, view, {k: folder / p for k, p in places.items()})
         write_json(folder / places["caption"], {"caption": episode.caption})
-        about = write_controls(view, {k: folder / p for k, p in places.items()}, frames, labels)
         write_json(folder / places["sidecar"], about)
         write_json(folder / places["spec"], self._spec(episode, view, places, labels))
 

@@ -60,7 +60,7 @@ class Mcap:
             for view in episode.views:
                 if view.width % 2 or view.height % 2:
                     raise ExportError(f"{view.clip.path}: camera {view.camera!r} has {view.width} x {view.height} px; "
-                                      "H.264 in Foxglove needs even sizes")  # fmt: skip
+                                      "H.264 in Foxglove needs even sizes; webdataset and hdf5 hold any")  # fmt: skip
             total += self._episode(episode, folder / f"{episode.stem}.mcap", request.labels)
             request.tell(f"{episode.stem}: {episode.clip.frame_count} frames")
         return {"recordings": len(request.episodes), "messages": total}
@@ -112,7 +112,8 @@ class Mcap:
             if "ids" in labels:
                 ids = array(frame, "ids")
                 if ids.max(initial=0) > MOST_IDS:
-                    raise ExportError(f"{view.clip.path}: MCAP holds {MOST_IDS} parts at most, got {ids.max()}")
+                    raise ExportError(f"{view.clip.path}: MCAP holds ids of {MOST_IDS} parts at most, got "
+                                      f"{ids.max()}; webdataset, hdf5 and exr hold more")  # fmt: skip
                 found.append((f"/{name}/ids", messages.raw_image(ids.astype(np.uint16), "16UC1", name, at)))
             if "boxes" in labels:
                 found.append((f"/{name}/boxes", messages.box_annotations(boxes.get(t, []), at)))

@@ -93,8 +93,9 @@ class WebDataset:
         """``NAME-000000.tar`` … and ``index.json``."""
         shards = Shards(folder, self._settings.name, int(self._settings.shard_mb * 10**6))
         for episode in request.episodes:
+            encoded = request.encoded(episode)
             for view in episode.views:
-                members = dict(self._members(episode, view, folder))
+                members = dict(self._members(episode, view, folder, encoded))
                 record = view.clip.record
                 shards.add(view.stem, members, {"seed": record.seed, "content_hash": record.content_hash})
                 request.tell(f"{view.stem}: {sum(map(len, members.values())) / 1e6:.1f} MB")
@@ -103,12 +104,16 @@ class WebDataset:
         return {"samples": sum(len(s["samples"]) for s in shards.index), "shards": len(shards.index),
                 "bytes": sum(s["bytes"] for s in shards.index)}  # fmt: skip
 
-    def _members(self, episode: Episode, view: View, folder: Path) -> Iterator[tuple[str, bytes]]:
+    def encode(self, episode: Episode, labels: frozenset[str], folder: Path) -> None:
+        """``CAMERA.mp4`` of each view, unless pictures are stored without loss."""
+        if self._settings.pictures == "mp4":
+            for view in episode.views:
+                write_frames(folder / f"{view.camera}.mp4", view.pictures(), view.fps, self._codec(view))
+
+    def _members(self, episode: Episode, view: View, folder: Path, encoded: Path) -> Iterator[tuple[str, bytes]]:
         scratch = folder / "scratch"
         if self._settings.pictures == "mp4":
-            path = folder / "scratch.mp4"
-            write_frames(path, view.pictures(), view.fps, self._codec(view))
-            yield "rgb.mp4", _taken(path)
+            yield "rgb.mp4", (encoded / f"{view.camera}.mp4").read_bytes()
         else:
             write_named(scratch, {"rgb": np.stack(list(view.pictures()))})
             yield "rgb.npz", _taken(scratch)

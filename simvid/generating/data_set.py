@@ -12,7 +12,7 @@ from simvid.clip import Clip
 from simvid.clips.folders import clear_os_errors
 from simvid.errors import UsageError
 from simvid.export.encoded import EpisodeWise, Kept
-from simvid.export.job import NOTE_FILE, Choice, export, exporter_of
+from simvid.export.job import NOTE_FILE, Choice, export, exporter_of, formats
 from simvid.generating.job_folder import JobFolder
 from simvid.jobs.stage_inputs import code_version
 
@@ -48,9 +48,10 @@ class DataSet:
         """
         exporter = exporter_of(self.format, self.options)
         if not isinstance(exporter, EpisodeWise):
+            growing = [name for name, kind in formats().items() if hasattr(kind, "encode")]
             raise UsageError(
                 f"--format: {self.format} is written in one go, when all clips are there: leave out --format and run  "
-                "simvid export  afterwards; lerobot grows with the clips"
+                f"simvid export  afterwards; these grow with the clips: {', '.join(growing)}"
             )
         return self
 

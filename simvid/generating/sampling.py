@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from simvid.assets.once import remembering
 from simvid.clips.contact_sheet import FAINT, INK, PAPER, SMALL_PX, TEXT_PX, TITLE_PX, fitted, font, scaled, tile_size
 from simvid.clips.pictures import Picture
 from simvid.errors import SceneError, SimvidError
@@ -53,9 +54,10 @@ def first_frames(
     if not scene.randomize:
         raise SceneError(f"{scene._file}: randomizes nothing, so all samples are alike; add  randomize:  to it")
     made = []
-    for index in indices:
-        made.append(first_frame(scene, index, camera))
-        told(len(made))
+    with remembering():
+        for index in indices:
+            made.append(first_frame(scene, index, camera))
+            told(len(made))
     return made
 
 

@@ -11,6 +11,7 @@ import html
 import statistics
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from simvid.clip import Clip
@@ -26,6 +27,8 @@ from simvid.viewing.report import LISTED, STYLE
 from simvid.viewing.thumbnails import thumbnail_html
 
 THUMBNAILS = 24
+PAUSE_S = 600.0
+"""A longer gap between two clips is a pause, unless clips take that long [s]."""
 GRID = (
     ".clips{display:flex;flex-wrap:wrap;gap:12px}.clips figure{margin:0}.clips figcaption{font-size:.75em;color:#555}"
     ".bad{color:#b00020;font-weight:bold}.charts{display:flex;flex-wrap:wrap;gap:4px 20px}.charts svg{margin:0}"
@@ -98,11 +101,10 @@ def _totals(records: Sequence[ClipRecord], damaged: dict[str, str], job: JobFold
 def _speed(records: Sequence[ClipRecord], job: JobFolder | None) -> Iterator[str]:
     """Clips per hour, by the clock and per worker, and what each stage takes."""
     rows = []
-    times = sorted(datetime.fromisoformat(r.made_at) for r in records)
-    if len(times) > 1 and times[-1] > times[0]:
-        rate = (len(times) - 1) / (times[-1] - times[0]).total_seconds() * 3600
-        rows.append(("clips per hour, from the first to the last by the clock", f"{rate:.0f}"))
     made = list(job.made().values()) if job is not None else []
+    rate = clips_per_hour([datetime.fromisoformat(r.made_at) for r in records], [m.wall_s for m in made])
+    if rate is not None:
+        rows.append(("clips per hour by the clock, without pauses", f"{rate:.0f}"))
     if made:
         mean = statistics.fmean(m.wall_s for m in made)
         rows.append(("clips per hour and worker", f"{3600 / mean:.0f}" if mean > 0 else ""))
@@ -117,6 +119,23 @@ def _speed(records: Sequence[ClipRecord], job: JobFolder | None) -> Iterator[str
     rows += [(f"stage {name}: mean", f"{statistics.fmean(values):.2f} s") for name, values in stages.items()]
     if rows:
         yield "<h2>Speed</h2>" + table(("", ""), rows, LISTED)
+
+
+def clips_per_hour(made_at: Sequence[datetime], took_s: Sequence[float]) -> float | None:
+    """How fast clips followed each other; None if that cannot be said.
+
+    Where a clip came much later than the one before, the job had been stopped or the clock was set: that gap does not
+    count.
+
+    Args:
+        made_at: when each was finished, in any order.
+        took_s: how long each took, as far as it is known [s].
+    """
+    times = sorted(made_at)
+    pause_s = max(PAUSE_S, 5 * max(took_s, default=0.0))
+    gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
+    steady = [gap for gap in gaps if gap <= pause_s]
+    return 3600 * len(steady) / sum(steady) if sum(steady) > 0 else None
 
 
 def _given_up(damaged: dict[str, str], job: JobFolder | None) -> Iterator[str]:

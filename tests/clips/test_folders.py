@@ -207,6 +207,15 @@ def test_leftovers_of_other_hosts_are_swept_when_old(tmp_path: Path) -> None:
     assert fresh.exists()
 
 
+def test_a_clock_that_was_set_wrong_sweeps_nothing_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = tmp_path / ".tmp-0000000a-1-1-0-clip"
+    fresh.mkdir()
+    ahead = time.time() + 365 * 24 * 3600
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    assert sweep(tmp_path) == []
+    assert hidden(tmp_path) == [fresh]
+
+
 def test_names_of_others_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / ".tmp-mine").mkdir()
     assert sweep(tmp_path) == []

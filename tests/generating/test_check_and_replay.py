@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from simvid.generating.replay import Passes, refine_all, replay
 from simvid.generating.soundness import clip_faults
 from simvid.parsing import load_scene
 from simvid.testing.browser import HOW, Browser, installed
-from simvid.viewing.dataset_report import chosen, dataset_report
+from simvid.viewing.dataset_report import chosen, clips_per_hour, dataset_report
 from simvid.viewing.distributions import chart, drawn_values
 
 TOP = {"name": "top", "resolution_px": [24, 20], "pose": {"look_from_m": [0, 0.1, 2], "look_at_m": [0, 0, 0]}}
@@ -317,6 +318,16 @@ class TestReport:
         assert drawn_values([record]) == {
             "p (count)": [2.0], "p[*]": ["q", "q"], "p[*].q": [1.0, 2.0], "s": ["box"], "s.box": ["size_m"],
             "s.box.size_m": [0.1], "v[0]": [1.0], "v[1]": [2.5]}  # fmt: skip
+
+    def test_pauses_and_clocks_that_were_set_do_not_count(self) -> None:
+        start = datetime(2026, 11, 28, 12, tzinfo=UTC)
+        steady = [start + timedelta(seconds=20 * k) for k in range(4)]
+        assert clips_per_hour(steady[::-1], [15.0] * 4) == 180
+        later = [time + timedelta(days=365) for time in steady]
+        assert clips_per_hour([*later, *steady], []) == 180
+        assert clips_per_hour([start, start + timedelta(hours=1)], [900.0]) == 1, "clips that take long are no pause"
+        assert clips_per_hour([start, start + timedelta(hours=1)], [9.0]) is None
+        assert clips_per_hour([start], []) is None
 
     def test_the_command_and_a_folder_without_clips(
         self, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 
 import pytest
 
+import simvid
 from simvid.cli import main
 from simvid.errors import JobError, SimvidError
 from simvid.export.job import export
 from simvid.export.lerobot import LeRobot
+from simvid.generating import encode_task
 from simvid.generating.data_set import DataSet, kept
 from simvid.generating.generate import Options, generate
 from simvid.generating.job_folder import JobFolder, Shard, manifest_of, number
@@ -59,6 +62,23 @@ def test_it_is_what_an_export_afterwards_writes(grown: Path, tmp_path: Path, mon
     said = ["export", str(grown), "--format", "lerobot", "--option", "bodies=true", "--out", str(out), "--quiet"]
     assert main(said) == 0, "a later export of the job finds its clips encoded"
     assert len(list(out.rglob("*.mp4"))) == len(list((grown / "lerobot").rglob("*.mp4")))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("cosmos_transfer", {"min_frames": 1}), ("cosmos3", {"min_frames": 1}), ("webdataset", {})]
+)
+def test_other_formats_with_videos_grow_too(
+    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any]
+) -> None:
+    job = JobFolder(shutil.copytree(grown, tmp_path / "job"))
+    clips = [job.out / record.clip for record in job.made().values()]
+    export(clips, name, tmp_path / "after", options=options)
+    shared = {"out": str(job.out), "data_set": DataSet(name, options).checked().plain()}
+    encode = encode_task.maker("clip", shared)
+    assert [encode({"encode": clip.name}) for clip in clips] == [{"state": "encoded"}] * COUNT
+    monkeypatch.setattr(simvid.registry.load("export", name), "encode", forbidden)
+    export(clips, name, tmp_path / "beside", options=options, kept=kept(job))
+    assert content(tmp_path / "beside") == content(tmp_path / "after")
 
 
 def test_no_clip_is_encoded_twice(tiny: Scene, grown: Path) -> None:

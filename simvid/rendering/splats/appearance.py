@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.once import once, remembering
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.frames import CameraPath
 from simvid.gaussians import Gaussians
@@ -91,7 +92,8 @@ def appearance_of(
     Raises:
         AssetError: a mesh that cannot be covered (no area).
     """
-    plans = _fitted(_plans(assets, trajectory, cameras, settings), settings.max_gaussians)
+    with remembering():  # copies of a body share their meshes
+        plans = _fitted(_plans(assets, trajectory, cameras, settings), settings.max_gaussians)
     covering, workers = Covering(), Workers(settings.threads)
     views = views_of(cameras)
     pieces: list[_Piece] = []
@@ -186,32 +188,34 @@ def _plans(
 ) -> list[_Plan]:
     views = views_of(cameras)
     plans = []
-    dressed_once: dict[int, Mesh] = {}
     forms = {motion.part: motion.form for motion in trajectory.particles}
     for k, part in enumerate(assets.parts):
         if forms.get(k) == "loose":
             continue  # they get Gaussians of their own at every time
-        closed = is_closed([v.mesh for v in part.visuals if v.mesh is not None])
+        closed = once(is_closed, tuple(v.mesh for v in part.visuals if v.mesh is not None))
         size = _extent(part)
         for visual in part.visuals:
             if visual.mesh is None:
                 plans.append(_Plan(k, visual.look, visual.capture, None, 1.0, np.zeros(0), np.zeros(0), size))
                 continue
-            if id(visual) not in dressed_once:
-                dressed_once[id(visual)] = divided(dressed(visual.mesh, visual.look), size / FACES_PER_SIDE)
-            mesh = dressed_once[id(visual)]
-            centers, normals, areas = face_geometry(mesh)
+            mesh = once(_made_ready, visual.mesh, visual.look, size)
+            centers, normals, areas = once(face_geometry, mesh)
             pixel = finest_pixel(centers, normals if closed else None, trajectory.poses[:, k], views)
             wanted = np.minimum(settings.detail_px * pixel, np.where(np.isfinite(pixel), size / FEWEST_ACROSS, np.inf))
             finest = float(wanted.min(initial=np.inf))
             if float(areas.sum()) / finest**2 <= ONE_GROUP or k in forms:
                 wanted = np.full(len(wanted), finest)
-            back = _smoothing(visual.mesh) if closed else 1.0
+            back = once(_smoothing, visual.mesh) if closed else 1.0
             if k in forms:
                 back = max(back, BENT_BACK)
-            sheer = is_sheer(visual.look, visual.mesh)
+            sheer = once(is_sheer, visual.look, visual.mesh)
             plans.append(_Plan(k, visual.look, None, mesh, back, wanted, areas, size, sheer))
     return plans
+
+
+def _made_ready(mesh: Mesh, look: Look, size_m: float) -> Mesh:
+    """The mesh of a part of a size [m] in the colours of its look, large faces divided."""
+    return divided(dressed(mesh, look), size_m / FACES_PER_SIDE)
 
 
 def _fitted(plans: list[_Plan], most: int) -> list[_Plan]:
@@ -241,7 +245,7 @@ def _without_seams(pieces: list[_Piece]) -> list[_Piece]:
     meshed = [p for p in pieces if p.plan.mesh is not None and len(p.gaussians)]
     if len(meshed) < 2:
         return pieces
-    closed = {id(p): p.plan.mesh for p in meshed if p.plan.mesh is not None and is_closed([p.plan.mesh])}
+    closed = {id(p): p.plan.mesh for p in meshed if p.plan.mesh is not None and once(is_closed, (p.plan.mesh,))}
     made, normals = {}, {}
     for p in meshed:
         others = [mesh for key, mesh in closed.items() if key != id(p)]
