@@ -78,6 +78,7 @@ def _job_options(parser: Any) -> None:
         metavar="GB",
         help="begin no clip with less room on the disk (default: 2)",
     )
+    parser.add_argument("--resume", action="store_true", help="go on where the job was, which it does anyway")
     parser.add_argument("--retry-failed", action="store_true", help="try clips again that were given up for an error")
     parser.add_argument("--mix-versions", action="store_true", help="go on with a job that another simvid began")
     parser.add_argument(

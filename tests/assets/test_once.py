@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from simvid.assets import bodies, once
+from simvid.assets.meshes import load_mesh
 from simvid.assets.once import remembering
 from simvid.assets.prepare import prepare
+from simvid.mesh import Mesh
 from simvid.parsing import parse_scene
 
 SCENE = """
@@ -46,8 +48,13 @@ def test_what_was_not_asked_for_longest_goes_first(monkeypatch: pytest.MonkeyPat
 def test_files_are_read_once_for_equal_bodies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "one.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     scene = parse_scene(SCENE, base=tmp_path)
-    read, load = list[Path](), bodies.load_mesh
-    monkeypatch.setattr(bodies, "load_mesh", lambda path: (read.append(path), load(path))[1])
+    read: list[Path] = []
+
+    def load(path: Path) -> tuple[Mesh, ...]:
+        read.append(path)
+        return load_mesh(path)
+
+    monkeypatch.setattr(bodies, "load_mesh", load)
     with remembering():
         first, again = prepare(scene), prepare(scene)
     assert len(read) == 2, "two bodies that differ, however often they are looked at"

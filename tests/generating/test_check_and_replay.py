@@ -170,9 +170,21 @@ class TestReplay:
             assert old.record.replayed_from is None
         first = clips(job)[0].name
         assert main(["show", str(out / seen[first].clip)]) == 0
-        assert f"replayed from {first}" in capsys.readouterr().out
-        assert main(arguments) == 0, "again: all are there"
+        said = capsys.readouterr().out
+        assert f"replayed from {first}" in said
+        for path, value in Clip.open(out / seen[first].clip).record.sampled.items():
+            assert f"drawn {path} = {value}" in said
+        assert main([*arguments, "--resume"]) == 0, "again: all are there, which need not be said"
         assert "the trajectories of 3 other clips" in dataset_report(out, 0)
+
+    def test_another_renderer(self, job: Path, tmp_path: Path) -> None:
+        first = clips(job)[0]
+        assert main(["replay", str(first), "--out", str(tmp_path), "--renderer", "reference", "--min-free", "0"]) == 0
+        (seen,) = JobFolder(tmp_path).made().values()
+        old, new = Clip.open(first), Clip.open(tmp_path / seen.clip)
+        assert [clip.record.cameras[0].renderer.backend for clip in (old, new)] == ["cpu", "reference"]
+        pictures = [clip.frames("front").rgb.astype(int) for clip in (old, new)]
+        assert np.abs(pictures[0] - pictures[1]).mean() < 2, "it draws the same"
 
     def test_clips_that_are_the_first_frames_of_their_scene(
         self, plug_in: None, tiny_file: Path, tmp_path: Path
