@@ -172,8 +172,8 @@ class TestReplay:
         assert main(["show", str(out / seen[first].clip)]) == 0
         said = capsys.readouterr().out
         assert f"replayed from {first}" in said
-        for path, value in Clip.open(out / seen[first].clip).record.sampled.items():
-            assert f"drawn {path} = {value}" in said
+        for name, value in Clip.open(out / seen[first].clip).record.sampled.items():
+            assert f"drawn {name} = {value}" in said
         assert main([*arguments, "--resume"]) == 0, "again: all are there, which need not be said"
         assert "the trajectories of 3 other clips" in dataset_report(out, 0)
 
