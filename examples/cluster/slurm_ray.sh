@@ -8,7 +8,8 @@
 #SBATCH --time=08:00:00
 set -euo pipefail
 scene=$1 count=$2 out=$3
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes[0]}
 port=6379
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --head --node-ip-address="$head" --port=$port --num-cpus="$SLURM_CPUS_PER_TASK" --block &
