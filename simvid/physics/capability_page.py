@@ -67,10 +67,10 @@ rolling to a millimetre (`tests/physics/test_genesis_laws.py`); joints on joints
 fourth-order steps there, and Genesis eight steps for one ([physics-truth.md](physics-truth.md)). Scenes and tasks \
 of the shelf side by side: [benchmarks/results/engines.md](../benchmarks/results/engines.md), by `python \
 benchmarks/bench_engines.py`; `franka_push`, `franka_pick` and ten of the twelve tasks compared there agree to 9 mm \
-and less, a URDF Panda at rest to 0.1 mm; walking parts by 45 mm, and in wiping one part ends 0.3 m elsewhere; all twelve succeed on both. A break at \
-billiards, a ball pit and stacks that fall are chaotic, and part. Of the scenes with sand, water and beads \
-`water_glass` runs with viscosity_pa_s: 0; `pour_beads` is refused for its thin walls, and `sand_pour` ends after \
-0.17 s, with sand in its chute. Closed forms for both: \
+and less, a URDF Panda at rest to 0.1 mm; walking parts by 45 mm, and in wiping some part ends 0.3 m elsewhere; \
+all twelve succeed on both. A break at billiards, a ball pit and stacks that fall are chaotic, and part. Of the \
+scenes with sand, water and beads `water_glass` runs with viscosity_pa_s: 0; `pour_beads` is refused for its thin \
+walls, and `sand_pour` ends after 0.17 s, with sand in its chute. Closed forms for both: \
 [benchmarks/results/laws.md](../benchmarks/results/laws.md).
 
 Deformable bodies are Genesis' MPM with simvid's particles, masses and grid spacing. They touch rigid bodies by \
