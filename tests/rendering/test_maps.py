@@ -12,6 +12,7 @@ from simvid.rendering.kernels.jit import kernel
 from simvid.rendering.kernels.types import Floats
 from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.interiors import INTERIORS, interior
+from simvid.rendering.light.level_gloss import level_gloss
 from simvid.rendering.light.lighting import Lighting, MapLevels, map_level
 from simvid.rendering.light.maps import (
     directions,
@@ -43,6 +44,20 @@ def test_a_constant_map_gives_pi_times_its_radiance() -> None:
     np.testing.assert_allclose(table[0], 0, atol=1e-9)
     for level in mirrored_levels(constant()):
         np.testing.assert_allclose(level, np.broadcast_to([0.5, 1, 2], level.shape), rtol=1e-5)
+
+
+def test_equal_maps_are_blurred_once() -> None:
+    rng = np.random.default_rng(3)
+    one = rng.random((32, 64, 3)).astype(f)
+    levels = mirrored_levels(one)
+    assert all(a is b for a, b in zip(levels, mirrored_levels(one.copy()), strict=True))
+    assert not any(level.flags.writeable for level in levels)
+    one[3, 4] += 1
+    assert not np.array_equal(mirrored_levels(one)[-1], levels[-1]), "another map, though in the same place"
+    table = level_gloss(one, 0.5)
+    assert level_gloss(one.copy(), 0.5) is table
+    assert not np.array_equal(level_gloss(one, 0.6), table)
+    assert not np.array_equal(level_gloss(2 * one, 0.5), table)
 
 
 def test_lighting_takes_it_from_the_map() -> None:

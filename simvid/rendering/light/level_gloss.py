@@ -7,16 +7,19 @@ that looks straight up, the integral over the lobe depends on the line of sight 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from simvid.rendering.kernels.jit import inlined
 from simvid.rendering.kernels.types import HALF, ONE, PI, ZERO, Floats, Real, Vec
-from simvid.rendering.light.maps import looked_up, shrunk
+from simvid.rendering.light.maps import REMEMBERED, looked_up, shrunk
 
 SLOPES, TURNS = 24, 128
 """Steps of the square root of the cosine between normal and eye, and of azimuth."""
 SAMPLES = 512
+SOURCE_PX = 256
 LEAST_COSINE = 0.02
 SHARP = 0.2
 """What is smoother shows finer detail than the table has."""
@@ -28,11 +31,18 @@ def level_gloss(surroundings: Floats | None, roughness: float) -> Floats:
 
     The first three numbers are to be multiplied by the reflectance head-on, linear RGB, the others to be added. Half
     vectors are drawn from GGX with the numbers of Hammersley; visibility and Fresnel are those of ``shading``. Light
-    from below the surface does not count. Empty under an open sky, and where roughness is less than ``SHARP``.
+    from below the surface does not count. Empty under an open sky, and where roughness is less than ``SHARP``. The
+    last tables are remembered, for many clips are made in one room; nobody writes into them.
     """
     if surroundings is None or roughness < SHARP:
         return NO_TABLE
-    source = shrunk(surroundings, 256)
+    source = shrunk(surroundings, SOURCE_PX).astype(np.float32, copy=False)
+    return _table(source.tobytes(), source.shape[1], roughness)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _table(content: bytes, width: int, roughness: float) -> Floats:
+    source = np.frombuffer(content, np.float32).reshape(-1, width, 3)
     k = np.arange(SAMPLES)
     digits = sum(((k >> bit) & 1) / 2.0 ** (bit + 1) for bit in range(9))
     around, u = 2 * np.pi * (k + 0.5) / SAMPLES, np.asarray(digits) + 0.5 / SAMPLES

@@ -6,6 +6,7 @@ quarter to its left is +y, as for someone who turns the head.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,6 +26,8 @@ FIRST_LOBE = 2
 """Levels before this one are blurred by their size alone."""
 FINE_PX, COARSE_PX = 128, 64
 """Width of the map that narrow and that wide lobes are laid over."""
+REMEMBERED = 4
+"""Maps whose mirrored levels, and glosses of level ground, are remembered."""
 
 
 def directions(width: int) -> Array:
@@ -143,17 +146,26 @@ def irradiance_table(radiance: Floats, tilts: int, turns: int) -> Array:
     return np.asarray(np.maximum(normals @ rays[upper].T, 0) @ light)
 
 
-def mirrored_levels(radiance: Floats) -> list[Floats]:
-    """What surfaces of each of ``ROUGHNESS`` mirror of a map: its mean over their lobe of GGX, seen head-on.
+def mirrored_levels(radiance: Floats) -> tuple[Floats, ...]:
+    """What surfaces of each of ``ROUGHNESS`` mirror of a map: its mean over their lobe of GGX, seen head-on; read-only.
 
-    Split-sum approximation with n = v = r (Karis 2013): the weight of a direction is D(n h) (n l).
+    Split-sum approximation with n = v = r (Karis 2013): the weight of a direction is D(n h) (n l). Those of the last
+    maps are remembered, for many clips are made in one room.
     """
+    return _mirrored(radiance.astype(np.float32, copy=False).tobytes(), radiance.shape[1])
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _mirrored(content: bytes, wide: int) -> tuple[Floats, ...]:
+    radiance = np.frombuffer(content, np.float32).reshape(-1, wide, 3)
     levels = [shrunk(radiance, width) for width in WIDTHS[:FIRST_LOBE]]
     for roughness, width in zip(ROUGHNESS[FIRST_LOBE:], WIDTHS[FIRST_LOBE:], strict=True):
         toward, source = directions(width).reshape(-1, 3), shrunk(radiance, FINE_PX if roughness < 0.3 else COARSE_PX)
         mean = np.concatenate([_lobe_means(part, roughness, source) for part in np.array_split(toward, 8)])
         levels.append(mean.reshape(width // 2, width, 3).astype(np.float32))
-    return levels
+    for level in levels:
+        level.setflags(write=False)
+    return tuple(levels)
 
 
 def _lobe_means(toward: Array, roughness: float, source: Floats) -> Array:
