@@ -57,7 +57,7 @@ of thin walls: those are refused, and so is a run in which it gets into thicker 
 way out | `test_newton_errors.py`, `test_newton_soft.py` |
 | deformable bodies that start inside each other: solids in solids, cloth or rope in solids, thin ones that cross \
 | both | refused by name, with both bodies and a way out; boxes may overlap by half a spacing of each, thin ones by \
-1 mm of their thickness | `test_apart.py` |
+1 mm of their thickness, or half of it | `test_apart.py` |
 | a step that does not divide the frame, nu >= 0.5, NaN | both | refused by name, with the nearest that fits | \
 `tests/broken` |
 

@@ -173,9 +173,10 @@ def _looked_at(sheet: _Matter, body: _Matter) -> Array:
 
 
 def crossings(one: _Matter, two: _Matter) -> int:
-    """How many edges and faces of two thin bodies go through each other, or are nearer than both their halves of
-    thickness by more than ``OVERLAP_M``."""
-    reach = one.half + two.half - OVERLAP_M
+    """How many edges and faces of two thin bodies go through each other, or are nearer than half the thickness of each,
+    together, by more than ``OVERLAP_M``, or than half of that where it is less."""
+    apart = one.half + two.half
+    reach = max(apart - OVERLAP_M, apart / 2)
     edges, faces, corners = zip(*(_elements(a, b) for a, b in ((one, two), (two, one))), strict=True)
     count = 0
     for i, j in _near(edges[0], edges[1], reach):
@@ -204,7 +205,7 @@ def _near(one: Array, two: Array, reach: float) -> Iterator[tuple[Ints, Ints]]:
         return
     middles = [e.mean(axis=1) for e in (one, two)]
     size = sum(float(np.linalg.norm(e - m[:, None], axis=2).max()) for e, m in zip((one, two), middles, strict=True))
-    yield from pairs_within(middles[0], middles[1], size + max(reach, 0.0))
+    yield from pairs_within(middles[0], middles[1], size + reach)
 
 
 def _way_out(moved: _Matter, other: _Matter) -> str:

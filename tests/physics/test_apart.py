@@ -161,6 +161,15 @@ def test_thin_bodies_may_lie_on_each_other_but_not_cross(made: Made, other: str,
     assert max(abs(float(x)) for x in way.group(1).split(",")) > 0.001
 
 
+def test_sheets_far_thinner_than_what_is_allowed_are_not_in_one_place(made: Made) -> None:
+    """0.4 mm thick: they may be half of that inside each other."""
+    thin = "[0.4, 0.4, 0.0004]"
+    check_apart(made(box("one", "canvas", (0, 0, 1), thin), box("two", "canvas", (0, 0, 1.0003), thin)))
+    for height in (1.0, 1.0001):
+        with pytest.raises(SceneError, match="'two' start inside 'one'"):
+            check_apart(made(box("one", "canvas", (0, 0, 1), thin), box("two", "canvas", (0, 0, height), thin)))
+
+
 def test_ropes_may_lie_on_each_other_but_not_cross(made: Made) -> None:
     check_apart(made(cord("one", (0, 0, 1)), cord("two", (0.01, 0, 1), "[90, 0, 0]")))
     with pytest.raises(SceneError, match="'two' start inside 'one'"):
