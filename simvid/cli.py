@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import signal
 import sys
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             collector.own_process()
         arguments = _parsed(list(sys.argv[1:] if argv is None else argv))
+        if argv is None and arguments.quiet:
+            logging.getLogger("simvid").setLevel(logging.ERROR)
         with collector.paused():
             command = import_module(f"simvid.commands.{arguments.module}")
         code: int = command.main(arguments)

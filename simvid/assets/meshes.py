@@ -6,6 +6,7 @@ import io
 import logging
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,13 +64,19 @@ def load_mesh(
             f"{path}: refers to {', '.join(resolver.outside)} outside {resolver.root}; put such files beside the mesh"
         )
     for name in resolver.missing:
-        # robot meshes name .mtl files that nobody ships; their colours come from the robot's own file
-        level = logging.INFO if name.lower().endswith(".mtl") else logging.WARNING
-        _log.log(level, "%s: the file %s that it refers to is missing; its part of the look is left out", path, name)
+        _tell_missing(path, name)
     meshes = _pieces(path, scene, content, place)
     if not meshes:
         raise AssetError(f"{path}: expected triangles, got none")
     return meshes
+
+
+@lru_cache(maxsize=256)
+def _tell_missing(path: Path, name: str) -> None:
+    """Log it once, however often the mesh is read."""
+    # robot meshes name .mtl files that nobody ships; their colours come from the robot's own file
+    level = logging.INFO if name.lower().endswith(".mtl") else logging.WARNING
+    _log.log(level, "%s: the file %s that it refers to is missing; its part of the look is left out", path, name)
 
 
 def _checked_content(path: Path) -> bytes:
