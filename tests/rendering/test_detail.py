@@ -10,6 +10,7 @@ from simvid.rendering.splats.detail import (
     divided,
     face_geometry,
     finest_pixel,
+    nearest_eye_m,
     toward_cameras,
     views_of,
     welded,
@@ -47,6 +48,15 @@ def test_outside_the_picture_is_unseen() -> None:
     centers, normals, _ = face_geometry(box_mesh((0.1, 0.1, 0.1)))
     aside = np.array([[5.0, 0, 0, 1, 0, 0, 0]])
     assert np.isinf(finest_pixel(centers, normals, aside, views_of([camera((0, 0, 2))]))).all()
+
+
+def test_the_nearest_camera_of_all_moments_counts() -> None:
+    centers = np.array([[0.0, 0, 0], [0, 0, 0.5], [0, 3, 0]])
+    views = views_of([camera((0, 0, 3), (0, 0, 2)), camera((0, 4, 0.001), (0, 9, 0.001))])
+    found = nearest_eye_m(centers, np.tile(REST, (2, 1)), views)
+    np.testing.assert_allclose(found, [2.0, 1.5, 1.0], atol=1e-6)
+    turned = np.array([[0.0, 1.0, 0, np.sqrt(0.5), np.sqrt(0.5), 0, 0]])  # y becomes z, about the x axis
+    np.testing.assert_allclose(nearest_eye_m(centers[2:], turned, views_of([camera((0, 0, 2))])), [np.hypot(1, 1)])
 
 
 def test_divided_keeps_surface_and_colours() -> None:

@@ -13,7 +13,7 @@ from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.developing import picture_of
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.renderer import render_frames
-from simvid.scene import Ground, Light, Look, Sky, Sun
+from simvid.scene import Camera, CameraPose, Ground, Light, Look, Sky, Sun
 from simvid.testing.rendering import SIZE, above, light
 from simvid.testing.staging import Prop, box_mesh, matte, sphere_mesh, staged
 
@@ -91,3 +91,20 @@ def test_no_ring_around_a_ball(grey: float, ground: float) -> None:
     rim = seen[np.abs(away) < 2]
     assert rim.min() > 0.96 * sides.min()
     assert rim.max() < 1.04 * sides.max()
+
+
+def test_what_is_close_beside_a_camera_casts_no_haze() -> None:
+    """A camera looks along the side of a box 2 cm to its right, which ends 10 cm ahead, at a ball 3 m away."""
+    pose = CameraPose(look_from_m=(0.1, 0.22, 0), look_at_m=(3, 0.22, 0))
+    near = Camera(name="c", resolution_px=(160, 120), fov_y_deg=60, pose=pose)
+    box = Prop("box", (matte(box_mesh((0.4, 0.4, 0.4))),))
+    ball = Prop("ball", (matte(sphere_mesh(0.3)),), np.array([3.0, 0.22, 0, 1, 0, 0, 0]))
+    assets, trajectory = staged([box, ball], [near])
+    path = camera_path(near, assets.scene, trajectory)
+    frame = next(iter(render_frames(assets, trajectory, path, CpuRasterizer(1), ("alpha", "ids"), RenderSettings())))
+    assert frame.alpha is not None
+    assert frame.alpha[:, :40].max() < 0.01
+    side = 80 + 0.02 / 0.1 * path.K[0, 0]
+    assert frame.ids is not None
+    columns = np.flatnonzero((frame.ids == 1).any(axis=0))
+    assert columns.min() == pytest.approx(side, abs=1.5)

@@ -27,6 +27,7 @@ from simvid.rendering.splats.detail import (
     divided,
     face_geometry,
     finest_pixel,
+    nearest_eye_m,
     toward_cameras,
     views_of,
     welded,
@@ -42,6 +43,9 @@ FEWEST_ACROSS = 6
 """Gaussians along the largest side of a part, however far away it is."""
 UNSEEN_FACTOR = 2.0
 """Faces that no camera sees still throw shadows; they are this much coarser than the coarsest seen one."""
+UNSEEN_SHARE = 0.1
+"""Their spacing is at most this share of their distance from a camera. Coarser ones just outside a picture would reach
+into it as a haze, as seen from a hand that carries the camera."""
 BENT_BACK = 0.1
 """Least ``back`` of what deforms: a Gaussian of a flat face may come to lie on a bent one."""
 FLAT_SIDES = 24
@@ -165,13 +169,16 @@ class _Plan:
     back: float
     wanted_m: Array
     """Spacing at each face; inf where no camera looks, [F]."""
+    unseen_m: Array
+    """Largest spacing at each face where none looks, [F]."""
     areas: Array
     """[m^2], [F]."""
     size_m: float
     sheer: bool = False
 
 
-_NOTHING = _Plan(0, Look(), None, None, 1.0, np.zeros(0), np.zeros(0), 0.0)
+_NONE = np.zeros(0)
+_NOTHING = _Plan(0, Look(), None, None, 1.0, _NONE, _NONE, _NONE, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +203,7 @@ def _plans(
         size = _extent(part)
         for visual in part.visuals:
             if visual.mesh is None:
-                plans.append(_Plan(k, visual.look, visual.capture, None, 1.0, np.zeros(0), np.zeros(0), size))
+                plans.append(_Plan(k, visual.look, visual.capture, None, 1.0, _NONE, _NONE, _NONE, size))
                 continue
             mesh = once(_made_ready, visual.mesh, visual.look, size)
             centers, normals, areas = once(face_geometry, mesh)
@@ -209,7 +216,9 @@ def _plans(
             if k in forms:
                 back = max(back, BENT_BACK)
             sheer = once(is_sheer, visual.look, visual.mesh)
-            plans.append(_Plan(k, visual.look, None, mesh, back, wanted, areas, size, sheer))
+            unseen, most = np.isinf(wanted), np.full(len(wanted), np.inf)
+            most[unseen] = UNSEEN_SHARE * nearest_eye_m(centers[unseen], trajectory.poses[:, k], views)
+            plans.append(_Plan(k, visual.look, None, mesh, back, wanted, most, areas, size, sheer))
     return plans
 
 
@@ -224,7 +233,7 @@ def _fitted(plans: list[_Plan], most: int) -> list[_Plan]:
     coarsest = max((float(s.max()) for s in seen if len(s)), default=0.01)
     filled = []
     for p in plans:
-        unseen = max(min(UNSEEN_FACTOR * coarsest, p.size_m / FEWEST_ACROSS), 1e-6)
+        unseen = np.maximum(np.minimum(p.unseen_m, min(UNSEEN_FACTOR * coarsest, p.size_m / FEWEST_ACROSS)), 1e-6)
         filled.append(replace(p, wanted_m=np.where(np.isfinite(p.wanted_m), p.wanted_m, unseen)))
     needed = sum(float((p.areas / p.wanted_m**2).sum()) for p in filled)
     factor = np.sqrt(max(needed / most, 1.0))

@@ -98,6 +98,16 @@ def finest_pixel(centers: Array, normals: Array | None, poses: Array, views: Seq
     return finest
 
 
+def nearest_eye_m(centers: Array, poses: Array, views: Sequence[View]) -> Array:
+    """Least distance of each face from a camera [m], [F]; arguments as those of ``finest_pixel``."""
+    nearest = np.full(len(centers), np.inf)
+    for view in views:
+        for matrix, eye in zip(pose_matrices(poses[view.frames]), view.eyes, strict=True):
+            toward = (eye - matrix[:3, 3]) @ matrix[:3, :3] - centers
+            nearest = np.minimum(nearest, np.linalg.norm(toward, axis=1))
+    return nearest
+
+
 def toward_cameras(poses: Array, views: Sequence[View]) -> Array:
     """Unit directions from a part's origin to the cameras, in the part's frame, [M, 3]."""
     found = [np.zeros((0, 3))]
