@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
 
-from simvid.refining.pairs import PairClip, open_pairs
+from simvid.calibrating.pair_frames import PairFrames, pair_frames
+from simvid.errors import ClipError
 
 Floats: TypeAlias = NDArray[Any]
 KINDS = ("coarse", "edges", "light", "texture", "edges and light", "edges and texture", "colour of each part")
@@ -44,11 +45,9 @@ def tinted(coarse: Floats, true: Floats, parts: Floats) -> Floats:
     return left
 
 
-def ceilings(clip: PairClip) -> list[float]:
+def ceilings(pair: PairFrames) -> list[float]:
     """PSNR [dB] of one frame by ``KINDS``."""
-    now = clip.record.frames // 2
-    folder = clip.folder
-    coarse, true, parts = (np.load(folder / f"{name}.npy", mmap_mode="r")[now] for name in ("coarse", "target", "ids"))
+    coarse, true, parts = (pair.arrays[name][pair.record.frames // 2] for name in ("coarse", "target", "ids"))
     start, goal = coarse / 255.0, true / 255.0
     error = goal - start
     edges = (maximum_filter(parts, 5) != minimum_filter(parts, 5))[..., None]
@@ -74,12 +73,16 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "held_out"), default="held_out")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    clips = open_pairs(args.pairs, args.split)
-    means = np.mean([ceilings(clip) for clip in clips], axis=0)
+    pairs = pair_frames(args.pairs, args.split)
+    if not pairs:
+        raise ClipError(
+            f"{args.pairs}: expected pairs of the split {args.split} as  simvid pairs  makes them, found none"
+        )
+    means = np.mean([ceilings(pair) for pair in pairs], axis=0)
     for kind, mean in zip(KINDS, means, strict=True):
         print(f"{kind:22s}{mean:7.2f} dB{mean - means[0]:+7.2f}")
     if args.json:
-        found = {"pairs": len(clips), "split": args.split, "psnr_db": dict(zip(KINDS, means.round(3), strict=True))}
+        found = {"pairs": len(pairs), "split": args.split, "psnr_db": dict(zip(KINDS, means.round(3), strict=True))}
         args.json.write_text(json.dumps(found, indent=1) + "\n")
 
 

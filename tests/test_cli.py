@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +264,18 @@ def test_wrong_arguments_are_json_too(simvid_: Any) -> None:
     done = simvid_("run", "--json")
     assert done.code == 2
     assert "SCENE" in done.json["error"]
+
+
+@pytest.mark.parametrize(("options", "told"), [((), True), (("--quiet",), False)])
+def test_quiet_says_no_warnings(tmp_path: Path, options: tuple[str, ...], told: bool) -> None:
+    (tmp_path / "a.obj").write_text(
+        "mtllib look.mtl\nusemtl painted\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n"
+    )
+    (tmp_path / "look.mtl").write_text("newmtl painted\nmap_Kd missing.png\n")
+    (tmp_path / "s.yaml").write_text(
+        "simvid: 1\nduration_s: 0.5\nbodies: [{name: a, shape: {mesh: {path: a.obj}}, pose: {position_m: [0, 0, 2]}}]\n"
+        "cameras: [{name: c, pose: {look_from_m: [3, 0, 1], look_at_m: [0, 0, 0]}}]\n"
+    )
+    command = [sys.executable, "-m", "simvid.cli", "validate", str(tmp_path / "s.yaml"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ("missing.png" in done.stderr) == told
