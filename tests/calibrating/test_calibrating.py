@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from simvid.calibrating import compare_training, gate_limits, probe_training
+from simvid.calibrating import compare_training, gate_limits, probe_figures, probe_training
 from simvid.calibrating.gate_cases import cases, is_seen_through, lit, stuff_of, subject
 from simvid.calibrating.gate_limits import Rates, beyond, clip_limits, instance_limits, read_rows
 from simvid.calibrating.pair_frames import is_fine, pair_frames, spread
 from simvid.calibrating.probe_samples import Sample, mirrored, pasted
 from simvid.checking.probe.files import load_net, load_nets
-from simvid.errors import SimvidError
+from simvid.checking.probe.net import outline_of
+from simvid.errors import ClipError, SimvidError
 from simvid.refining.pairs import PairRecord, write_pair
 from simvid.testing.violations import VIOLATIONS
 
@@ -112,6 +114,33 @@ def test_the_probe_learns_and_goes_on(data: Path, tmp_path: Path, monkeypatch: p
 def test_no_pairs_no_training(tmp_path: Path) -> None:
     with pytest.raises(SimvidError, match="expected training pairs"):
         probe_training.train(tmp_path, tmp_path / "run", 2)
+
+
+def test_figures_of_a_probe_that_is_right_or_off(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = pair_frames(data, "held_out")[0]
+    depth, ids = pair.decoded("depth", FRAMES // 2), pair.decoded("ids", FRAMES // 2)
+    outline = outline_of(torch.tensor(ids)[None])[0].numpy()
+
+    def seeing(scale: float, turned_deg: float, outline: Any) -> None:
+        normal = torch.tensor([0.0, np.sin(np.radians(turned_deg)), -np.cos(np.radians(turned_deg))]) * 3
+        outputs = torch.cat([torch.zeros(1, 1, SIZE, SIZE), normal.reshape(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)], 1)
+        seen = SimpleNamespace(
+            log_depth=scale * np.log(depth) + 5, outline=outline, reading=SimpleNamespace(outputs=outputs)
+        )
+        monkeypatch.setattr(probe_figures, "see", lambda net, rgb: seen)
+
+    seeing(1.0, 0.0, outline)
+    assert probe_figures.figures(None, pair, "target") == pytest.approx((0, 0, 1), abs=1e-5)
+    seeing(2.0, 30.0, np.roll(outline, 3, axis=1))
+    error, angle, f1 = probe_figures.figures(None, pair, "target")
+    assert error == pytest.approx(np.log(depth).std(), rel=1e-4)
+    assert angle == pytest.approx(30, abs=0.5), "labels are rounded to bytes"
+    assert f1 < 0.75
+
+
+def test_no_pairs_no_figures(tmp_path: Path) -> None:
+    with pytest.raises(ClipError, match="expected held-out pairs"):
+        probe_figures.main(["--data", str(tmp_path)])
 
 
 def test_cases_of_a_pair(data: Path) -> None:
