@@ -34,7 +34,7 @@ from simvid.jobs.coarse import (
 )
 from simvid.jobs.stage_inputs import Inputs, check_inputs, clip_inputs, physics_inputs, refine_inputs, render_inputs
 from simvid.progress import SILENCE, Reporter
-from simvid.refining.base import ClipContext, ListeningRefiner
+from simvid.refining.base import ClipContext, ListeningRefiner, LoadingRefiner
 from simvid.rendering.ahead import Compiling, compiling
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
@@ -167,9 +167,12 @@ class Job:
             yield
 
     def _compiled(self) -> None:
+        """Wait for the renderer's code; what the refiner imports is imported meanwhile."""
         if self._compiling.running():
             started = time.perf_counter()
             self.reporter.begin("compiling (first run only)", None)
+            if self.refiner is not None and isinstance(self.refiner.use, LoadingRefiner):
+                self.refiner.use.load()
             self._compiling.wait()
             self.reporter.end("compiling (first run only)", time.perf_counter() - started, False)
 

@@ -91,6 +91,19 @@ class ClipContext:
 
 
 @runtime_checkable
+class LoadingRefiner(Protocol):
+    """A refiner that imports for seconds before its first picture, and may do so before its first frame is there."""
+
+    def load(self) -> None:
+        """Import what refining needs.
+
+        Raises:
+            MissingExtraError: a package is not installed.
+        """
+        ...
+
+
+@runtime_checkable
 class ListeningRefiner(Protocol):
     """A refiner that is told of the clip before it refines; what it is told enters the hash of the result."""
 

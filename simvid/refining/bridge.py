@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from simvid import collector
 from simvid.errors import SceneError, SimvidError
 from simvid.frames import Frame, Frames
 from simvid.refining.base import ClipContext
@@ -94,6 +95,15 @@ class BridgeRefiner:
         found._light = light
         return found
 
+    def load(self) -> None:
+        """Import torch and diffusers.
+
+        Raises:
+            MissingExtraError: one of them is not installed.
+        """
+        with collector.paused():
+            import simvid.refining.pipeline  # noqa: F401
+
     def refine(self, frames: Iterable[Frame], *, look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
         """Refined pictures, one for one.
 
@@ -109,6 +119,7 @@ class BridgeRefiner:
         return self._refined(frames, look, seed & (2**63 - 1))
 
     def _refined(self, frames: Iterable[Frame], look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
+        self.load()
         from simvid.refining.deep import torch
         from simvid.refining.pipeline import Sampling
 

@@ -57,6 +57,8 @@ from simvid.refining.bridge import BridgeRefiner, BridgeSettings
 from simvid.testing.refining import sample_frames
 refiner = BridgeRefiner(BridgeSettings(weights=sys.argv[1], buffers=False))
 assert not {"torch", "diffusers"} & set(sys.modules), "nothing heavy before the first picture"
+refiner.load()
+assert {"torch", "diffusers"} <= set(sys.modules)
 print(sum(int(p.sum()) for p in refiner.refine(sample_frames(2), look="sunset", seed=0)))
 """
 
