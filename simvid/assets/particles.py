@@ -85,6 +85,12 @@ def filled(
             f"(at most {MOST:,} particles), got {wanted:.3g}"
         )
     counts = np.maximum(np.rint(size / wanted).astype(int), 1)
+    if not loose and counts.min() < 2:
+        raise AssetError(
+            f"particle_spacing_m: {wanted:.3g} m is too coarse for a body of {' x '.join(f'{s:.3g}' for s in size)} m: "
+            f"it would be one particle thick, and could not bend; expected at most half the thinnest side, try "
+            f"{size.min() / 2:.3g}, or make it a cloth"
+        )
     step = size / counts
     axes = [low[k] + (np.arange(counts[k]) + 0.5) * step[k] for k in range(3)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)

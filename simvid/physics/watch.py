@@ -137,6 +137,7 @@ class Watch:
 
         Raises:
             PhysicsError: the part, the time and the remedy.
+            SceneError: it starts too fast.
         """
         self._frame += 1
         self._check_numbers(poses, twists)
@@ -161,10 +162,17 @@ class Watch:
         if not (np.isfinite(poses).all() and np.isfinite(twists).all()):
             broken = ~(np.isfinite(poses).all(axis=1) & np.isfinite(twists).all(axis=1))
             raise self.diverged(int(np.argmax(broken)), "has a pose that is no number any more")
-        squares = twists * twists
-        speed, spin = np.sqrt(squares[:, :3].sum(axis=1)), np.sqrt(squares[:, 3:].sum(axis=1))
+        with np.errstate(over="ignore"):
+            squares = twists * twists
+            speed, spin = np.sqrt(squares[:, :3].sum(axis=1)), np.sqrt(squares[:, 3:].sum(axis=1))
         fastest = int(np.argmax(speed))
         if speed[fastest] > MAX_SPEED_M_S:
+            if not self._frame:
+                part = self.assets.parts[fastest].part
+                raise SceneError(
+                    f"{part_place(self.assets, part)}: {part.name!r} starts with {speed[fastest]:.3g} m/s: expected at "
+                    f"most {MAX_SPEED_M_S:g} m/s; give a smaller velocity_m_s"
+                )
             step = float(self._sizes[fastest] / (2 * speed[fastest])) if np.isfinite(self._sizes[fastest]) else None
             raise self.diverged(fastest, f"moves at {speed[fastest]:.3g} m/s", step)
         wildest = int(np.argmax(spin))

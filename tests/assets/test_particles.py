@@ -178,6 +178,7 @@ def test_short_edges_leave_no_cracks() -> None:
     [
         ({"bowl": {"radius_m": 0.1, "thickness_m": 0.002}}, JELLY, "too coarse.*try 0.0"),
         ({"box": {"size_m": 0.5}}, {"elastic": {"young_modulus_pa": 1e4, "particle_spacing_m": 1e-5}}, "at least 0.0"),
+        ({"box": {"size_m": 0.2}}, {"elastic": {"particle_spacing_m": 0.5, "young_modulus_pa": 1e4}}, "0.5.*try 0.1"),
         ({"box": {"size_m": [0.3, 0.3, 0.2]}}, {"cloth": {}}, "cloth of a box.*0.3 x 0.3 x 0.2"),
         ({"sphere": {"radius_m": 0.1}}, {"cloth": {}}, "thin box or an open mesh, got a sphere"),
         ({"sphere": {"radius_m": 0.1}}, {"rope": {}}, "a capsule or a cylinder, got a sphere"),

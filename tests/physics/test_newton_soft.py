@@ -132,8 +132,11 @@ def test_same_bytes_again(tmp_path: Path) -> None:
 
 def test_what_it_cannot_do_is_named(tmp_path: Path) -> None:
     fast = block("jelly", "jelly", (0, 0, 0.3), ", velocity_m_s: [60, 0, 0]")
-    with pytest.raises(PhysicsError, match="left the domain"):
+    with pytest.raises(PhysicsError, match=r"particles of 'jelly' have left the grid, .*; keep them in by"):
         simulate(tmp_path, fast, seconds=0.2)
+    far = "  - {name: far, shape: {box: {size_m: 0.1}}, pose: {position_m: [90000, 0, 1]}}\n"
+    with pytest.raises(SceneError, match=r"bodies\[1\] \(far\): 'far' is 9e\+04 m away from the deformable bodies"):
+        simulate(tmp_path, block("jelly", "jelly", (0, 0, 0.5)) + far)
 
 
 @pytest.mark.parametrize("material", ["water", "sand"])
@@ -187,3 +190,49 @@ def test_what_is_held_or_tied_may_be_inside(tmp_path: Path) -> None:
         NewtonPhysics().check(assets(tmp_path, beam + more))
     with pytest.raises(SceneError, match="64 of 512 particles of 'beam' start inside 'wall', up to 20 mm deep"):
         NewtonPhysics().check(assets(tmp_path, beam))
+
+
+def test_what_stands_between_particles_is_inside_too(tmp_path: Path) -> None:
+    """A plate of 8 mm in the middle of a jelly whose layers are 20 mm apart touches none of them."""
+    plate = "  - {{name: plate, shape: {{box: {{size_m: [0.008, 0.1, 0.1]}}}}, pose: {{position_m: [{x}, 0, 0.5]}}}}\n"
+    jelly = block("jelly", "jelly", (0, 0, 0.5))
+    with pytest.raises(SceneError, match=r"bodies\[1\] \(jelly\): 'plate' starts inside 'jelly': .*% of its surface"):
+        NewtonPhysics().check(assets(tmp_path, plate.format(x=0) + jelly))
+    NewtonPhysics().check(assets(tmp_path, plate.format(x=0.085) + jelly))  # touches, and a millimetre more
+
+
+def test_water_may_begin_around_what_floats(tmp_path: Path) -> None:
+    """Flush with its sides and its bottom."""
+    slab = "  - {name: slab, shape: {box: {size_m: [0.16, 0.16, 0.08]}}, pose: {position_m: [0, 0, 0.24]}}\n"
+    sides = [("0.08, 0.32, 0.08", x, 0) for x in (-0.12, 0.12)] + [("0.16, 0.08, 0.08", 0, y) for y in (-0.12, 0.12)]
+    boxes = "".join(
+        f"{{shape: {{box: {{size_m: [{s}]}}}}, pose: {{position_m: [{x}, {y}, 0.04]}}}}, " for s, x, y in sides
+    )
+    below = "{shape: {box: {size_m: [0.32, 0.32, 0.16]}}, pose: {position_m: [0, 0, -0.08]}}"
+    pool = f"  - {{name: pool, shape: {{compound: {{parts: [{boxes}{below}]}}}}, material: water, "
+    NewtonPhysics().check(assets(tmp_path, slab + pool + "pose: {position_m: [0, 0, 0.2]}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("material", "said"),
+    [
+        ("{elastic: {young_modulus_pa: 1e16, particle_spacing_m: 0.04}}", "young_modulus_pa of at most .*1e+16"),
+        ("{elastic: {young_modulus_pa: 1e4, poisson_ratio: 0.4999999999, particle_spacing_m: 0.04}}",
+         "a poisson_ratio of at most 0.49 (it is 0.4999999999)"),
+        ("{liquid: {bulk_modulus_pa: 1e4, viscosity_pa_s: 1e9, particle_spacing_m: 0.04}}",
+         "viscosity_pa_s of at most .*1e+09"),
+        ("{liquid: {bulk_modulus_pa: 1e16, particle_spacing_m: 0.04}}", "bulk_modulus_pa of at most .*1e+16"),
+        ("{cloth: {stretch_n_m: 1e12}}", "times softer, or as much heavier"),
+    ],
+)  # fmt: skip
+def test_what_would_take_for_ever_is_refused(tmp_path: Path, material: str, said: str) -> None:
+    size = "[0.3, 0.3, 0.002]" if "cloth" in material else "0.16"
+    body = (
+        f"  - {{name: b, shape: {{box: {{size_m: {size}}}}}, material: {material}, pose: {{position_m: [0, 0, 1]}}}}\n"
+    )
+    with pytest.raises(SceneError) as caught:
+        simulate(tmp_path, body)
+    message = str(caught.value)
+    assert "bodies[0] (b): its material needs substeps of" in message
+    for words in said.split(".*"):
+        assert words in message

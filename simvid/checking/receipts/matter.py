@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simvid.assets.parts import DeformableBody
 from simvid.checking.receipts import limits
@@ -113,8 +114,9 @@ def looked_at(count: int) -> list[int]:
 
 
 def particle_depth(e: Evidence) -> Finding:
-    """Particles are not inside rigid parts: at most one percent of a body's, deeper than two of their spacings, or than
-    half-way to the middle of what is thinner than that; what runs through a wall is in it on its way."""
+    """Particles do not get into rigid parts: one percent of a body's at most, deeper than two of their spacings, or
+    half-way to the middle of what is thinner. What runs through a wall is in it on its way, so all count that
+    have been in one part: few are in it at a time."""
     solids = [s for s in solids_of(e) if s.collider.kind != "mesh"] if e.soft else []
     if not solids:
         return nothing("particle_depth", "no deformable body" if not e.soft else "nothing rigid to be inside of")
@@ -124,10 +126,11 @@ def particle_depth(e: Evidence) -> Finding:
         body = e.parts[k].deformable
         if body is None:
             continue
-        shares = np.full(e.count, np.nan)
+        shares, been = np.full(e.count, np.nan), {}
         for t in looked_at(e.count):
-            other, deep = _deepest_share(motion.positions[t].astype(np.float64), solids, matrices[t], body.spacing_m)
-            shares[t] = deep
+            _note_deep(been, motion.positions[t].astype(np.float64), solids, matrices[t], body.spacing_m)
+            other = max(been, key=lambda part: int(been[part].sum())) if been else solids[0].part
+            shares[t] = deep = float(been[other].mean()) if been else 0.0
             if deep > worst[0]:
                 allowed = min(_allowed(s, body.spacing_m) for s in solids if s.part == other)
                 worst = (deep, k, other, t, allowed)
@@ -136,7 +139,7 @@ def particle_depth(e: Evidence) -> Finding:
     record = e.law(
         "particle_depth", {"inside_share": deep}, {"inside_share": limits.PARTICLE_SHARE},
         part=f"{e.name(k)} and {e.name(other)}" if deep > 0 else e.name(k), time_s=e.time(frame),
-        note=f"{deep:.1%} of its particles are more than {allowed * 1000:.3g} mm inside {e.name(other)!r}",
+        note=f"{deep:.1%} of its particles are or were more than {allowed * 1000:.3g} mm inside {e.name(other)!r}",
     )  # fmt: skip
     return Finding(record, (Curve("Particles inside solids", "share", series),))
 
@@ -147,9 +150,10 @@ def _allowed(solid: Solid, spacing: float) -> float:
     return min(limits.PARTICLE_DEPTH_CELLS * spacing, thin)
 
 
-def _deepest_share(points: Array, solids: list[Solid], matrices: Array, spacing: float) -> tuple[int, float]:
-    """The part with the most particles deep inside, and what share of them that is."""
-    inside: dict[int, np.ndarray] = {}
+def _note_deep(
+    been: dict[int, NDArray[np.bool_]], points: Array, solids: list[Solid], matrices: Array, spacing: float
+) -> None:
+    """Add the particles that are deep inside a part to those that have been."""
     low, high = points.min(axis=0), points.max(axis=0)
     for solid in solids:
         pose = matrices[solid.part]
@@ -158,12 +162,8 @@ def _deepest_share(points: Array, solids: list[Solid], matrices: Array, spacing:
             continue
         near = np.flatnonzero(((points - middle) ** 2).sum(axis=1) < solid.radius**2)
         deep = solid.depth((points[near] - pose[:3, 3]) @ pose[:3, :3]) > _allowed(solid, spacing)
-        mask = inside.setdefault(solid.part, np.zeros(len(points), np.bool_))
-        mask[near[deep]] = True
-    if not inside:
-        return solids[0].part, 0.0
-    worst = max(inside, key=lambda part: int(inside[part].sum()))
-    return worst, float(inside[worst].mean())
+        if deep.any():
+            been.setdefault(solid.part, np.zeros(len(points), np.bool_))[near[deep]] = True
 
 
 def cfl(e: Evidence) -> Finding:

@@ -66,9 +66,7 @@ class Domain:
     @property
     def blocks(self) -> tuple[int, int, int]:
         """Along x, y and z."""
-        nodes = np.ceil((np.array(self.high_m) - self.origin) / self.spacing_m) + PAD + 1
-        x, y, z = (math.ceil(n / EDGE) for n in nodes)
-        return x, y, z
+        return block_counts(self.origin, np.array(self.high_m), self.spacing_m)
 
     def check(self, particles: Particles) -> None:
         """Refuse particles outside.
@@ -85,6 +83,13 @@ class Domain:
                 f"{int(out.sum())} of {len(out)} particles start outside the domain {_place(low)} to {_place(high)} m, "
                 f"such as particle {first} at {_place(particles.positions[first])}: move them, or take a larger domain"
             )
+
+
+def block_counts(origin: NDArray[np.float64], high: NDArray[np.float64], spacing_m: float) -> tuple[int, int, int]:
+    """Blocks along x, y and z of a grid from its first node [m] to a corner [m]."""
+    nodes = np.ceil((high - origin) / spacing_m) + PAD + 1
+    x, y, z = (math.ceil(n / EDGE) for n in nodes)
+    return x, y, z
 
 
 def stable_step(particles: Particles, spacing_m: float, speed_m_s: float = 0.0) -> float:

@@ -26,6 +26,14 @@ MOST_SUBSTEPS = 100_000
 MAX_SPEED_M_S = 1e4
 
 
+class LeftDomainError(PhysicsError):
+    """Particles left the domain: ``particle`` is one of them, at ``place_m``."""
+
+    def __init__(self, said: str, particle: int, place_m: tuple[float, float, float]) -> None:
+        super().__init__(said)
+        self.particle, self.place_m = particle, place_m
+
+
 class Solver:
     """Explicit MLS-MPM. Same input, same bytes, on the processor; on CUDA sums come in any order."""
 
@@ -346,11 +354,12 @@ class Solver:
             low, high = np.array(self.domain.low_m), np.array(self.domain.high_m)
             bad = ~((x >= low) & (x <= high)).all(axis=1)
             k = int(np.argmax(bad))
-            raise PhysicsError(
-                f"{int(lost)} particles left the domain {low.tolist()} to {high.tolist()} m by "
-                f"t = {self.time_s:.4g} s, such as particle {k} at "
-                f"{x[k].round(4).tolist()}: take a larger domain, or put obstacles around them"
-            )
+            at = (float(x[k, 0]), float(x[k, 1]), float(x[k, 2]))
+            raise LeftDomainError(
+                f"{int(lost)} particles left the domain {low.round(4).tolist()} to {high.round(4).tolist()} m by "
+                f"t = {self.time_s:.4g} s, such as particle {k} at {[round(c, 4) for c in at]}: take a larger domain, "
+                "or put obstacles around them", k, at,
+            )  # fmt: skip
         if left:
             raise PhysicsError(
                 f"particles moved more than a cell ({self.domain.spacing_m:g} m) within few substeps at "

@@ -45,7 +45,8 @@ class MixedBodies:
         """As ``SoftBodies.step``, of both."""
         self._soft.prepare(time_s)
         self._thin.prepare(time_s)
-        self._mixture.advance(self._soft.step_s)
+        with self._soft.named():
+            self._mixture.advance(self._soft.step_s)
         found = self._mixture.touches()
         self._pairs.add(found, time_s)
         self._soft.finish(time_s)

@@ -8,6 +8,8 @@ kept but for rounding.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import mujoco  # noqa: TID253  only the Newton engine imports this module
@@ -16,17 +18,20 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import DeformableBody, PartAssets, SceneAssets
 from simvid.deforming.frames import poses_of
+from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
-from simvid.physics.mpm.domain import Domain
+from simvid.physics.mpm.domain import MOST_BLOCKS, PAD, Domain, block_counts, stable_step
 from simvid.physics.mpm.particles import Particles, joined
-from simvid.physics.mpm.solver import Solver
+from simvid.physics.mpm.solver import LeftDomainError, Solver
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
 from simvid.physics.newton.particle_forces import clamping_node
 from simvid.physics.newton.pieces import Piece, has_kind
 from simvid.physics.newton.soft_forces import SoftForces
 from simvid.physics.newton.world import World
+from simvid.physics.pace import check_pace
 from simvid.physics.soft_materials import SUPPORTED, mpm_material
+from simvid.physics.watch import part_place
 from simvid.rotations import quat_multiply
 from simvid.trajectory import ParticleMotion
 
@@ -62,7 +67,7 @@ class SoftBodies:
             world: of ``rigid_view(assets)``, at t = 0.
 
         Raises:
-            PhysicsError: particles outside the domain, too many of them.
+            SceneError: materials that are too stiff, things too far apart for the grid.
         """
         self._lay_out(assets, world)
         scene, particles = assets.scene, self._particles
@@ -97,6 +102,8 @@ class SoftBodies:
         self._turns = np.concatenate([np.tile(assets.parts[s.part].pose[:3, :3], (len(g), 1, 1))
                                       for s, g in zip(self._soft, groups, strict=True)])  # fmt: skip
         self._spacing_m = CELL * min(s.body.spacing_m for s in self._soft)
+        for s, group in zip(self._soft, groups, strict=True):
+            check_pace(assets, assets.parts[s.part], stable_step(group, self._spacing_m), self._spacing_m)
 
     @property
     def parts(self) -> tuple[int, ...]:
@@ -106,8 +113,24 @@ class SoftBodies:
     def step(self, time_s: float) -> None:
         """Take one physics step that ends at ``time_s``; leaves the forces on MuJoCo's bodies in ``xfrc_applied``."""
         self.prepare(time_s)
-        self.solver.advance(self.step_s)
+        with self.named():
+            self.solver.advance(self.step_s)
         self.finish(time_s)
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Where particles leave the grid, say whose they are and what a scene can do about it."""
+        try:
+            yield
+        except LeftDomainError as left:
+            part = next(s.part for s in self._soft if s.rows.start <= left.particle < s.rows.stop)
+            name = self._world.assets.parts[part].part.name
+            place = ", ".join(f"{c:.3g}" for c in left.place_m)
+            raise PhysicsError(
+                f"at t = {self.solver.time_s:.4g} s particles of {name!r} have left the grid, such as one at [{place}] "
+                f"m: it ends {ROOM_M} m from where things are at the start, and just below the ground; keep them in by "
+                "ground or walls, let them be slower, or give a shorter duration_s"
+            ) from left
 
     def prepare(self, time_s: float) -> None:
         """Put obstacles and forces in place for a step; nothing pushes MuJoCo's bodies yet."""
@@ -186,7 +209,26 @@ def _domain(
     low, high = low - ROOM_M, high + ROOM_M
     if ground:
         low[2] = max(ground) - 4 * spacing
+    _check_room(assets, particles, low, high, spacing)
     return Domain((low[0], low[1], low[2]), (high[0], high[1], high[2]), spacing, node)
+
+
+def _check_room(assets: SceneAssets, particles: Particles, low: Array, high: Array, spacing: float) -> None:
+    """Refuse a grid of too many blocks, which something far away makes so large.
+
+    Raises:
+        SceneError: what is farthest from the particles.
+    """
+    if np.prod(block_counts(low - PAD * spacing, high, spacing)) <= MOST_BLOCKS:
+        return
+    middle = np.median(particles.positions.astype(np.float64), axis=0)
+    away = [float(np.linalg.norm(p.pose[:3, 3] - middle)) * (p.part.kind != "ground") for p in assets.parts]
+    far = int(np.argmax(away))
+    raise SceneError(
+        f"{part_place(assets, assets.parts[far].part)}: {assets.parts[far].part.name!r} is {away[far]:.4g} m away from "
+        f"the deformable bodies, and the grid around all things is too large with cells of {spacing:.3g} m (two "
+        "particle_spacing_m): move it closer, leave it out, or give a larger particle_spacing_m"
+    )
 
 
 def merged(one: FrameContacts, two: FrameContacts) -> FrameContacts:

@@ -21,9 +21,11 @@ from simvid.physics.newton.pairs import Pairs
 from simvid.physics.newton.pieces import Piece, has_kind
 from simvid.physics.newton.thin_forces import ThinForces
 from simvid.physics.newton.world import World
+from simvid.physics.pace import check_pace
 from simvid.physics.soft_materials import THIN, thin_body
 from simvid.physics.thin.bodies import Thin, joined
 from simvid.physics.thin.solver import Solver
+from simvid.physics.thin.stable import stability
 from simvid.physics.watch import Overlap, cross
 from simvid.trajectory import ParticleMotion
 
@@ -58,6 +60,7 @@ class ThinBodies:
             if part.deformable is not None and part.deformable.kind in THIN:
                 first = sum(len(t) for t in made)
                 made.append(_thin(assets, part, part.deformable))
+                check_pace(assets, part, stability(made[-1]).step_s(), part.deformable.spacing_m)
                 self._pieces.append(Piece(k, part.deformable, slice(first, first + len(made[-1]))))
         spacing = min([FINEST_M, *(p.body.spacing_m for p in self._pieces)])
         self._things: Hindrances = obstacles_of(world, spacing, apart=True)

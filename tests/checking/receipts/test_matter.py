@@ -152,6 +152,11 @@ def test_water_that_runs_through_a_wall(tmp_path: Path) -> None:
     assert (found.passed, found.part) == (False, "water and wall")
     assert found.measured["inside_share"] == pytest.approx(10 / 216, rel=1e-3)
     assert "more than 5 mm inside 'wall'" in found.note  # a quarter of a spacing
+    leak = of(made, "water").positions.copy()
+    for t in range(made.frame_count):
+        leak[t, t, 0] = 1.2  # half a percent at a time
+    found = law(assets, changed(made, "water", leak), "particle_depth")
+    assert (found.passed, found.part) == (False, "water and wall")
 
 
 def test_a_particle_that_shoots_off(assets: SceneAssets) -> None:
