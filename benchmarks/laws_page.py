@@ -53,8 +53,11 @@ where contact keeps them | `test_newton_soft.py`: jets |
 | floating bodies | newton | Archimedes, where the body begins in the water; see below. On genesis water leaves a tank \
 of thin walls: those are refused, and so is a run in which it gets into thicker ones | `test_mpm_obstacles.py`: slab, \
 `test_genesis_walls.py` |
-| bodies that start inside each other, particles inside rigid parts | both | refused by name, with how deep and the \
-way out | `test_newton_errors.py`, `test_newton_soft.py` |
+| bodies that start inside each other, particles inside rigid parts, rigid parts between particles, robots inside \
+themselves | both | refused by name, with how deep and the \
+way out | `test_newton_errors.py`, `test_newton_soft.py`, `test_tasks.py` |
+| stiffness or viscosity that explicit substeps cannot follow in hours | both | refused by name before the first \
+step, with the numbers that would do | `test_newton_soft.py`: for ever |
 | deformable bodies that start inside each other: solids in solids, cloth or rope in solids, thin ones that cross \
 | both | refused by name, with both bodies and a way out; boxes may overlap by half a spacing of each, thin ones by \
 1 mm of their thickness, or half of it | `test_apart.py` |

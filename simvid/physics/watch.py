@@ -18,6 +18,8 @@ from simvid.trajectory import Part, pose_matrices
 Array = NDArray[np.float64]
 OVERLAP_M = 1e-3
 """Parts may start this deep inside each other; contacts push that out gently."""
+OWN_OVERLAP_M = 5e-3
+"""The same for links of one robot, where its file lets them touch: some are made to rub."""
 MAX_SPEED_M_S = 1e3
 MAX_TURN_RAD = 3.0
 """Per step; beyond half a turn a rotation is not even known any more."""
@@ -44,7 +46,8 @@ class Overlap:
 
 
 def check_overlaps(assets: SceneAssets, overlaps: Iterable[Overlap]) -> None:
-    """Refuse a start in which parts of different things are deeper than ``OVERLAP_M`` inside each other.
+    """Refuse a start in which parts are deeper than ``OVERLAP_M`` (links of one robot ``OWN_OVERLAP_M``) inside each
+    other.
 
     Raises:
         SceneError: one line per pair, deepest first, with the way out.
@@ -53,7 +56,7 @@ def check_overlaps(assets: SceneAssets, overlaps: Iterable[Overlap]) -> None:
     deepest: dict[tuple[int, int], Overlap] = {}
     for overlap in overlaps:
         pair = (min(overlap.a, overlap.b), max(overlap.a, overlap.b))
-        if overlap.depth_m > OVERLAP_M and parts[overlap.a].part.instance != parts[overlap.b].part.instance:
+        if overlap.depth_m > _allowed(parts[overlap.a].part, parts[overlap.b].part):
             before = deepest.get(pair)
             if before is None or overlap.depth_m > before.depth_m:
                 deepest[pair] = overlap
@@ -66,6 +69,10 @@ def check_overlaps(assets: SceneAssets, overlaps: Iterable[Overlap]) -> None:
     raise SceneError("\n".join(lines))
 
 
+def _allowed(one: Part, two: Part) -> float:
+    return OWN_OVERLAP_M if one.instance == two.instance else OVERLAP_M
+
+
 def _overlap_line(assets: SceneAssets, o: Overlap) -> str:
     parts, a, b, normal = assets.parts, o.a, o.b, np.array(o.normal)
     if parts[a].part.fixed and not parts[b].part.fixed:
@@ -75,14 +82,15 @@ def _overlap_line(assets: SceneAssets, o: Overlap) -> str:
     remedy = f"move {first.name!r} by [{way}] m"
     if "link" in (first.kind, second.kind):
         robot, other = (first, second) if first.kind == "link" else (second, first)
-        remedy = f"start {robot.instance!r} in another pose (initial_joints), or "
-        remedy += "raise it" if other.kind == "ground" else f"move {other.instance!r} out of its way"
+        remedy = f"start {robot.instance!r} in another pose (initial_joints)"
+        if robot.instance != other.instance:
+            remedy += ", or raise it" if other.kind == "ground" else f", or move {other.instance!r} out of its way"
     elif first.kind == second.kind == "body":
         remedy += ", or tie them by a joint"
     depth = f"{o.depth_m * 1000:.3g} mm"
     return (
         f"{part_place(assets, first)}: {first.name!r} and {second.name!r} are {depth} inside each other at t = 0 "
-        f"(at most {OVERLAP_M * 1000:g} mm is allowed): {remedy}"
+        f"(at most {_allowed(first, second) * 1000:g} mm is allowed): {remedy}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,15 @@ def test_what_cannot_be_done_is_one_clear_error(text: str, said: list[str]) -> N
     for words in said:
         assert words in message
     assert len(message.splitlines()) == 1
+
+
+def test_an_arm_that_starts_inside_itself_is_refused() -> None:
+    folded = "initial_joints: {joint2: 1.2, joint4: -3.0, joint6: 0.5}, script:"
+    message = refusal(scene_text("{wait: {for_s: 0.1}}", at="[2, 0, 0.6]").replace("script:", folded))
+    assert re.search(
+        r"robots\[0\] \(arm\): 'arm/link1' and 'arm/\w+' are \d\d.* mm inside each other at t = 0 \(at most 5 mm is "
+        r"allowed\): start 'arm' in another pose \(initial_joints\)$", message, re.MULTILINE,
+    )  # fmt: skip
 
 
 def test_a_handover_names_a_robot_and_its_meeting_point_must_be_in_reach(root: Path) -> None:

@@ -126,7 +126,8 @@ def particle_depth(e: Evidence) -> Finding:
         body = e.parts[k].deformable
         if body is None:
             continue
-        shares, been = np.full(e.count, np.nan), {}
+        shares = np.full(e.count, np.nan)
+        been: dict[int, NDArray[np.bool_]] = {}
         for t in looked_at(e.count):
             _note_deep(been, motion.positions[t].astype(np.float64), solids, matrices[t], body.spacing_m)
             other = max(been, key=lambda part: int(been[part].sum())) if been else solids[0].part
