@@ -104,5 +104,6 @@ air they agree to a third of a millimetre, as they take other substeps. They par
 particles at nodes of its grid inside a body, so they stay up to half a cell off it and rebound a little more. A jelly
 cube ends half a cell higher, and is the same shape. The guitar of `capture_squash` lands on its end, and buckles and
 topples otherwise from there on: it is 0.3 mm off at the first touch, 3 mm a frame later, and beyond the tolerances
-after 0.5 s. Water stands within a cell, in walls of more than a cell. What is thin for the grid is not compared: the
-cup of `pour_beads` is refused, and `sand_pour` ends with an error when its sand gets into the chute."""
+after 0.5 s. Particles of water and sand are stopped at bodies one by one on Genesis, a quarter of their spacing off, so
+they do not run through the glass and the chute. Water stands lower and wider there, and sand runs less far, both within
+a cell."""

@@ -31,9 +31,7 @@ def _own_mpm(law: str) -> Ability:
     return Ability(True, False, f"simvid's own MPM: {law}")
 
 
-_WALLS = (
-    "; walls thinner than a cell (two particle spacings) are refused, and a run ends where it gets into thicker ones"
-)
+_WALLS = "; simvid stops its particles at bodies; those thinner than half a cell (one particle spacing) are refused"
 
 
 def _genesis_mpm(law: str) -> Ability:

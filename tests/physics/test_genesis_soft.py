@@ -15,6 +15,7 @@ from simvid.assets.prepare import prepare
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.genesis.engine import GenesisPhysics
 from simvid.physics.genesis.kernels import flow
+from simvid.physics.genesis.model import _set_friction
 from simvid.physics.genesis.soft import genesis_material, sand_angle_deg
 from simvid.physics.mpm.materials import MpmMaterial
 from simvid.physics.newton.engine import NewtonPhysics
@@ -125,10 +126,25 @@ def test_the_grid_is_no_wall(tmp_path: Path) -> None:
         GenesisPhysics().simulate(prepare(scene(tmp_path, [fast])))
 
 
-def test_bodies_of_different_friction_are_refused(tmp_path: Path) -> None:
-    bodies = [cube("one", 0, MATERIALS["jelly"]), cube("two", 1, MATERIALS["jelly"], ", friction: 0.9")]
-    with pytest.raises(SceneError, match=r"one friction for all deformable bodies, and the scene has 0\.5, 0\.9"):
-        GenesisPhysics().simulate(prepare(scene(tmp_path, bodies)))
+def test_particles_feel_the_friction_of_what_they_touch() -> None:
+    """As on Newton; Genesis has one for each geom, in its own order."""
+    told: dict[str, np.ndarray] = {}
+
+    class Column:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def to_numpy(self) -> np.ndarray:
+            return np.zeros(2, np.float32)
+
+        def from_numpy(self, values: np.ndarray) -> None:
+            told[self.name] = values
+
+    names = ("friction", "friction_torsional", "friction_rolling", "coup_friction")
+    model = SimpleNamespace(geom_friction=np.array([[0.25, 0, 0], [0.8, 0, 0]]), geom_condim=np.array([3, 3]))
+    _set_friction(model, SimpleNamespace(**{name: Column(name) for name in names}), np.array([1, 0], np.int32))
+    assert told["coup_friction"] == pytest.approx([0.8, 0.25])
+    assert told["friction"] == pytest.approx([0.8, 0.25])
 
 
 def test_a_grid_without_bounds_is_refused(tmp_path: Path) -> None:

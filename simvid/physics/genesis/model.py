@@ -97,7 +97,7 @@ def build(world: World, soft: SoftModel | None = None) -> GenesisModel:
     m = world.m
     substeps = soft.substeps if soft is not None else CHAIN_SUBSTEPS if is_smooth(m) else 1
     options = _options(gs, m, substeps)
-    touch = {"needs_coup": False} if soft is None else {"coup_friction": soft.friction, "coup_softness": NEAR_M}
+    touch = {"needs_coup": False} if soft is None else {"coup_softness": NEAR_M}
     if soft is not None:
         options["mpm_options"] = _mpm_options(gs, soft)
     with quiet(), _model_for(gs, m):
@@ -114,27 +114,28 @@ def build(world: World, soft: SoftModel | None = None) -> GenesisModel:
     _check_places(m, entity)
     geoms = _geoms(m, solver)
     _exclude(m, solver, geoms)
-    _set_friction(m, solver.dyn_info.geoms, geoms, 0.0 if soft is None else soft.friction)
+    _set_friction(m, solver.dyn_info.geoms, geoms)
     model = GenesisModel(scene, solver, geoms, world, substeps)
     finalize(model, scene.destroy).atexit = False  # while it is whole: collected in any order, it complains
     return model
 
 
-def _set_friction(m: Any, info: Any, geoms: Ints, particles: float) -> None:
+def _set_friction(m: Any, info: Any, geoms: Ints) -> None:
     """Friction of geoms as MuJoCo has it: Genesis' reader keeps rolling friction of some scenes and not of others.
+
+    Particles feel that of the geom that they touch, as on Newton; their own material's counts for nothing there.
 
     Args:
         m: the model.
         info: Genesis' record of its geoms.
         geoms: MuJoCo's, in Genesis' order.
-        particles: friction of particles; of two that touch the larger counts.
     """
     friction, condim = m.geom_friction[geoms], m.geom_condim[geoms]
     info.friction.from_numpy(friction[:, 0])
     info.friction_torsional.from_numpy(np.where(condim >= 4, friction[:, 1], 0.0))
     info.friction_rolling.from_numpy(np.where(condim >= 6, friction[:, 2], 0.0))
     kind = info.coup_friction.to_numpy().dtype
-    info.coup_friction.from_numpy(np.maximum(friction[:, 0], particles).astype(kind))
+    info.coup_friction.from_numpy(friction[:, 0].astype(kind))
 
 
 def _mpm_options(gs: Any, soft: SoftModel) -> Any:

@@ -12,6 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from simvid.assets.cache import cache_folder
 from simvid.errors import MissingExtraError, PhysicsError
 
@@ -102,3 +105,10 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
+
+
+def view(tensor: Any) -> NDArray[Any]:
+    """An array of Genesis as numpy sees it, without a copy."""
+    from genesis.utils.misc import qd_to_torch
+
+    return np.asarray(qd_to_torch(tensor, copy=False).numpy())

@@ -18,7 +18,8 @@ from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
 from simvid.physics.genesis.kernels import flow
-from simvid.physics.genesis.walls import check_kept_out
+from simvid.physics.genesis.stopping import Links, Stopper
+from simvid.physics.genesis.walls import LOOSE, check_kept_out
 from simvid.physics.mpm.domain import stable_step
 from simvid.physics.mpm.materials import MpmMaterial
 from simvid.physics.newton.ledger import Ledger
@@ -54,7 +55,6 @@ class SoftModel:
         low_m, high_m: corners of the domain.
         volume_m3: of one particle.
         substeps: per physics step.
-        friction: of the particles.
     """
 
     materials: tuple[tuple[MpmMaterial, float], ...]
@@ -64,7 +64,6 @@ class SoftModel:
     high_m: Array
     volume_m3: float
     substeps: int
-    friction: float
 
 
 def genesis_material(gs: Any, material: MpmMaterial, factor: float) -> Any:
@@ -128,18 +127,12 @@ class GenesisSoft(SoftBodies):
         """Lay out particles and grid.
 
         Raises:
-            SceneError: bodies of different friction, too large a grid.
+            SceneError: too large a grid.
         """
         self._lay_out(assets, world)
         self.forces = NoForces()  # type: ignore[assignment]
         scene = assets.scene
         spacing = self._spacing_m
-        frictions = {s.body.material.friction for s in self._soft}
-        if len(frictions) > 1:
-            raise SceneError(
-                f"{scene.where('bodies')}: engine 'genesis' has one friction for all deformable bodies, and the scene "
-                f"has {', '.join(f'{f:g}' for f in sorted(frictions))}: make them one, or use engine newton"
-            )
         self._assets, self._things = assets, obstacles_of(world, spacing)
         volume = float(self._soft[0].body.volumes_m3.mean())
         low, high = _domain(assets, self._particles.positions.astype(np.float64), spacing)
@@ -161,7 +154,6 @@ class GenesisSoft(SoftBodies):
             high_m=high,
             volume_m3=volume,
             substeps=max(1, math.ceil(scene.step_s / step)),
-            friction=frictions.pop(),
         )
         frames = scene.frame_count
         self._x = np.zeros((frames, len(self._particles), 3), np.float32)
@@ -175,19 +167,20 @@ class GenesisSoft(SoftBodies):
         fixed = [k for k, p in enumerate(assets.parts) if p.part.fixed and p.colliders]
         self._floor = (ground + fixed + [-1])[0]
 
-    def attach(self, solver: Any, step_s: float, links: list[str], push: Array) -> None:
+    def attach(self, solver: Any, step_s: float, links: list[str], state: Any) -> None:
         """Fill Genesis' particles.
 
         Args:
             solver: Genesis' MPM.
             step_s: of a substep.
             links: names of Genesis' rigid links, which are those of MuJoCo's bodies.
-            push: what the coupling gives to each link [N], with the sign turned, [L, 3]; as it changes.
+            state: Genesis' record of those links.
         """
-        self._mpm, self._h, self._push = solver, step_s, push
+        self._mpm, self._h = solver, step_s
         self._given = np.zeros((len(links), 3))
         m = self._world.m
         self._bodies = [int(m.body(name).id) for name in links]
+        self._links = Links(state, self._things, self._bodies, np.asarray(m.body_ipos, np.float64))
         x = solver.particles.pos.to_numpy()
         v, active = np.zeros_like(x), solver.particles_ng.active.to_numpy()
         x[0, :, 0] = self._particles.positions
@@ -199,16 +192,38 @@ class GenesisSoft(SoftBodies):
         masses = np.concatenate([s.body.masses_kg for s in self._soft])
         self._momenta = [s.body.masses_kg @ self._particles.velocities[s.rows].astype(np.float64) for s in self._soft]
         solver.particles_info.mass.from_numpy(masses * SCALE)
+        self._loose = np.concatenate(
+            [np.arange(s.rows.start, s.rows.stop) for s in self._soft if s.body.kind in LOOSE] or [np.zeros(0, np.intp)]
+        )
+        spacings = np.concatenate([np.full(len(s.body.rest), s.body.spacing_m) for s in self._soft])
+        own = (masses[self._loose], spacings[self._loose])
+        self._stopper = Stopper(self._things, *own, self.model.low_m)
 
     def step(self, time_s: float) -> None:
         """Clear the forces on bodies; the core takes the particles' substeps with its own."""
         self._world.d.xfrc_applied[:] = 0.0
 
     def substep(self) -> None:
-        """After a substep of the core: what flowed, and what links were given."""
-        self._given -= self._push * self._h
+        """After a substep of the core: stop what is loose at bodies, note what links were given and what flowed."""
+        if len(self._loose):
+            self._stop()
+        self._given -= self._links.push * self._h
         if len(self._total):
             flow(self._total, self._mpm.particles.C.to_numpy()[0, self._flows, 0], self._h)
+
+    def _stop(self) -> None:
+        """Put sand and liquid that got into bodies back before them."""
+        x, v = (a.to_numpy() for a in (self._mpm.particles.pos, self._mpm.particles.vel))
+        self._links.tell(self._stopper)
+        found = self._stopper.stop(x[0, self._loose, 0], v[0, self._loose, 0])
+        if not len(found.rows):
+            return
+        rows = self._loose[found.rows]
+        x[0, rows, 0] += found.shifts_m
+        v[0, rows, 0] = found.velocities_m_s
+        self._mpm.particles.pos.from_numpy(x)
+        self._mpm.particles.vel.from_numpy(v)
+        self._links.take(found, self._h)
 
     def read(self, frame: int) -> None:
         """Keep the state as a frame."""

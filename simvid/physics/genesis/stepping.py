@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from simvid.errors import PhysicsError
 from simvid.physics.genesis.kernels import contact_frames, dense_rows, impedances, row_speeds
 from simvid.physics.genesis.model import GenesisModel, own_damping
+from simvid.physics.genesis.session import view
 from simvid.physics.genesis.soft import GenesisSoft
 from simvid.physics.newton.kernels import Impact, Rows, set_impacts
 from simvid.physics.newton.spin import Spinner
@@ -73,9 +74,8 @@ class GenesisStepper:
         self._soft = soft
         if soft is not None:
             links = [link.name for link in model.solver.links]
-            push = _view(model.solver.dyn_state.links.cfrc_coupling_vel)[:, 0]
             step_s = float(model.world.m.opt.timestep) / model.substeps
-            soft.attach(model.scene.sim.mpm_solver, step_s, links, push)
+            soft.attach(model.scene.sim.mpm_solver, step_s, links, model.solver.dyn_state.links)
         self._model = model
         world = model.world
         self._m, self._d = world.m, world.d
@@ -265,24 +265,18 @@ class _Views:
     def __init__(self, solver: Any) -> None:
         c, k = solver.constraint_solver.constraint_state, solver.collider.collider_state
         d, data = solver.dyn_state.dofs, k.contact_data
-        self.positions, self.speeds = _view(solver.rigid_info.qpos), _view(d.vel)
-        self.accelerations = _view(d.acc)
-        self.applied, self.mode = _view(d.ctrl_force), _view(d.ctrl_mode)
-        self.contacts, self.order = _view(k.n_contacts), _view(k.contact_sort_idx)
-        self.geom_a, self.geom_b = _view(data.geom_a), _view(data.geom_b)
-        self.normal, self.point, self.depth = _view(data.normal), _view(data.pos), _view(data.penetration)
-        self.friction, self.softness = _view(data.friction), _view(data.sol_params)
-        self.equalities, self.dry = _view(c.n_constraints_equality), _view(c.n_constraints_frictionloss)
-        self.jacobian, self.dofs_of, self.dof_counts = _view(c.jac), _view(c.jac_dofs_idx), _view(c.jac_n_dofs)
-        self.gradient = _view(c.grad)
-        self.reference, self.force = _view(c.aref), _view(c.efc_force)
-        self.errors = _view(solver._errno)
-
-
-def _view(tensor: Any) -> NDArray[Any]:
-    from genesis.utils.misc import qd_to_torch
-
-    return np.asarray(qd_to_torch(tensor, copy=False).numpy())
+        self.positions, self.speeds = view(solver.rigid_info.qpos), view(d.vel)
+        self.accelerations = view(d.acc)
+        self.applied, self.mode = view(d.ctrl_force), view(d.ctrl_mode)
+        self.contacts, self.order = view(k.n_contacts), view(k.contact_sort_idx)
+        self.geom_a, self.geom_b = view(data.geom_a), view(data.geom_b)
+        self.normal, self.point, self.depth = view(data.normal), view(data.pos), view(data.penetration)
+        self.friction, self.softness = view(data.friction), view(data.sol_params)
+        self.equalities, self.dry = view(c.n_constraints_equality), view(c.n_constraints_frictionloss)
+        self.jacobian, self.dofs_of, self.dof_counts = view(c.jac), view(c.jac_dofs_idx), view(c.jac_n_dofs)
+        self.gradient = view(c.grad)
+        self.reference, self.force = view(c.aref), view(c.efc_force)
+        self.errors = view(solver._errno)
 
 
 def _has_forces(m: Any) -> bool:

@@ -1,7 +1,7 @@
-"""Walls that Genesis' grid does not see: what runs through them is refused, before the first step or at a frame.
+"""Walls too thin for sand and liquid on Genesis are refused before the first step, and what is in a wall ends the run.
 
-Genesis stops particles at nodes of its grid that lie in a rigid body, and nowhere else. A wall thinner than a cell may
-have no node in it; one of a few cells holds back most of what presses on it, and not all.
+Particles are stopped one by one (``stopping``), so thin walls hold; but nodes of the grid on both sides of a wall share
+what presses on it from either side, the more the thinner it is.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from simvid.physics.watch import part_place, part_sizes
 Array = NDArray[np.float64]
 LOOSE = ("granular", "liquid")
 """Kinds that run through what does not hold them; others hang together."""
+THINNEST = 0.5
+"""Cells: walls of that hold, measured; thinner ones were not tried (tests/physics/test_genesis_walls.py)."""
 LOST_SHARE = 0.05
 """Of a body's particles that may be deep in one rigid part at a frame."""
 
 
 def check_walls(assets: SceneAssets) -> None:
-    """Refuse rigid bodies thinner than a cell of the grid beside sand and liquid; a robot's links are no vessels.
+    """Refuse rigid bodies thinner than half a cell of the grid beside sand and liquid; robots' links are no vessels.
 
     Raises:
         SceneError: one line for each body, with what would do.
@@ -38,14 +40,15 @@ def check_walls(assets: SceneAssets) -> None:
     if not loose:
         return
     cell = CELL * min(body.spacing_m for _, body in soft if body.kind in SUPPORTED)
+    least = THINNEST * cell
     thickness = 2 * part_sizes(assets)
     bodies = np.array([p.part.kind == "body" for p in assets.parts])
     lines = [
         f"{part_place(assets, assets.parts[k].part)}: {assets.parts[k].part.name!r} is {1000 * thickness[k]:.3g} mm "
-        f"thick where it is thinnest, and {loose[0]!r} would run through it on engine 'genesis', whose grid has cells "
-        f"of {1000 * cell:.3g} mm (two particle_spacing_m): expected a cell or more; give a particle_spacing_m of at "
-        f"most {thickness[k] / CELL:.3g}, thicker walls, or use engine newton"
-        for k in np.flatnonzero(bodies & (thickness < cell * (1 - 1e-6)))
+        f"thick where it is thinnest, and {loose[0]!r} may run through it on engine 'genesis', whose grid has cells "
+        f"of {1000 * cell:.3g} mm (two particle_spacing_m): expected half a cell or more; give a particle_spacing_m of "
+        f"at most {thickness[k] / (THINNEST * CELL):.3g}, thicker walls, or use engine newton"
+        for k in np.flatnonzero(bodies & (thickness < least * (1 - 1e-6)))
     ]
     if lines:
         raise SceneError("\n".join(lines))
@@ -79,6 +82,6 @@ def check_kept_out(
                 name, wall = (assets.parts[k].part.name for k in (piece.part, part))
                 raise PhysicsError(
                     f"at t = {time_s:.4g} s {share:.0%} of the particles of {name!r} are more than "
-                    f"{1000 * allowed:.3g} mm inside {wall!r}: engine 'genesis' does not keep them out of thin walls; "
+                    f"{1000 * allowed:.3g} mm inside {wall!r}: engine 'genesis' does not keep them out; "
                     "make those thicker, give a smaller particle_spacing_m, or use engine newton"
                 )
