@@ -106,4 +106,5 @@ cube ends half a cell higher, and is the same shape. The guitar of `capture_squa
 topples otherwise from there on: it is 0.3 mm off at the first touch, 3 mm a frame later, and beyond the tolerances
 after 0.5 s. Particles of water and sand are stopped at bodies one by one on Genesis, a quarter of their spacing off, so
 they do not run through the glass and the chute. Water stands lower and wider there, and sand runs less far, both within
-a cell."""
+a cell. The cup of `pour_beads` is refused: it is thinner than a cell, and its beads packed too close when it was let
+through."""

@@ -51,7 +51,7 @@ collapse |
 | liquid or sand that begins at a wall | both | the outermost particles stand half a spacing inside of the shape, \
 where contact keeps them | `test_newton_soft.py`: jets |
 | floating bodies | newton | Archimedes, where the body begins in the water; see below. On genesis walls \
-thinner than half a cell of the grid are refused beside water and sand | `test_mpm_obstacles.py`: slab, \
+thinner than a cell of the grid are refused beside water and sand | `test_mpm_obstacles.py`: slab, \
 `test_genesis_walls.py` |
 | bodies that start inside each other, particles inside rigid parts, rigid parts between particles, robots inside \
 themselves | both | refused by name, with how deep and the \

@@ -31,7 +31,7 @@ def _own_mpm(law: str) -> Ability:
     return Ability(True, False, f"simvid's own MPM: {law}")
 
 
-_WALLS = "; simvid stops its particles at bodies; those thinner than half a cell (one particle spacing) are refused"
+_WALLS = "; simvid stops its particles at bodies; those thinner than a cell (two particle spacings) are refused"
 
 
 def _genesis_mpm(law: str) -> Ability:
