@@ -23,6 +23,8 @@ BUFFERS: dict[str, tuple[int, ...]] = {
     "ambient_occlusion": (),
 }
 """Material and light buffers -> the trailing shape of their arrays."""
+SURFACES = ("surface_albedo", "surface_normals")
+"""What the label ``surfaces`` brings."""
 LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
     "alpha": ("alpha",),
     "depth": ("depth", "depth_expected"),
@@ -42,11 +44,12 @@ LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
     "contacts": (),
     **{name: (name, "buffers_valid") for name in BUFFERS},
     "buffers": (*BUFFERS, "buffers_valid"),
+    "surfaces": SURFACES,
 }
 """What a scene may ask for under ``labels`` -> the arrays of ``Frame`` that it brings."""
 LABELS = tuple(LABEL_ARRAYS)
 """Names a scene may ask for under ``labels``."""
-BUFFER_LABELS = frozenset({*BUFFERS, "buffers"})
+BUFFER_LABELS = frozenset({*BUFFERS, "buffers", "surfaces"})
 """Those that ``all`` does not stand for: they say how a picture was made up, not what is in it."""
 
 
@@ -94,6 +97,10 @@ class Frame:
         ambient_occlusion: share of the sky's light that reaches the surface, 0 to 1, float16 [H, W].
         buffers_valid: False where buffers do not come from a material: the sky, and captures, whose albedo is their
             colour and whose light_diffuse is 1, bool [H, W].
+        surface_albedo: base colour of the meshes and the ground themselves, the mean over the pixel's square, linear;
+            of captures their colour; 0 where there is sky, float16 [H, W, 3].
+        surface_normals: their normals in the camera's frame, turned to the camera, the mean over the pixel's square,
+            shorter than 1 where it holds several; 0 where there is sky, float16 [H, W, 3].
     """
 
     rgb: NDArray[np.uint8]
@@ -121,6 +128,8 @@ class Frame:
     light_emitted: NDArray[np.float16] | None = None
     ambient_occlusion: NDArray[np.float16] | None = None
     buffers_valid: NDArray[np.bool_] | None = None
+    surface_albedo: NDArray[np.float16] | None = None
+    surface_normals: NDArray[np.float16] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=())
@@ -173,6 +182,8 @@ class Frames:
     light_emitted: NDArray[np.float16] | None = None
     ambient_occlusion: NDArray[np.float16] | None = None
     buffers_valid: NDArray[np.bool_] | None = None
+    surface_albedo: NDArray[np.float16] | None = None
+    surface_normals: NDArray[np.float16] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=(len(self.rgb),))
@@ -226,6 +237,7 @@ _TRAILING: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "scene_flow": ((3,), np.float32),
     **{name: (trail, np.float16) for name, trail in BUFFERS.items()},
     "buffers_valid": ((), np.bool_),
+    **dict.fromkeys(SURFACES, ((3,), np.float16)),
 }
 
 

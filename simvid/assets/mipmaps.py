@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from simvid.assets.color import srgb_bytes_to_linear16
 
 
-def _halved(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def halved(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Means of 2x2 blocks; odd edges are repeated."""
     h, w = image.shape[:2]
     even = np.pad(image, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge").astype(np.uint32)
@@ -45,5 +45,5 @@ def lookup(
         chosen = np.flatnonzero(level == current)
         if len(chosen):
             bilinear(image, places, chosen, colors)
-        image = _halved(image)
+        image = halved(image)
     return colors

@@ -122,9 +122,11 @@ class Colors:
             found["occlusion"] = occlusion_picture(frame.rgb, frame.occluded_forward, frame.occluded_backward)
         if frame.alpha is not None:
             found["alpha"] = alpha_picture(frame.alpha)
-        for name in BUFFERS:
+        for name in (*BUFFERS, "surface_albedo"):
             if (values := getattr(frame, name)) is not None:
                 found[name] = light_picture(values)
+        if frame.surface_normals is not None:
+            found["surface_normals"] = normals_picture(frame.surface_normals.astype(np.float32))
         return found
 
 
@@ -149,6 +151,8 @@ NOTES = {
     "light_reflected": "mirrored sky",
     "light_emitted": "sky and haze",
     "ambient_occlusion": "share of the sky",
+    "surface_albedo": "of the meshes",
+    "surface_normals": "of the meshes",
 }
 
 

@@ -27,6 +27,7 @@ NAMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "depth_sensor": ("depth_sensor", ("Z",)),
     "normals": ("normal", AXES),
     "object_coords": ("object_coords", AXES),
+    "surface_normals": ("surface_normals", AXES),
     "scene_flow": ("scene_flow", AXES),
     "flow_forward": ("flow", ("u", "v")),
     "flow_backward": ("flowbw", ("u", "v")),

@@ -23,7 +23,8 @@ from simvid.scene.base import Model
 
 AS_RENDERED = "as_rendered"
 MOTION = ("depth", "normals", "flow_backward", "occluded_backward")
-BUFFERS = ("albedo", "roughness", "metallic", "light_diffuse", "light_specular", "ambient_occlusion")
+BUFFERS = ("albedo", "roughness", "metallic", "light_diffuse", "light_specular", "ambient_occlusion", "surface_albedo",
+           "surface_normals")  # fmt: skip
 ANCHORS = ("depth", "ids")
 """What the anchored noise reads."""
 
@@ -38,7 +39,7 @@ class BridgeSettings(Model):
     history: bool = True
     """Show each frame the one refined before it."""
     buffers: bool = True
-    """Read the material and light buffers; without them the model does what it can."""
+    """Read the material and light buffers and the meshes' own surfaces; without them the model does what it can."""
     noise: Literal["anchored", "white"] = "anchored"
     """``anchored`` sticks to surfaces (``simvid.refining.noise``): it needs depth, ids and the clip's motion. Frames on
     their own, without a clip, get white noise."""

@@ -31,11 +31,13 @@ GROUPS: Mapping[str, int] = {
     "light_diffuse": 3,
     "light_specular": 3,
     "ambient_occlusion": 1,
+    "surface_albedo": 3,
+    "surface_normals": 3,
 }
 """Groups of channels in their order, and how many each has. Trained weights depend on it: never reorder."""
 CHANNELS = sum(GROUPS.values())
 OPTIONAL = ("depth", "motion", "normals", "albedo", "roughness", "metallic", "light_diffuse", "light_specular",
-            "ambient_occlusion")  # fmt: skip
+            "ambient_occlusion", "surface_albedo", "surface_normals")  # fmt: skip
 """What may be missing; the model is told which of these are there. The order is frozen."""
 BRIGHTEST = 16.0
 _GAIN = 8.0
@@ -195,7 +197,7 @@ def _encoded(name: str, array: Array) -> NDArray[np.float32]:
     if name.startswith("light"):
         return encode_light(array)
     plain = array.astype(np.float32)
-    return np.sqrt(np.clip(plain, 0, 1)) if name == "albedo" else plain
+    return np.sqrt(np.clip(plain, 0, 1)) if name in ("albedo", "surface_albedo") else plain
 
 
 def _motion(labels: Mapping[str, Array], height: int, width: int) -> tuple[Array, Array, bool]:

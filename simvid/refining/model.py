@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from simvid.refining.blocks import ResBlock, TimeAttention, WarpFusion, shrink_motion, time_features
-from simvid.refining.conditions import CHANNELS, OPTIONAL
+from simvid.refining.conditions import CHANNELS, OPTIONAL, channel_slice
 from simvid.refining.deep import ConfigMixin, ModelMixin, Tensor, functional, nn, register_to_config, torch
 
 LIGHT = 11
@@ -19,6 +19,8 @@ its colour (3), the colour of the sky's light (3), and log2 of the exposure."""
 HISTORY = 4
 """Channels of the frame refined before: its colours, moved along the flow, and where they are valid."""
 _EMBEDDING = 128
+_FINE, _LAST = 16, 24
+"""Channels in full resolution: what the U-Net leaves for them, and of the last layer."""
 
 
 @dataclass
@@ -76,11 +78,12 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             for level, w in enumerate(widths) for name in self._sites(level, len(widths))
         })  # fmt: skip
         self.even = nn.GroupNorm(8, widths[0])
-        self.fine = nn.Conv2d(widths[0], 4 * 16, 3, padding=1)
-        self.head = nn.Conv2d(16 + 6, 16, 3, padding=1)
-        self.leave = nn.Conv2d(16, 3, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.fine = nn.Conv2d(widths[0], 4 * (_FINE + 3), 3, padding=1)
+        self.head = nn.Conv2d(_FINE + 15, _LAST, 3, padding=1)
+        self.leave = nn.Conv2d(_LAST, 3, 3, padding=1)
+        for layer in (self.leave, self.fine):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     @staticmethod
     def _sites(level: int, levels: int) -> tuple[str, ...]:
@@ -141,9 +144,25 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             if f"up{level}" in self.look_back:
                 x = self._back(f"up{level}", level, x, moved, (b, t), old, new)
         fine = functional.pixel_shuffle(self.fine(functional.silu(self.even(x))), 2)[..., :height, :width]
-        both = torch.cat([sample, coarse], dim=2).flatten(0, 1).to(fine.dtype)
-        change = self.leave(functional.silu(self.head(torch.cat([fine, both], dim=1))))
+        change = self._finest(fine, sample.flatten(0, 1), conditions, present)
         return coarse + change.reshape(b, t, 3, height, width).float(), new
+
+    def _finest(self, fine: Tensor, sample: Tensor, conditions: Tensor, present: Tensor | None) -> Tensor:
+        """The correction in full resolution, [B T, 3, H, W].
+
+        Where the surface's own albedo differs from what the splats made of it, light comes back in proportion: display
+        colours go about as sqrt(albedo) sqrt(light), so the U-Net says sqrt(light), and sharp outlines and texture
+        need not pass through it.
+        """
+        flat = conditions.flatten(0, 1)
+        soft, sharp, facing = (flat[:, channel_slice(name)] for name in ("albedo", "surface_albedo", "surface_normals"))
+        lost = sharp - soft
+        if present is not None:
+            known = (present[:, [OPTIONAL.index("albedo"), OPTIONAL.index("surface_albedo")]]).prod(dim=1)
+            lost = lost * known.repeat_interleave(conditions.shape[1])[:, None, None, None]
+        rest, light = fine[:, :_FINE], fine[:, _FINE:]
+        seen = torch.cat([sample, flat[:, :3], soft, sharp, facing], dim=1).to(fine.dtype)
+        return self.leave(functional.silu(self.head(torch.cat([rest, seen], dim=1)))) + light * lost.to(fine.dtype)
 
     def _embedding(self, timestep: Tensor, look: Tensor | None, light: Tensor | None, present: Tensor | None) -> Tensor:
         """One vector per frame, [B T, E]."""

@@ -14,6 +14,8 @@ A data set is a folder of clips; a clip is a folder that appears whole, by renam
 | visible | uint8 | 1 where the point is seen in the frame before |
 | albedo, roughness, metallic, ambient_occlusion | uint8 | 255 sqrt(x) for albedo, 255 x for the others |
 | light_diffuse, light_specular | uint8 | 255 ``encode_light(x)`` |
+| surface_albedo | uint8 | 255 sqrt(x) |
+| surface_normals | uint8 | 127 n + 128 |
 | ids | uint8 | part that owns the pixel, 0 for the sky; for the gate, no refiner reads them |
 
 All but coarse and target may be left out. Nothing is pickled. About 28 bytes per pixel with everything. In place of
@@ -34,7 +36,7 @@ from pydantic import Field, ValidationError
 
 from simvid.clips.folders import new_folder
 from simvid.errors import ClipError
-from simvid.frames import BUFFERS, Frame
+from simvid.frames import BUFFERS, SURFACES, Frame
 from simvid.refining.conditions import Conditions, decode_light, depth_scale, encode_frame, encode_light, stack
 from simvid.refining.packed_pairs import ENDING, unpack
 from simvid.scene.base import Model
@@ -55,10 +57,13 @@ _CODES: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "light_specular": (np.uint8, (3,)),
     "ambient_occlusion": (np.uint8, ()),
     "ids": (np.uint8, ()),
+    "surface_albedo": (np.uint8, (3,)),
+    "surface_normals": (np.uint8, (3,)),
 }
 _UNIT = ("roughness", "metallic", "ambient_occlusion")
 _LIGHT = ("light_diffuse", "light_specular")
-_COLORED = ("coarse", "target", "albedo", *_LIGHT)
+_ALBEDO = ("albedo", "surface_albedo")
+_COLORED = ("coarse", "target", *_ALBEDO, *_LIGHT)
 MOST_PARTS = 255
 BETWEEN_LICENCES = "; "
 UNKNOWN_LIGHT = (0.0,) * 11
@@ -319,6 +324,8 @@ def _coded(name: str, array: Array, scale_m: float) -> Array:
     if name == "normals":
         there = (array != 0).any(axis=-1, keepdims=True)
         return np.where(there, np.round(127.5 * (np.clip(array, -1, 1) + 1)), 0).astype(np.uint8)
+    if name == "surface_normals":
+        return np.round(127 * np.clip(array.astype(np.float32), -1, 1) + 128).astype(np.uint8)
     if name in _LIGHT:
         return np.asarray(np.round(255 * encode_light(array)), np.uint8)
     if name == "ids":
@@ -326,7 +333,7 @@ def _coded(name: str, array: Array, scale_m: float) -> Array:
             raise ClipError(f"ids: a pair holds {MOST_PARTS} parts at most, got one with {array.max()}")
         return array.astype(np.uint8)
     unit = np.clip(array.astype(np.float32), 0, 1)
-    return np.asarray(np.round(255 * (np.sqrt(unit) if name == "albedo" else unit)), np.uint8)
+    return np.asarray(np.round(255 * (np.sqrt(unit) if name in _ALBEDO else unit)), np.uint8)
 
 
 def _decoded(name: str, array: Array) -> Array:
@@ -337,7 +344,9 @@ def _decoded(name: str, array: Array) -> Array:
         return np.where(there, array.astype(np.float32) / 127.5 - 1, 0).astype(np.float32)
     if name in _LIGHT:
         return decode_light(array.astype(np.float32) / 255)
-    if name == "albedo":
+    if name == "surface_normals":
+        return (array.astype(np.float32) - 128) / 127
+    if name in _ALBEDO:
         return (array.astype(np.float32) / 255) ** 2
     return array.astype(np.float32) / 255 if name in _UNIT else array
 
@@ -347,7 +356,7 @@ def _in_frames(name: str, array: Array) -> Array:
     plain = _decoded(name, array)
     if name == "ids":
         return plain.astype(np.int32)
-    return plain.astype(np.float16) if name in BUFFERS else plain
+    return plain.astype(np.float16) if name in (*BUFFERS, *SURFACES) else plain
 
 
 def _mirrored(name: str, array: Array) -> Array:
@@ -355,6 +364,8 @@ def _mirrored(name: str, array: Array) -> Array:
     turned = array[:, :, ::-1].copy()
     if name == "flow_backward":
         turned[..., 0] = -turned[..., 0]
+    if name == "surface_normals":
+        turned[..., 0] = np.uint8(256 - turned[..., 0].astype(np.int32))
     if name == "normals":
         there = (turned != 0).any(axis=-1)
         turned[..., 0] = np.where(there, 255 - turned[..., 0], 0)

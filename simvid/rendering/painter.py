@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from simvid.assets.color import srgb_to_linear
 from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError
-from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath
+from simvid.frames import BUFFERS, LABEL_ARRAYS, CameraPath
 from simvid.gaussians import SH_C0
 from simvid.lens import parallel
 from simvid.rendering.base import RenderSettings
-from simvid.rendering.buffers import CHANNELS, Buffers
+from simvid.rendering.buffers import CHANNELS, Buffers, halves
 from simvid.rendering.compositing import Surfaces, composite_labels, sink
 from simvid.rendering.ground.plane import Backdrop, Background
 from simvid.rendering.ground.texture import ground_gloss, ground_texture
@@ -32,6 +32,7 @@ from simvid.rendering.light.shadows import Casters, Chosen, chosen
 from simvid.rendering.light.surfels import Sources
 from simvid.rendering.light.veil import Veil
 from simvid.rendering.raster import Raster, Rasterizer
+from simvid.rendering.sharp.pictures import SharpPictures
 from simvid.rendering.sight import Sight
 from simvid.rendering.splats.appearance import Appearance
 from simvid.rendering.splats.harmonics import bent_harmonics
@@ -71,6 +72,7 @@ class Layers:
         features: their blended channels, colour first, less what is below the ground, [H, W, 3 or more].
         alpha: their coverage, [H, W].
         backdrop: what is behind them; valid until the next instant is painted.
+        when: time of the parts [frames].
         surfaces: the same with depths and ids, where they were asked for.
     """
 
@@ -79,6 +81,7 @@ class Layers:
     features: Floats
     alpha: Floats
     backdrop: Backdrop
+    when: float
     surfaces: Surfaces | None = None
 
 
@@ -127,9 +130,12 @@ class Painter:
         self._chosen: dict[bytes, Chosen] = {}
         self._lit: tuple[float | None, NDArray[np.float64]] | None = None
         self._buffers: Buffers | None = None
-        if job.labels & BUFFER_LABELS:
+        if job.labels & {*BUFFERS, "buffers"}:
             lit = self._lighting.arrays
             self._buffers = Buffers(lit, self._background, ground_look(scene), environment.exposure)
+        self._sharp: SharpPictures | None = None
+        if "surfaces" in job.labels:
+            self._sharp = SharpPictures(job.assets, job.trajectory, self.near_m)
 
     def paint(self, sight: Sight, when: float, *, labelled: bool) -> Layers:
         """What splats and backdrop look like at one instant.
@@ -167,13 +173,13 @@ class Painter:
         raster = self._rasterize(seen, sight, labelled=surfaced and (veil is None or sinking))
         backdrop = self._background.draw(sight, self._lighting.arrays, raster.alpha, workers, self._bounced)
         if not surfaced:
-            return Layers(sight, visible, raster.features, raster.alpha, backdrop)
+            return Layers(sight, visible, raster.features, raster.alpha, backdrop, when)
         surfaces = None if solid is None else self._surfaces(solid, backdrop, sight)
         if veil is not None and not sinking:
-            return Layers(sight, visible, raster.features, raster.alpha, backdrop, surfaces)
+            return Layers(sight, visible, raster.features, raster.alpha, backdrop, when, surfaces)
         drawn = self._surfaces(raster, backdrop, sight)
         surfaces = drawn if labelled and veil is None else surfaces
-        return Layers(sight, visible, drawn.features, drawn.alpha, backdrop, surfaces)
+        return Layers(sight, visible, drawn.features, drawn.alpha, backdrop, when, surfaces)
 
     def labels(self, layers: Layers) -> dict[str, NDArray[Any]]:
         """The labels of the instant that was painted last, with labels; as arrays of ``Frame``."""
@@ -182,7 +188,22 @@ class Painter:
         made = composite_labels(layers.surfaces, ground, self._baked_parts, layers.sight, self._workers)
         if self._buffers is not None:
             made |= self._buffers.make(layers.surfaces, made, self._baked_parts, layers.sight, self._workers)
+        if self._sharp is not None:
+            made |= self._sharpened(self._sharp, layers, made)
         return made
+
+    def _sharpened(
+        self, sharp: SharpPictures, layers: Layers, labels: dict[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """Albedo and normals of the meshes themselves; captures have none but their colour."""
+        ground = (layers.backdrop.depth, self._background.albedo)
+        albedo, normals = sharp.draw(layers.sight, layers.when, ground, self._workers)
+        captured = self._baked_parts[labels["ids"]]
+        if captured.any() and layers.surfaces is not None:
+            colour = layers.surfaces.features[captured, :3] / layers.surfaces.alpha[captured, None]
+            albedo[captured] = srgb_to_linear(np.clip(colour, 0, 1))
+            normals[captured] = labels["normals"][captured]
+        return {"surface_albedo": halves(albedo, self._workers), "surface_normals": normals.astype(np.float16)}
 
     def alone(self, layers: Layers, part_ids: Collection[int]) -> NDArray[np.bool_]:
         """The pixels of which the splats of some parts would cover at least half, if they were alone."""

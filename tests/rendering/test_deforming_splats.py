@@ -185,7 +185,8 @@ def bending() -> tuple[SceneAssets, Trajectory, CameraPath]:
 @pytest.fixture(scope="module")
 def drawn(bending: tuple[SceneAssets, Trajectory, CameraPath]) -> list[Frame]:
     assets, trajectory, camera = bending
-    labels = ["depth", "depth_surface", "ids", "flow", "occlusion", "scene_flow", "object_coords", "amodal", "normals"]
+    labels = ["depth", "depth_surface", "ids", "flow", "occlusion", "scene_flow", "object_coords", "amodal", "normals",
+              "surfaces"]  # fmt: skip
     return list(render_frames(assets, trajectory, camera, CpuRasterizer(), labels, RenderSettings()))
 
 
@@ -207,6 +208,22 @@ def test_depth_and_ids_of_bending_things_are_those_of_their_surfaces(drawn: list
             mask = inner(frame.ids == k)
             assert mask.sum() > 30
             assert np.median(np.abs(frame.depth[mask] / frame.depth_surface[mask] - 1)) < 0.003
+
+
+def test_surfaces_bend_too(drawn: list[Frame]) -> None:
+    colors = {2: (0.2, 0.7, 0.3), 3: (0.2, 0.7, 0.3), 4: (0.8, 0.65, 0.4), 5: (0.8, 0.2, 0.2)}
+    for frame in (drawn[0], drawn[-1]):
+        assert frame.ids is not None
+        assert frame.normals is not None
+        assert frame.surface_albedo is not None
+        assert frame.surface_normals is not None
+        for k, color in colors.items():
+            mask = inner(frame.ids == k)
+            s = np.array(color)
+            linear = ((s + 0.055) / 1.055) ** 2.4
+            np.testing.assert_allclose(np.median(frame.surface_albedo[mask], axis=0), linear, rtol=0.05)
+            agree = (frame.surface_normals[mask].astype(float) * frame.normals[mask]).sum(axis=-1)
+            assert np.median(agree) > (0.9 if k == 4 else 0.98)
 
 
 def test_fast_flow_is_the_slow_one(drawn: list[Frame], bending: tuple[SceneAssets, Trajectory, CameraPath]) -> None:

@@ -150,6 +150,11 @@ class Background:
         self._last = rays, air
         return out
 
+    @property
+    def albedo(self) -> Floats:
+        """Of the ground of the picture drawn last, linear RGB, undefined where there is none, [H, W, 3]."""
+        return self._albedo
+
     def seen(self, workers: Workers) -> GroundSeen:
         """The ground of the picture drawn last."""
         assert self._last is not None, "draw a picture first"

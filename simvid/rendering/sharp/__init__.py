@@ -1,0 +1,1 @@
+"""Colours and normals of the meshes themselves, averaged over each pixel: what splats blur, a refiner can read here."""
