@@ -18,6 +18,7 @@ from simvid.clip import Clip
 from simvid.clips.video import probe, read_video
 from simvid.errors import ClipError
 from simvid.evaluating.table import Evaluation, evaluate
+from simvid.frames import SURFACES
 from simvid.jobs.evaluation.beside import beside, markdown_beside
 from simvid.jobs.evaluation.cases import pair_cases
 from simvid.jobs.evaluation.clip_cases import _rendered, clip_cases
@@ -44,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in range(4):
         frames = sample_frames(4)
         labels = {name: np.stack([getattr(f, name) for f in frames]) for name in frames[0].labels}
-        labels |= {name: np.full((4, 32, 48, 3), 0.25, np.float16) for name in ("albedo", "light_diffuse")}
+        labels |= {name: np.full((4, 32, 48, 3), 0.25, np.float16) for name in ("albedo", "light_diffuse", *SURFACES)}
         coarse = np.stack([f.rgb for f in frames])
         target = np.minimum(coarse.astype(int) + 5 * (k + 1), 255).astype(np.uint8)
         write_pair(folder / f"clip{k}", coarse, target, labels, name=f"clip{k}", fps=12.0, look="sunset",
@@ -72,7 +73,7 @@ def test_a_pair_gives_the_frames_it_was_made_of(data: Path) -> None:
     for mine, made in zip(clip.frames(), sample_frames(4), strict=True):
         assert np.array_equal(mine.rgb, made.rgb)
         assert mine.labels.keys() == {"depth", "normals", "flow_backward", "occluded_backward", "ids", "albedo",
-                                      "light_diffuse"}  # fmt: skip
+                                      "light_diffuse", *SURFACES}  # fmt: skip
         for name in ("ids", "flow_backward", "occluded_backward"):
             assert np.array_equal(mine.labels[name], made.labels[name]), name
         assert np.allclose(mine.labels["depth"], made.labels["depth"], rtol=1e-3)
@@ -124,7 +125,7 @@ def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
     variants = {v.name.partition(", ")[2]: v for v in ablations(str(entry), "tiny")}
     assert list(variants) == [
         "without depth", "without normals", "without motion", "without light buffers", "without albedo and materials",
-        "coarse picture alone", "without the light's numbers", "without history", "frame by frame", "steps 2",
+        "without surfaces", "coarse picture alone", "without the light's numbers", "without history", "frame by frame", "steps 2",
         "steps 4", "strength 0.5", "strength 0.75",
     ]  # fmt: skip
     case = pair_cases(data, "held_out")[0]
@@ -146,7 +147,7 @@ def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
 
 
 def _all(case: Any) -> Any:
-    return case.frames(("depth", "normals", "flow_backward", "occluded_backward", "albedo", "light_diffuse"))
+    return case.frames(("depth", "normals", "flow_backward", "occluded_backward", "albedo", "light_diffuse", *SURFACES))
 
 
 def test_the_command_writes_tables_and_videos(
@@ -205,9 +206,9 @@ def test_the_command_ablates(data: Path, entry: Path, tmp_path: Path, capsys: py
     assert cli.main(given) == 0
     found = json.loads(capsys.readouterr().out)
     means = found["mean"]
-    assert len(means) == 3 + 13
+    assert len(means) == 3 + 14
     assert "not networks trained without it" in found["ablations"]
-    assert len(found["beside"]["tiny"]) == 13
+    assert len(found["beside"]["tiny"]) == 14
     assert means["tiny, without light buffers"]["figures"]["psnr_db"] != means["tiny"]["figures"]["psnr_db"]
 
 

@@ -33,9 +33,10 @@ def channels(found: Any, group: str) -> Any:
 
 
 def test_the_order_is_frozen() -> None:
-    assert CHANNELS == 20
+    assert CHANNELS == 26
     assert list(GROUPS) == ["coarse", "disparity", "surface", "normals", "albedo", "roughness", "metallic",
-                            "light_diffuse", "light_specular", "ambient_occlusion"]  # fmt: skip
+                            "light_diffuse", "light_specular", "ambient_occlusion", "surface_albedo",
+                            "surface_normals"]  # fmt: skip
     assert channel_slice("normals") == slice(5, 8)
     with pytest.raises(KeyError):
         channel_slice("mood")
@@ -55,7 +56,8 @@ def test_a_frame_with_buffers() -> None:
     assert np.allclose(channels(found, "coarse"), np.moveaxis(labels()["rgb"] / 127.5 - 1, -1, 0), atol=1e-6)
     there = dict(zip(OPTIONAL, found.present, strict=True))
     assert there == {"depth": 1, "motion": 1, "normals": 1, "albedo": 1, "roughness": 0, "metallic": 0,
-                     "light_diffuse": 1, "light_specular": 0, "ambient_occlusion": 0}  # fmt: skip
+                     "light_diffuse": 1, "light_specular": 0, "ambient_occlusion": 0, "surface_albedo": 0,
+                     "surface_normals": 0}  # fmt: skip
 
 
 def test_disparity_does_not_know_the_unit() -> None:

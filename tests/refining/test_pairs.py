@@ -52,7 +52,27 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
     assert np.allclose(channels(crop, "light_diffuse"), np.moveaxis(light, -1, 1), atol=0.003)
     assert np.array_equal(crop.conditions.flow, np.moveaxis(labels["flow_backward"], -1, 1))
     assert crop.conditions.visible.min() == 1
-    assert crop.conditions.present.tolist() == [1, 1, 1, 1, 1, 0, 1, 0, 0]
+    assert crop.conditions.present.tolist() == [1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0]
+
+
+def test_surfaces_come_back_and_turn_with_mirrors_and_colors(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    albedo = rng.uniform(0, 1, (T, H, W, 3)).astype(np.float16)
+    facing = rng.uniform(-1, 1, (T, H, W, 3)).astype(np.float16)
+    facing[0, 0, 0] = 0
+    coarse, target, labels = frames(surface_albedo=albedo, surface_normals=facing)
+    write_pair(tmp_path / "s", coarse, target, labels, name="s", family="squares", fps=12.0)
+    clip = PairClip(tmp_path / "s")
+    plain = clip.whole()
+    assert np.allclose(np.moveaxis(channels(plain, "surface_albedo"), 1, -1) ** 2, albedo, atol=0.005)
+    assert np.allclose(np.moveaxis(channels(plain, "surface_normals"), 1, -1), facing, atol=0.005)
+    assert not channels(plain, "surface_normals")[0, :, 0, 0].any()
+    assert plain.conditions.present[-2:].tolist() == [1, 1]
+    turned = clip.crop(slice(None), slice(None), slice(None), mirrored=True, colors=(1, 2, 0))
+    assert np.array_equal(channels(turned, "surface_albedo"), channels(plain, "surface_albedo")[:, [1, 2, 0], :, ::-1])
+    facing = channels(plain, "surface_normals")[..., ::-1]
+    assert np.allclose(channels(turned, "surface_normals"), facing * np.array([-1, 1, 1])[:, None, None], atol=1e-6)
+    assert next(clip.frames()).surface_normals.dtype == np.float16  # type: ignore[union-attr]
 
 
 def test_a_crop_is_a_part(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
 from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.kernels.threads import Workers
+from simvid.rendering.kernels.types import Floats
 from simvid.rendering.renderer import render_frames
 from simvid.rendering.sharp import pictures
 from simvid.rendering.sharp.kernels import Samples, nearest_rows
@@ -52,8 +53,8 @@ def eye(lens: Lens | None = None, size: tuple[int, int] = SMALL, px_per_m: float
 
 
 def seen(
-    *props: Prop, camera: CameraPath, ground: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None, side: int = 3
-) -> tuple[Array, Array]:  # fmt: skip
+    *props: Prop, camera: CameraPath, ground: tuple[Floats, Floats] | None = None, side: int = 3
+) -> tuple[Array, Array]:
     """Albedo and normals of frame 0."""
     assets, trajectory = staged(props, [above()], ground=None)
     if ground is None:

@@ -21,6 +21,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
     "without motion": ("flow_backward", "occluded_backward"),
     "without light buffers": ("light_diffuse", "light_specular", "ambient_occlusion"),
     "without albedo and materials": ("albedo", "roughness", "metallic"),
+    "without surfaces": ("surface_albedo", "surface_normals"),
 }
 """Labels that each ablation hides."""
 STEPS = (1, 2, 4)
