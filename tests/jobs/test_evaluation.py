@@ -125,8 +125,8 @@ def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
     variants = {v.name.partition(", ")[2]: v for v in ablations(str(entry), "tiny")}
     assert list(variants) == [
         "without depth", "without normals", "without motion", "without light buffers", "without albedo and materials",
-        "without surfaces", "coarse picture alone", "without the light's numbers", "without history", "frame by frame", "steps 2",
-        "steps 4", "strength 0.5", "strength 0.75",
+        "without surfaces", "coarse picture alone", "without the light's numbers", "without history", "frame by frame",
+        "steps 2", "steps 4", "strength 0.5", "strength 0.75",
     ]  # fmt: skip
     case = pair_cases(data, "held_out")[0]
     whole = np.stack(list(Ready(Variant("tiny", str(entry))).refine(case, seed=3)))

@@ -80,6 +80,11 @@ def nearest_rows(samples: Samples, mesh: Posed, windows: Ints, near_m: float, st
         if top >= bottom or left >= right:
             continue
         a, b, c = _corners(mesh, f)
+        if samples.table.shape[0] == 0 and min(a[2], b[2], c[2]) > near_m:
+            line = samples.line
+            x0, x1 = _span(a[0] / a[2], b[0] / b[2], c[0] / c[2], line[0], line[2])
+            y0, y1 = _span(a[1] / a[2], b[1] / b[2], c[1] / c[2], line[1], line[3])
+            left, right, top, bottom = max(left, x0), min(right, x1), max(top, y0), min(bottom, y1)
         e0, e1, e2 = _edge(a, b, parallel), _edge(b, c, parallel), _edge(c, a, parallel)
         n0, n1, n2 = e0[0] + e1[0] + e2[0], e0[1] + e1[1] + e2[1], e0[2] + e1[2] + e2[2]
         # z is one over this under one centre, and this itself under parallel rays
@@ -97,6 +102,13 @@ def nearest_rows(samples: Samples, mesh: Posed, windows: Ints, near_m: float, st
                     if at >= near_m and at < z[row - first, col]:
                         z[row - first, col] = at
                         face[row - first, col] = f + 1
+
+
+@inlined
+def _span(a: float, b: float, c: float, step: float, middle: float) -> tuple[int, int]:
+    """The samples, first and last + 1, whose centres lie between three slopes, with room for rounding."""
+    low, high = min(a, b, c) / step + middle - 0.5, max(a, b, c) / step + middle - 0.5
+    return int(np.ceil(max(low - 1e-3, -1e6))), int(np.floor(min(high + 1e-3, 1e6))) + 1
 
 
 @inlined
