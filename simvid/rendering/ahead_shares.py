@@ -28,6 +28,8 @@ from simvid.rendering.motion import flow, occluded
 from simvid.rendering.painter import WANTED
 from simvid.rendering.raster import Raster
 from simvid.rendering.renderer import MOTION_LABELS, render_frames
+from simvid.rendering.sharp.pictures import SharpPictures
+from simvid.rendering.sight import sight_of
 from simvid.rendering.splats.appearance import Appearance, appearance_of
 from simvid.rendering.surface_labels import NAMES, Seen, SurfaceLabels
 from simvid.rotations import pose_vector
@@ -91,14 +93,14 @@ def small() -> Small:
 def light(backend: str) -> None:
     """Light, ground, sky, buffers and labels, whatever the backend is."""
     scene = small()
-    labels = frozenset(LABELS) - MOTION_LABELS - NAMES
+    labels = frozenset(LABELS) - MOTION_LABELS - NAMES - {"surfaces"}
     look = stood_in(len(scene.assets.parts))
     for _ in render_frames(scene.assets, scene.trajectory, scene.path, Blind(), labels, SETTINGS, appearance=look):
         pass
 
 
 def splats(backend: str) -> None:
-    """Splats of meshes, the backend's rasterizer, surfaces and flow."""
+    """Splats of meshes, the backend's rasterizer, surfaces with their own look, and flow."""
     scene, workers = small(), Workers()
     path = scene.path
     g = appearance_of(scene.assets, scene.trajectory, [path], SETTINGS).gaussians
@@ -116,6 +118,10 @@ def splats(backend: str) -> None:
     occluded(*moved, ids, depth, ids, workers)
     seen = Seen(depth, ids, depth, lambda parts: ids > 0)
     SurfaceLabels(scene.assets, scene.trajectory, path, NAMES, 0.01).make(0, seen)
+    ground = depth, np.zeros((*depth.shape, 3), np.float32)
+    SharpPictures(scene.assets, scene.trajectory, 0.01).draw(
+        sight_of(path, path.world_from_camera[0]), 0, ground, workers
+    )
     workers.close()
 
 

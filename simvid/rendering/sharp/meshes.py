@@ -79,11 +79,12 @@ class SharpMeshes:
                 if motion is not None:
                     rows, normals = slice(count, count + len(piece.vertices)), piece.normals.astype(np.float64)
                     skin = Skin(motion, piece.vertices, normals)
-                    self._bound.append(_Bound(rows, skin, normals.any(axis=1)))
+                    self._bound.append(_Bound(rows, skin, np.asarray(normals.any(axis=1))))
                 pieces.append(piece._replace(faces=piece.faces + np.int32(count)))
                 owners.append(np.full(len(piece.vertices), k, np.int32))
                 count += len(piece.vertices)
         self._rest, self._owner = _joined(pieces), np.concatenate(owners)
+        self._normals = self._rest.normals.astype(np.float64)
         self.atlas: Atlas = atlas(images.all)
 
     def posed(self, when: float, camera_from_world: Array) -> Posed:
@@ -92,16 +93,16 @@ class SharpMeshes:
 
         maps = camera_from_world @ pose_matrices(self._trajectory.poses_at(when))
         turns = np.concatenate([maps[:, :3, :3], np.zeros((len(maps), 3, 1))], axis=2)
-        vertices, normals = np.empty_like(self._rest.vertices), np.empty_like(self._rest.normals)
+        vertices, normals = np.empty_like(self._rest.vertices), np.empty_like(self._rest.vertices)
         pose_vertices(self._rest.vertices, self._owner, np.ascontiguousarray(maps[:, :3]), vertices)
-        pose_vertices(self._rest.normals, self._owner, turns, normals)
+        pose_vertices(self._normals, self._owner, turns, normals)
         turn, shift = camera_from_world[:3, :3], camera_from_world[:3, 3]
         for bound in self._bound:
             places, turned = bound.skin.at(when)
             assert turned is not None, "it was bound with normals"
             vertices[bound.rows] = places @ turn.T + shift
             normals[bound.rows] = (turned * bound.smooth[:, None]) @ turn.T
-        posed = self._rest._replace(vertices=vertices, normals=normals)
+        posed = self._rest._replace(vertices=vertices, normals=normals.astype(np.float32))
         if not self._loose:
             return posed
         return _joined([posed, *(_grown(*loose, when, turn, shift) for loose in self._loose)], shifted=True)
