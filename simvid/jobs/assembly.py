@@ -141,7 +141,7 @@ def _for_refiner_alone(job: Job, stage: Stage) -> set[str]:
     """Files of a camera that the clip does not hold: arrays, and pictures of labels, that the scene did not ask for."""
     extra = job.unasked
     pictures = {n: Path(n).stem for n in stage.record.files if n.startswith("labels/")}
-    drawn = {n for n, label in pictures.items() if LABEL_ARRAYS[label][0] in extra}
+    drawn = {n for n, shown in pictures.items() if LABEL_ARRAYS.get(shown, (shown,))[0] in extra}
     return {f"{name}.npz" for name in extra} | drawn
 
 

@@ -34,7 +34,7 @@ from simvid.refining.base import ClipContext
 from simvid.refining.identity import IdentityRefiner
 from simvid.rendering.light.presets import LOOKS as PRESETS
 
-READS = ("depth", "ids", "flow_backward", "albedo", "light_diffuse")
+READS = ("depth", "ids", "flow_backward", "albedo", "light_diffuse", "surface_albedo")
 
 
 class Lit(IdentityRefiner):
@@ -178,7 +178,7 @@ def test_unknown_looks_are_listed(plain: Clip, entry: str, flying_file: Path, tm
 
 
 def test_labels_for_arrays() -> None:
-    assert labels_for(READS) == ("depth", "ids", "flow", "albedo", "light_diffuse")
+    assert labels_for(READS) == ("depth", "ids", "flow", "albedo", "light_diffuse", "surfaces")
     everything = [name for arrays in LABEL_ARRAYS.values() for name in arrays]
     assert arrays_of(labels_for(everything)) == set(everything)
     with pytest.raises(SimvidError, match="the refiner reads 'smell', which no label brings"):
