@@ -23,7 +23,7 @@ BUFFERS: dict[str, tuple[int, ...]] = {
     "ambient_occlusion": (),
 }
 """Material and light buffers -> the trailing shape of their arrays."""
-SURFACES = ("surface_albedo", "surface_normals")
+SURFACES = ("surface_albedo", "surface_normals", "surface_opaque")
 """What the label ``surfaces`` brings."""
 LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
     "alpha": ("alpha",),
@@ -101,6 +101,8 @@ class Frame:
             of captures their colour; 0 where there is sky, float16 [H, W, 3].
         surface_normals: their normals in the camera's frame, turned to the camera, the mean over the pixel's square,
             shorter than 1 where it holds several; 0 where there is sky, float16 [H, W, 3].
+        surface_opaque: share of the pixel's square where this says what is seen: 0 where a mesh lets light through or
+            a capture is, float16 [H, W].
     """
 
     rgb: NDArray[np.uint8]
@@ -130,6 +132,7 @@ class Frame:
     buffers_valid: NDArray[np.bool_] | None = None
     surface_albedo: NDArray[np.float16] | None = None
     surface_normals: NDArray[np.float16] | None = None
+    surface_opaque: NDArray[np.float16] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=())
@@ -184,6 +187,7 @@ class Frames:
     buffers_valid: NDArray[np.bool_] | None = None
     surface_albedo: NDArray[np.float16] | None = None
     surface_normals: NDArray[np.float16] | None = None
+    surface_opaque: NDArray[np.float16] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=(len(self.rgb),))
@@ -237,7 +241,7 @@ _TRAILING: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "scene_flow": ((3,), np.float32),
     **{name: (trail, np.float16) for name, trail in BUFFERS.items()},
     "buffers_valid": ((), np.bool_),
-    **dict.fromkeys(SURFACES, ((3,), np.float16)),
+    **{name: (() if name == "surface_opaque" else (3,), np.float16) for name in SURFACES},
 }
 
 

@@ -28,6 +28,7 @@ NAMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "normals": ("normal", AXES),
     "object_coords": ("object_coords", AXES),
     "surface_normals": ("surface_normals", AXES),
+    "surface_opaque": ("surface_opaque", ("Y",)),
     "scene_flow": ("scene_flow", AXES),
     "flow_forward": ("flow", ("u", "v")),
     "flow_backward": ("flowbw", ("u", "v")),

@@ -24,7 +24,7 @@ from simvid.scene.base import Model
 AS_RENDERED = "as_rendered"
 MOTION = ("depth", "normals", "flow_backward", "occluded_backward")
 BUFFERS = ("albedo", "roughness", "metallic", "light_diffuse", "light_specular", "ambient_occlusion", "surface_albedo",
-           "surface_normals")  # fmt: skip
+           "surface_normals", "surface_opaque")  # fmt: skip
 ANCHORS = ("depth", "ids")
 """What the anchored noise reads."""
 
@@ -67,7 +67,7 @@ class BridgeRefiner:
 
     def version(self) -> str:
         """Of the method, and the digest of the weights."""
-        return f"2 {self._weights.digest[:16]}"
+        return f"3 {self._weights.digest[:16]}"
 
     def settings(self) -> Mapping[str, Any]:
         """All but the number of threads and the folder's place: the weights' digest stands for it."""
@@ -147,7 +147,7 @@ class BridgeRefiner:
                     raise SimvidError(f"the refiner ran out of memory at frame {feed.index} of {feed.size}; "
                                       "render smaller pictures") from error  # fmt: skip
                 raise
-            yield picture
+            yield feed.kept(picture)
 
 
 class _Feed:
@@ -179,6 +179,18 @@ class _Feed:
             known: dict[str, NDArray[Any]] = {name: labels[name] for name in self._shown if name in labels}
             yield encode_frame({"rgb": frame.rgb, **known}, scale, where=f"frame {index}")
 
+    def kept(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The refined picture of the frame encoded last; as it came where a capture is or light goes through.
+
+        No weights were taught these: they were trained on meshes, few of which were of glass. The pixels beside them,
+        over which the network sees an outline, stay too.
+        """
+        frame = self._frame
+        if frame is None or frame.surface_opaque is None:
+            return picture
+        share = _least_around(frame.surface_opaque.astype(np.float32))[..., None]
+        return np.rint(frame.rgb + share * (picture.astype(np.float32) - frame.rgb)).astype(np.uint8)
+
     def noises(self) -> Iterator[Any]:
         """Noise that sticks to the surfaces of the clip, a tensor [3, H, W] for each frame."""
         from simvid.refining import noise, noise_fast
@@ -204,3 +216,10 @@ class _Feed:
         if frame.rgb.shape[:2] != (camera.height, camera.width):
             raise SimvidError(f"frame {self.index}: expected {camera.width} x {camera.height}, the size of camera "
                               f"{camera.name!r} of the clip, got {self.size}")  # fmt: skip
+
+
+def _least_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The least of each pixel and its eight neighbours, [H, W]."""
+    padded = np.pad(values, 1, mode="edge")
+    rows = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
+    return np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

@@ -195,15 +195,18 @@ class Painter:
     def _sharpened(
         self, sharp: SharpPictures, layers: Layers, labels: dict[str, NDArray[Any]]
     ) -> dict[str, NDArray[Any]]:
-        """Albedo and normals of the meshes themselves; captures have none but their colour."""
+        """Albedo and normals of the meshes themselves, and where they tell all; captures have none but their colour."""
         ground = (layers.backdrop.depth, self._background.albedo)
-        albedo, normals = sharp.draw(layers.sight, layers.when, ground, self._workers)
+        albedo, normals, opaque = sharp.draw(layers.sight, layers.when, ground, self._workers)
         captured = self._baked_parts[labels["ids"]]
         if captured.any() and layers.surfaces is not None:
             colour = layers.surfaces.features[captured, :3] / layers.surfaces.alpha[captured, None]
             albedo[captured] = srgb_to_linear(np.clip(colour, 0, 1))
             normals[captured] = labels["normals"][captured]
-        return {"surface_albedo": halves(albedo, self._workers), "surface_normals": normals.astype(np.float16)}
+            opaque[captured] = 0
+        half = np.float16
+        return {"surface_albedo": halves(albedo, self._workers), "surface_normals": normals.astype(half),
+                "surface_opaque": opaque.astype(half)}  # fmt: skip
 
     def alone(self, layers: Layers, part_ids: Collection[int]) -> NDArray[np.bool_]:
         """The pixels of which the splats of some parts would cover at least half, if they were alone."""

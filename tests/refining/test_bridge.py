@@ -106,6 +106,23 @@ def test_the_record_follows_the_weights_not_their_place(weights: Path, tmp_path:
     assert "light_diffuse" in made(weights, buffers=True).reads
 
 
+def test_captures_and_what_is_clear_stay_as_they_were_drawn(tmp_path: Path) -> None:
+    unet = tiny_unet()
+    unet.leave.bias.data += 0.5
+    VideoRefinerPipeline(unet, BridgeScheduler()).save_pretrained(tmp_path)
+    share = np.ones((32, 48), np.float16)
+    share[:, :16], share[:, 16:32] = 0, 0.5
+    frames = sample_frames(3)
+    plain = drawn(made(tmp_path), frames).astype(float)
+    mixed = drawn(made(tmp_path), [replace(f, surface_opaque=share) for f in frames])
+    coarse = np.stack([f.rgb for f in frames])
+    assert np.abs(plain - coarse).mean() > 10
+    assert np.array_equal(mixed[:, :, :17], coarse[:, :, :17]), "and the pixels beside them"
+    assert np.abs(mixed[:, :, 17:33] - (plain + coarse)[:, :, 17:33] / 2).max() <= 0.5
+    assert np.array_equal(mixed[:, :, 33:], plain[:, :, 33:])
+    assert "surface_opaque" in made(tmp_path, buffers=True).reads
+
+
 def test_looks_by_name_or_as_light(weights: Path, tmp_path: Path) -> None:
     """Weights that were taught looks are told them; others want the coarse pass under them."""
     assert not made(weights).looks_are_light

@@ -54,15 +54,15 @@ def eye(lens: Lens | None = None, size: tuple[int, int] = SMALL, px_per_m: float
 
 def seen(
     *props: Prop, camera: CameraPath, ground: tuple[Floats, Floats] | None = None, side: int = 3
-) -> tuple[Array, Array]:
-    """Albedo and normals of frame 0."""
+) -> tuple[Array, Array, Array]:
+    """Albedo, normals and what is opaque of frame 0."""
     assets, trajectory = staged(props, [above()], ground=None)
     if ground is None:
         ground = np.full((camera.height, camera.width), np.inf, f), np.zeros((camera.height, camera.width, 3), f)
     drawn = SharpPictures(assets, trajectory, 0.01)
     sight = sight_of(camera, camera.world_from_camera[0])
-    albedo, normals = drawn.draw(sight, 0, ground, Workers(1), side=side)
-    return albedo.astype(np.float64), normals.astype(np.float64)
+    albedo, normals, opaque = drawn.draw(sight, 0, ground, Workers(1), side=side)
+    return albedo.astype(np.float64), normals.astype(np.float64), opaque.astype(np.float64)
 
 
 def sheet(
@@ -89,7 +89,7 @@ def test_the_nearest_triangle_is_the_z_buffers(lens: str) -> None:
     z, owner = np.full(shape, np.inf, f), np.zeros(shape, np.int32)
     draw_nearest(vertices, faces, np.arange(1, 151, dtype=np.int32), windows, rays, 0.05, z, owner)
     none = np.zeros((450, 3), f)
-    mesh = Posed(vertices, none, faces, none, none[:, :2].copy(), np.full(150, -1, np.int32))
+    mesh = Posed(vertices, none, faces, none, none[:, :2].copy(), np.full(150, -1, np.int32), np.ones(150, f))
     flat, plain = lens == "orthographic", lens == "pinhole"
     table = np.zeros((0, 0, 2)) if plain else picture_rays(camera)[0 if flat else 1]
     line = np.array([1 / camera.K[0, 0], 1 / camera.K[1, 1], camera.K[0, 2], camera.K[1, 2]])
@@ -105,7 +105,7 @@ def test_the_nearest_triangle_is_the_z_buffers(lens: str) -> None:
 @pytest.mark.parametrize("share", [1 / 3, 2 / 3])
 def test_an_edge_is_mixed_by_the_area_it_leaves(share: float) -> None:
     edge = (10 + share - 12) / 20.0  # in column 10
-    albedo, normals = seen(prop(sheet(edge, 9, color=(1, 1, 1))), camera=eye())
+    albedo, normals, _ = seen(prop(sheet(edge, 9, color=(1, 1, 1))), camera=eye())
     np.testing.assert_allclose(albedo[:, 10], 1 - share, atol=1e-6)
     np.testing.assert_allclose(normals[:, 10], [[0, 0, share - 1]] * SMALL[1], atol=1e-6)
     assert not albedo[:, :10].any()
@@ -113,13 +113,22 @@ def test_an_edge_is_mixed_by_the_area_it_leaves(share: float) -> None:
 
 
 def test_what_is_nearer_is_seen_and_colors_are_linear() -> None:
-    albedo, _ = seen(
+    albedo, _, _ = seen(
         prop(sheet(-9, 9, 2.0, (1, 0, 0)), name="far"), prop(sheet(0, 9, 1.0, (0, 0.5, 0)), name="near"), camera=eye()
     )
     np.testing.assert_allclose(albedo[:, :12], np.tile([1, 0, 0], (18, 12, 1)), atol=1e-6)
     np.testing.assert_allclose(albedo[:, 12:, 1], 0.21404, atol=1e-4)
-    clear, _ = seen(prop(sheet(-9, 9), Look(transmission=0.75)), camera=eye())
-    np.testing.assert_allclose(clear, 0.25, atol=1e-6)
+
+
+def test_what_is_clear_is_darker_and_told() -> None:
+    clear, solid = (prop(sheet(*ends), Look(transmission=t), name=str(t)) for ends, t in (((-9, 0), 0.75), ((0, 9), 0)))
+    albedo, _, opaque = seen(clear, solid, camera=eye())
+    np.testing.assert_allclose(albedo[:, :12], 0.25, atol=1e-6)
+    assert not opaque[:, :12].any()
+    np.testing.assert_array_equal(opaque[:, 12:], 1)
+    edge = (10 + 2 / 3 - 12) / 20.0
+    _, _, mixed = seen(prop(sheet(edge, 9), Look(transmission=0.75)), camera=eye())
+    np.testing.assert_allclose(mixed[0, 9:12], [1, 2 / 3, 0], atol=1e-6)
 
 
 def test_the_ground_is_behind_and_in_front() -> None:
@@ -127,7 +136,7 @@ def test_the_ground_is_behind_and_in_front() -> None:
     depth[:9] = 0.5
     depth[9:12] = 1.5
     ground = depth, np.full((*SMALL[::-1], 3), 0.25, f)
-    albedo, normals = seen(prop(sheet(0, 9)), camera=eye(), ground=ground)
+    albedo, normals, _ = seen(prop(sheet(0, 9)), camera=eye(), ground=ground)
     np.testing.assert_array_equal(albedo[:9], 0.25)
     np.testing.assert_allclose(albedo[9:12, 12:], 1, atol=1e-6)
     np.testing.assert_array_equal(albedo[9:12, :12], 0.25)
@@ -138,7 +147,7 @@ def test_the_ground_is_behind_and_in_front() -> None:
 def test_normals_are_smooth_and_turned_to_the_camera() -> None:
     ball = Prop("ball", (Visual(Look(), mesh=sphere_mesh(0.5, rings=96)),), np.array([0, 0, 2.0, 1, 0, 0, 0]))
     camera = eye(size=(48, 48), px_per_m=60.0)
-    _, normals = seen(ball, camera=camera)
+    _, normals, _ = seen(ball, camera=camera)
     slopes = picture_rays(camera)[1]
     d = np.concatenate([slopes, np.ones((48, 48, 1))], axis=-1)
     d /= np.linalg.norm(d, axis=-1, keepdims=True)
@@ -147,7 +156,7 @@ def test_normals_are_smooth_and_turned_to_the_camera() -> None:
     core = inside > 0.05
     assert core.sum() > 300
     np.testing.assert_allclose(normals[core], exact[core], atol=0.03)
-    _, behind = seen(prop(replace(sheet(-9, 9), faces=np.array([[0, 1, 2], [0, 2, 3]], np.int32))), camera=eye())
+    _, behind, _ = seen(prop(replace(sheet(-9, 9), faces=np.array([[0, 1, 2], [0, 2, 3]], np.int32))), camera=eye())
     np.testing.assert_allclose(behind, np.tile([0, 0, -1], (18, 24, 1)), atol=1e-6)
 
 
@@ -156,7 +165,7 @@ def test_a_texture_is_read_where_it_lies() -> None:
     uvs = np.array([[0, 1], [1, 1], [1, 0], [0, 0]], f)  # y points down in the picture
     corners = np.array([[-0.6, -0.45, 1], [0.6, -0.45, 1], [0.6, 0.45, 1], [-0.6, 0.45, 1]], f)
     mesh = Mesh(corners, np.array([[0, 2, 1], [0, 3, 2]], np.int32), uvs=uvs, texture=image)
-    albedo, _ = seen(prop(mesh), camera=eye(), side=1)
+    albedo, _, _ = seen(prop(mesh), camera=eye(), side=1)
     s = image[..., :3] / 255
     np.testing.assert_allclose(albedo, np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4), atol=1e-3)
 
@@ -166,7 +175,7 @@ def test_a_fine_texture_becomes_its_mean() -> None:
     image[::2, ::2, :3] = image[1::2, 1::2, :3] = 255
     uvs = np.array([[0, 0], [1, 0], [1, 30], [0, 30]], f)
     mesh = replace(sheet(-0.6, 0.6), uvs=uvs, texture=image)
-    albedo, _ = seen(prop(mesh), camera=eye())
+    albedo, _, _ = seen(prop(mesh), camera=eye())
     np.testing.assert_allclose(albedo, 0.5, atol=0.01)
 
 
@@ -196,7 +205,9 @@ def drawn(*props: Prop, camera: Camera | None = None, shutter: RollingShutter | 
 def test_frames_bring_them_when_asked() -> None:
     crate = Prop("crate", (Visual(Look(base_color=(1, 0, 0)), mesh=box_mesh((0.2, 0.2, 0.2))),))
     frame = drawn(crate, ground=Ground(look=Look(base_color=(0, 1, 0))))
-    assert set(frame.labels) == {"surface_albedo", "surface_normals"}
+    assert set(frame.labels) == {"surface_albedo", "surface_normals", "surface_opaque"}
+    assert frame.surface_opaque is not None
+    assert frame.surface_opaque.all()
     assert frame.surface_albedo is not None
     assert frame.surface_normals is not None
     middle = SIZE[1] // 2, SIZE[0] // 2
@@ -217,6 +228,9 @@ def test_a_capture_is_its_colour() -> None:
     linear = ((np.array([0.8, 0.4, 0.1]) + 0.055) / 1.055) ** 2.4
     np.testing.assert_allclose(frame.surface_albedo[SIZE[1] // 2, SIZE[0] // 2], linear, rtol=0.01)
     assert not frame.surface_albedo[0, 0].any()
+    assert frame.surface_opaque is not None
+    assert frame.surface_opaque[SIZE[1] // 2, SIZE[0] // 2] == 0
+    assert frame.surface_opaque[0, 0] == 1
 
 
 def test_a_rolling_shutter_reads_each_line_at_its_own_time() -> None:

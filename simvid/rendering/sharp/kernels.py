@@ -207,23 +207,23 @@ def _facing(samples: Samples, row: int, col: int, mesh: Posed, face: int, w: Any
 def average_rows(
     samples: Samples, mesh: Posed, atlas: Atlas, ground: Any, side: int, out: Any, start: int, stop: int
 ) -> None:
-    """Means of albedo and normal over pixels of ``side`` x ``side`` samples.
+    """Means of albedo, normal and what is opaque over pixels of ``side`` x ``side`` samples.
 
     Args:
         samples: as ``nearest_rows`` leaves them.
         mesh, atlas: the triangles and their textures.
         ground: z of the ground, +inf without [H, W]; its albedo [H, W, 3]; its normal in the camera's frame [3].
         side: samples along the edge of a pixel.
-        out: albedo and normals, float32 [H, W, 3] each.
+        out: albedo and normals, float32 [H, W, 3] each, and share of what is opaque, [H, W].
         start, stop: lines of pixels, from the samples' first one on.
     """
     first, z, face = samples.top // side, samples.z, samples.face
     depth, plain, up = ground
-    albedo, normals = out
+    albedo, normals, opaque = out
     share = np.float32(1.0 / (side * side))
     for row in range(first + start, first + stop):
         for col in range(depth.shape[1]):
-            r, g, b, x, y, t = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
+            r, g, b, x, y, t, clear = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
             for i in range(row * side, row * side + side):
                 for j in range(col * side, col * side + side):
                     k = face[i - samples.top, j] - 1
@@ -243,7 +243,9 @@ def average_rows(
                         tr, tg, tb = _painted(samples, i, j, mesh, k, atlas, w)
                         cr, cg, cb = cr * tr, cg * tg, cb * tb
                     r, g, b = r + cr, g + cg, b + cb
+                    clear += ONE - mesh.opaque[k]
                     nx, ny, nz = _facing(samples, i, j, mesh, k, w)
                     x, y, t = x + nx, y + ny, t + nz
+            opaque[row, col] = ONE - clear * share
             albedo[row, col, 0], albedo[row, col, 1], albedo[row, col, 2] = r * share, g * share, b * share
             normals[row, col, 0], normals[row, col, 1], normals[row, col, 2] = x * share, y * share, t * share

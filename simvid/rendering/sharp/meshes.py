@@ -33,6 +33,7 @@ class Posed(NamedTuple):
         color: linear RGB that multiplies the texture, or is the colour without one, [V, 3].
         uvs: texture coordinates, origin at the bottom left, [V, 2].
         texture: of each face, -1 without, [F].
+        opaque: of each face, 0 where it lets light through, else 1, [F].
     """
 
     vertices: Array
@@ -41,6 +42,7 @@ class Posed(NamedTuple):
     color: Floats
     uvs: Floats
     texture: Ints
+    opaque: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ class SharpMeshes:
     def __init__(self, assets: SceneAssets, trajectory: Trajectory) -> None:
         self._trajectory = trajectory
         self._bound: list[_Bound] = []
-        self._loose: list[tuple[LooseSkin, Floats]] = []
+        self._loose: list[tuple[LooseSkin, Floats, bool]] = []
         pieces, owners, images = [_nothing()], [np.zeros(0, np.int32)], _Images()
         bending = {motion.part: motion for motion in trajectory.particles}
         count = 0
@@ -71,7 +73,8 @@ class SharpMeshes:
             motion = bending.get(k)
             if motion is not None and motion.form == "loose":
                 grains = part.deformable is not None and part.deformable.kind == "granular"
-                self._loose.append((LooseSkin(motion, grains=grains), plain_albedo(part)))
+                clear = part.visuals[0].look.transmission > 0
+                self._loose.append((LooseSkin(motion, grains=grains), plain_albedo(part), clear))
             if part.part.kind == "ground" or (motion is not None and motion.form == "loose"):
                 continue
             for look, mesh in ((v.look, v.mesh) for v in part.visuals if v.mesh is not None):
@@ -133,17 +136,18 @@ def _piece(mesh: Mesh, opaque: float, images: _Images) -> Posed:
     elif mesh.vertex_colors is not None:
         color *= srgb_to_linear(mesh.vertex_colors[:, :3] / f(255)).astype(f)
     normals = np.zeros((count, 3), f) if mesh.normals is None else mesh.normals
-    which = np.full(len(mesh.faces), texture, np.int32)
-    return Posed(mesh.vertices.astype(np.float64), normals, mesh.faces, color, uvs, which)
+    which, solid = np.full(len(mesh.faces), texture, np.int32), np.full(len(mesh.faces), opaque == 1, f)
+    return Posed(mesh.vertices.astype(np.float64), normals, mesh.faces, color, uvs, which, solid)
 
 
-def _grown(skin: LooseSkin, albedo: Floats, when: float, turn: Array, shift: Array) -> Posed:
+def _grown(skin: LooseSkin, albedo: Floats, clear: bool, when: float, turn: Array, shift: Array) -> Posed:
     """Loose particles, seen from the camera."""
     net, light = skin.at(when)
     color = np.clip(light[:, None] * albedo, 0, 1).astype(np.float32)
     uvs, none = np.zeros((len(color), 2), np.float32), np.full(len(net.faces), -1, np.int32)
     normals = (net.normals @ turn.T).astype(np.float32)
-    return Posed(net.vertices @ turn.T + shift, normals, net.faces.astype(np.int32), color, uvs, none)
+    solid = np.full(len(none), not clear, np.float32)
+    return Posed(net.vertices @ turn.T + shift, normals, net.faces.astype(np.int32), color, uvs, none, solid)
 
 
 def _joined(pieces: Sequence[Posed], *, shifted: bool = False) -> Posed:
@@ -157,4 +161,4 @@ def _joined(pieces: Sequence[Posed], *, shifted: bool = False) -> Posed:
 def _nothing() -> Posed:
     f, i = np.float32, np.int32
     none = np.zeros((0, 3), f)
-    return Posed(np.zeros((0, 3)), none, np.zeros((0, 3), i), none, np.zeros((0, 2), f), np.zeros(0, i))
+    return Posed(np.zeros((0, 3)), none, np.zeros((0, 3), i), none, np.zeros((0, 2), f), np.zeros(0, i), np.zeros(0, f))

@@ -1,4 +1,4 @@
-"""Albedo and normals of what is seen, as means over the pixels' areas."""
+"""Albedo and normals of what is seen, and whether it is opaque, as means over the pixels' areas."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SharpPictures:
 
     def draw(
         self, sight: Sight, when: float, ground: tuple[Floats, Floats], workers: Workers, *, side: int = SIDE
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, Floats, Floats]:
         """Draw one instant.
 
         Args:
@@ -44,7 +44,7 @@ class SharpPictures:
 
         Returns:
             Albedo, linear, 0 for the sky; and normals in the camera's frame, turned to it, shorter than 1 where a
-            pixel sees several, 0 for the sky; [H, W, 3].
+            pixel sees several, 0 for the sky; [H, W, 3]. And the share of each pixel that is opaque, [H, W].
         """
         from simvid.rendering.sharp.kernels import Samples, average_rows, nearest_rows
 
@@ -56,15 +56,16 @@ class SharpPictures:
         line = np.array([1 / K[0, 0], 1 / K[1, 1], K[0, 2], K[1, 2]])
         flat = parallel(fine)
         table = NO_RAYS if camera.lens.plain else picture_rays(fine)[0 if flat else 1]
-        out = np.empty((2, camera.height, camera.width, 3), np.float32)
+        shape = (camera.height, camera.width)
+        out = np.empty((*shape, 3), np.float32), np.empty((*shape, 3), np.float32), np.empty(shape, np.float32)
         up = np.ascontiguousarray(sight.pose[2, :3], np.float32)
         step = max(AT_ONCE // (fine.width * side), 1)
         for top in range(0, camera.height, step):
             rows = min(step, camera.height - top)
-            shape = (rows * side, fine.width)
-            nearest = np.full(shape, np.inf, np.float32), np.zeros(shape, np.int32)
+            size = (rows * side, fine.width)
+            nearest = np.full(size, np.inf, np.float32), np.zeros(size, np.int32)
             samples = Samples(line, table, flat, top * side, *nearest)
-            workers.run(partial(nearest_rows, samples, mesh, windows, self._near_m), shape[0], least=16)
-            body = partial(average_rows, samples, mesh, atlas, (*ground, up), side, (out[0], out[1]))
+            workers.run(partial(nearest_rows, samples, mesh, windows, self._near_m), size[0], least=16)
+            body = partial(average_rows, samples, mesh, atlas, (*ground, up), side, out)
             workers.run(body, rows, least=8)
-        return out[0], out[1]
+        return out
