@@ -1,7 +1,10 @@
 """Our physics loop over two rivals, on the same model in one process, CPU time, best of several interleaved runs.
 
-- newton: ``newton.solvers.SolverMuJoCo.step`` with ``use_mujoco_cpu``, the raw engine loop, on simvid's model;
-- mujoco: ``mujoco.mj_step``, the core alone.
+- newton: ``newton.solvers.SolverMuJoCo.step`` with ``use_mujoco_cpu``, the raw engine loop, on simvid's model. simvid
+  attaches robots of MJCF to the model after Newton, whose loop knows nothing of them then; so for the arm Newton reads
+  the same MJCF itself, with the same solver, cone, integrator and step, and its arm stands still while ours swings;
+- mujoco: ``mujoco.mj_step``, the core alone;
+- solver: the particles' own solver alone, see ``loops_particles``.
 
 Ours has restitution, Coulomb friction, contacts, frames and the watch besides. Set-up is shown, but not counted.
 
@@ -13,12 +16,15 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mujoco
 import numpy as np
+from loops_particles import SCENES, particles
 
 from simvid.assets.parts import SceneAssets
+from simvid.assets.paths import resolve_asset
 from simvid.physics.newton.convert import quiet_warp
 from simvid.physics.newton.drives import Drives
 from simvid.physics.newton.loop import Loop
@@ -60,7 +66,7 @@ def pile() -> SceneAssets:
 
 
 def arm() -> SceneAssets:
-    """A Panda arm that swings (no newton rival: MJCF robots are attached to the model after Newton)."""
+    """A Panda arm that swings beside a box."""
     swing = Action(joints=Joints(to={"joint1": 0.5, "joint4": -2.0}, over_s=1.0))
     robot = Robot(name="arm", model=PANDA, script=(swing,))
     return small_assets(small_scene([box(pose=at(0.5, 0.3, 0.05))], robots=[robot], ground=Ground(), seconds=2.0))
@@ -101,17 +107,20 @@ def core(assets: SceneAssets) -> float:
 
 
 def newton_loop(assets: SceneAssets) -> float:
-    """Milliseconds per ``SolverMuJoCo.step``, stepping simvid's compiled model."""
+    """Milliseconds per ``SolverMuJoCo.step``, stepping simvid's compiled model, or with a robot Newton's own."""
     from newton.solvers import SolverMuJoCo
 
     world, _, steps = fresh(assets)
     with quiet_warp(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = build_model(assets).builder.finalize(device="cpu", skip_all_validations=True)
+        model = newton_arm(world) if assets.robots else build_model(assets).builder.finalize(
+            device="cpu", skip_all_validations=True
+        )  # fmt: skip
         solver = SolverMuJoCo(
             model, use_mujoco_cpu=True, kinematic_switchable_roots=False, cone="elliptic", integrator="implicitfast"
         )
-        solver.mj_model, solver.mj_data = world.m, world.d
+        if not assets.robots:
+            solver.mj_model, solver.mj_data = world.m, world.d
         before, after, control = model.state(), model.state(), model.control()
         solver.step(before, after, control, None, assets.scene.step_s)
         started = time.process_time()
@@ -121,12 +130,30 @@ def newton_loop(assets: SceneAssets) -> float:
         return 1e3 * (time.process_time() - started) / steps
 
 
+def newton_arm(world: World) -> Any:
+    """Newton's model of ``arm``, by its own reader of MJCF; its joints are those of simvid's model."""
+    import newton
+    from newton.solvers import SolverMuJoCo
+
+    builder = newton.ModelBuilder()
+    SolverMuJoCo.register_custom_attributes(builder)
+    builder.add_mjcf(str(resolve_asset(PANDA, Path())), enable_self_collisions=False)
+    builder.joint_q[:9] = world.d.qpos[world.robots[0].position_at].tolist()
+    crate = builder.add_body(xform=((0.5, 0.3, 0.05), (0, 0, 0, 1)))
+    builder.add_shape_box(crate, hx=0.05, hy=0.05, hz=0.05)
+    builder.add_ground_plane()
+    model = builder.finalize(device="cpu")
+    if (model.joint_coord_count, model.joint_dof_count) != (world.m.nq, world.m.nv):
+        raise RuntimeError("Newton's arm has other joints than simvid's")
+    return model
+
+
 def run(quick: bool = False) -> dict[str, Any]:
     """Milliseconds per step, and ours over each rival."""
     result: dict[str, Any] = {}
     for name in ("stack",) if quick else CASES:
         assets = CASES[name]()
-        loops = {"ours": ours, "mujoco": core} | ({} if assets.robots else {"newton": newton_loop})
+        loops = {"ours": ours, "mujoco": core, "newton": newton_loop}
         started = time.process_time()
         build_world(assets)
         figures: dict[str, Any] = {"set_up_s": time.process_time() - started}
@@ -137,15 +164,22 @@ def run(quick: bool = False) -> dict[str, Any]:
         figures |= {f"{key}_ms": min(values) for key, values in times.items()}
         figures |= {f"over_{key}": figures["ours_ms"] / figures[f"{key}_ms"] for key in loops if key != "ours"}
         result[name] = figures
+    for name in SCENES:
+        result[name] = particles(name, 0.25 if quick else 0.75)
     return result
 
 
-HEADER = ("case", "set-up CPU s", "ours ms/step", "newton ms/step", "mujoco ms/step", "ours/newton", "ours/mujoco")
+HEADER = (
+    "case", "set-up CPU s", "ours ms/step", "newton ms/step", "mujoco ms/step", "solver ms/step", "ours/newton",
+    "ours/mujoco", "ours/solver",
+)  # fmt: skip
 
 
 def rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
     """Table rows."""
-    keys = ("set_up_s", "ours_ms", "newton_ms", "mujoco_ms", "over_newton", "over_mujoco")
+    keys = (
+        "set_up_s", "ours_ms", "newton_ms", "mujoco_ms", "solver_ms", "over_newton", "over_mujoco", "over_solver"
+    )  # fmt: skip
     return [(name, *(f"{f[k]:.3f}" if k in f else "-" for k in keys)) for name, f in result.items()]
 
 

@@ -190,7 +190,8 @@ class Solver:
         ):  # fmt: skip
             all_values = array.numpy()
             all_values[which] = values
-            array.assign(all_values)
+            if self.device != "cpu":  # there these are the array's own bytes
+                array.assign(all_values)
 
     def set_belt(self, k: int, velocity_m_s: Sequence[float] | Floats, place: Place) -> None:
         """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""
@@ -208,7 +209,9 @@ class Solver:
         Raises:
             PhysicsError: particles run away or are no numbers any more, a fixed step is too large, too many substeps.
         """
-        speed = self._speed_within(duration_s)
+        return self._substeps_needed(duration_s, self._speed_within(duration_s))
+
+    def _substeps_needed(self, duration_s: float, speed: float) -> int:
         self._watch(speed)
         self._check_step(self.step_s, speed)
         limit = self.step_s if self.step_s is not None else stable_step(self.particles, self.domain.spacing_m, speed)
@@ -241,10 +244,11 @@ class Solver:
         Raises:
             PhysicsError: particles left the domain, are no numbers any more or run away.
         """
-        count = max(substeps, self.substeps_needed(duration_s))
+        speed = self._speed_within(duration_s)
+        count = max(substeps, self._substeps_needed(duration_s, speed))
         step = duration_s / count
         self._dt.fill_(step)
-        travel = max(1.5 * self._speed_within(duration_s), 1e-9) * step
+        travel = max(1.5 * speed, 1e-9) * step
         batch = int(max(1, min(count, 0.9 * self.domain.spacing_m / travel)))
         done = 0
         while done < count:
