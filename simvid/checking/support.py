@@ -46,7 +46,7 @@ def ids_match_surfaces(subject: Subject) -> CheckRecord:
             mask, support = ids == k, owners == k
             inside, stray = ~grown(~support, BORDER_PX)[shown], mask & ~grown(support, BORDER_PX)[shown]
             if stray.any():
-                stray &= ~(_may_show(subject, i, k, z) | _thin(subject, i, k, z, owners))[shown]
+                stray &= ~(_may_show(subject, i, k, z, owners) | _thin(subject, i, k, z, owners))[shown]
             other = inside & ~mask & ~unknown & ((ids > 0) | (k not in grounds))  # far ground may be drawn as sky
             for j in np.unique(ids[other]).tolist():
                 other &= ~((ids == j) & _thin(subject, i, j, z, owners)[shown])
@@ -90,19 +90,23 @@ def surfaces(subject: Subject, frame: int) -> tuple[NDArray[np.float32], NDArray
     return z, owners
 
 
-def _may_show(subject: Subject, frame: int, k: int, z: NDArray[np.float32]) -> Mask:
-    """Where part k may show if its border may lie up to ``BORDER_PX`` further out, given the nearest surfaces' z [m].
+def _may_show(subject: Subject, frame: int, k: int, z: NDArray[np.float32], owners: NDArray[np.int32]) -> Mask:
+    """Where part k may show if borders may lie up to ``BORDER_PX`` off, given the nearest surfaces' z [m] and parts.
 
     What is all but hidden behind a thing of nearly its own outline shows as a rim around that thing, thinner than the
     distance of two pixels' centres, or not at all. So what counts is where the part would be if it were alone, that
-    near, and that the pixel's own nearest surface is not in front of it.
+    near, and that the pixel's own nearest surface is not in front of it. Where that surface is at its part's border, it
+    may as well end before the pixel: what the pixels around see further back counts then.
     """
-    from scipy.ndimage import minimum_filter
+    from scipy.ndimage import maximum_filter, minimum_filter
 
     ground = subject.trajectory.parts[k - 1].kind == "ground"
     alone = _ground_depth(subject, frame, k) if ground else subject.artist.draw(frame, [k])[0]
-    nearest = minimum_filter(alone, 2 * BORDER_PX + 1)
-    return np.asarray(np.isfinite(nearest) & (nearest <= z))
+    width = 2 * BORDER_PX + 1
+    nearest = minimum_filter(alone, width)
+    at_border = minimum_filter(owners, width) != maximum_filter(owners, width)
+    before = np.where(at_border, maximum_filter(z, width), z)
+    return np.asarray(np.isfinite(nearest) & (nearest <= before))
 
 
 def _thin(subject: Subject, frame: int, k: int, z: NDArray[np.float32], owners: NDArray[np.int32]) -> Mask:

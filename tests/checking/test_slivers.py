@@ -118,11 +118,26 @@ def test_a_rim_around_what_hides_a_thing_is_no_error(tmp_path: Path) -> None:
     assert check.measured["wrong_share"] == 0
 
 
+def narrower(px: int) -> Cut:
+    """The near one so much narrower than it is; what it hides shows there."""
+    return lambda ids: np.where((ids == 2) & grown(ids != 2, px), 1, ids).astype(np.int32)
+
+
+def test_a_rim_in_what_hides_a_thing_is_no_error(tmp_path: Path) -> None:
+    subject = gripping(tmp_path / "front", narrower(1))
+    far, m = ArrayFile(subject.folder / "ids.npz").stack()[0] == 1, subject.artist.margin_px
+    assert (far & (surfaces(subject, 0)[1][m:-m, m:-m] == 2)).any()
+    check = ids_match_surfaces(subject)
+    assert check.passed is True, check.line()
+    assert check.measured["wrong_share"] == 0
+
+
 @pytest.mark.parametrize("cut", [
     lambda ids: np.where(ids == 2, 1, ids).astype(np.int32),
     lambda ids: np.where((ids == 2) & (np.indices(ids.shape)[1] % 8 == 0), 1, ids).astype(np.int32),
     lambda ids: np.where(grown(ids > 0, 3) & (ids == 0), 1, ids).astype(np.int32),
-], ids=["the hidden one in place of the other", "it shines through", "its rim is wide"])  # fmt: skip
+    narrower(4),
+], ids=["in place of the other", "it shines through", "its rim is wide", "far in the other"])  # fmt: skip
 def test_more_than_a_rim_is_caught(cut: Cut, tmp_path: Path) -> None:
     check = ids_match_surfaces(gripping(tmp_path / "front", cut))
     assert check.passed is False
