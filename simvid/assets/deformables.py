@@ -25,7 +25,7 @@ from simvid.assets.bodies import (
 from simvid.assets.capture_splitting import split
 from simvid.assets.mass import mesh_volume_inertia, primitive_volume_inertia
 from simvid.assets.occupancy import occupancy_mesh
-from simvid.assets.particles import USUAL, Particles, box_sheet, filled, line, mesh_sheet, shell
+from simvid.assets.particles import USUAL, Particles, box_sheet, filled, line, mesh_sheet, meshed, shell
 from simvid.assets.parts import DeformableBody, MassProperties, PartAssets
 from simvid.assets.pieces import Visual
 from simvid.assets.primitives import bowl_mesh, primitive_mesh
@@ -84,6 +84,7 @@ def deformable_geometry(body: Body, scene: Scene, base: Path) -> BodyGeometry:
         volumes_m3=volume * particles.shares,
         triangles=particles.triangles,
         radius_m=radius,
+        tetrahedra=particles.tetrahedra,
     )
     seen = np.concatenate([v.mesh.vertices if v.mesh is not None else clear_centers(v.capture) for v in visuals])
     bounds = np.stack([seen.min(axis=0), seen.max(axis=0)]).astype(np.float64)
@@ -133,10 +134,13 @@ def _made(body: Body, material: Material, base: Path) -> tuple[Particles, tuple[
         return made, visuals, made.volume_m3 * thick, thick / 2
     whole = _solid(shape, material, np.eye(4), body, base)
     loose = material.kind is not None and FORMS[material.kind] == "loose"
-    made = filled(whole.solids, whole.volume_m3, spacing, blocky=shape.splat is not None, loose=loose)
+    usual = USUAL["elements" if material.by_elements else "volume"]
+    made = filled(whole.solids, whole.volume_m3, spacing, blocky=shape.splat is not None, loose=loose, usual=usual)
     if shape.splat is not None and shape.splat.fill == "shell":
         made = shell(made, clear_centers(whole.visuals[0].capture).astype(np.float64))
         whole = replace(whole, volume_m3=0.0)
+    if material.by_elements:
+        made = meshed(made)
     volume = whole.volume_m3 if whole.volume_m3 > 0 else made.volume_m3
     return made, tuple(_fine(v, made.spacing_m) for v in whole.visuals), volume, made.spacing_m / 2
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.lattice import lattice_tetrahedra
 from simvid.assets.solidity import mesh_problems, welded
 from simvid.assets.subdividing import with_short_edges
 from simvid.assets.winding import winding_numbers
@@ -15,7 +16,7 @@ from simvid.errors import AssetError
 from simvid.mesh import Mesh
 
 Array: TypeAlias = NDArray[np.float64]
-USUAL = {"volume": 8000, "sheet": 2500, "line": 64}
+USUAL = {"volume": 8000, "elements": 2000, "sheet": 2500, "line": 64}
 """About how many particles a body gets where the scene does not say."""
 MOST = 400_000
 """More particles than this for one body is taken for a mistake in the spacing."""
@@ -47,6 +48,8 @@ class Particles:
         volume_m3: of the particles by their spacing, for shapes whose volume is not known otherwise; of sheets the area
             [m^2], of lines the length [m].
         triangles: of sheets, int32 [F, 3].
+        step_m: of the grid that a volume is filled by, along each axis, [3].
+        tetrahedra: where the particles are nodes of elements, int32 [N, 4].
     """
 
     places: Array
@@ -54,10 +57,13 @@ class Particles:
     spacing_m: float
     volume_m3: float
     triangles: NDArray[np.int32] | None = None
+    step_m: Array | None = None
+    tetrahedra: NDArray[np.int32] | None = None
 
 
 def filled(
-    solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None, *, blocky: bool = False, loose: bool = False
+    solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None, *, blocky: bool = False, loose: bool = False,
+    usual: int = USUAL["volume"],
 ) -> Particles:
     """Particles on a grid, inside of meshes by their winding number, each for an equal share of the volume.
 
@@ -70,6 +76,7 @@ def filled(
         spacing_m: as asked for.
         blocky: the meshes are made of cells about as large as the spacing: how thick they are is not judged.
         loose: grains or drops.
+        usual: about how many where no spacing is given.
 
     Raises:
         AssetError: nothing is inside, or walls are too thin for the spacing, or there would be too many particles.
@@ -77,7 +84,7 @@ def filled(
     low = np.min([m.bounds[0] for m in solids], axis=0)
     size = np.maximum(np.max([m.bounds[1] for m in solids], axis=0) - low, 1e-9)
     known = volume_m3 if volume_m3 > 0 else 0.3 * float(size.prod())
-    wanted = spacing_m if spacing_m is not None else float(np.cbrt(known / USUAL["volume"]))
+    wanted = spacing_m if spacing_m is not None else float(np.cbrt(known / usual))
     fit = float(np.cbrt(max(known / MOST, size.prod() / MOST_CELLS)))
     if not wanted >= fit:
         raise AssetError(
@@ -102,7 +109,19 @@ def filled(
     _check_walls(solids, places, spacing, blocky=blocky)
     count = len(places)
     placed = uneven(places, step) if loose else places
-    return Particles(placed, np.full(count, 1 / count), spacing, count * float(step.prod()))
+    return Particles(placed, np.full(count, 1 / count), spacing, count * float(step.prod()), step_m=step)
+
+
+def meshed(cells: Particles) -> Particles:
+    """Nodes of linear tetrahedra that fill the cells round the particles of a grid; each node has its share of them.
+
+    Raises:
+        AssetError: cells that do not hang together by faces.
+    """
+    assert cells.step_m is not None, "particles of ``filled``, not loose"
+    places, corners = lattice_tetrahedra(cells.places, cells.step_m)
+    shares = np.bincount(corners.ravel(), minlength=len(places)) / corners.size
+    return replace(cells, places=places, shares=shares, tetrahedra=corners)
 
 
 def uneven(places: Array, step: Array, seed: int = 0) -> Array:
@@ -162,7 +181,7 @@ def shell(particles: Particles, surface: Array) -> Particles:
     if not count:
         raise AssetError("fill: shell leaves no particles; give a larger particle_spacing_m, or say solid")
     volume = particles.volume_m3 * count / len(near)
-    return Particles(particles.places[near], np.full(count, 1 / count), particles.spacing_m, volume)
+    return replace(particles, places=particles.places[near], shares=np.full(count, 1 / count), volume_m3=volume)
 
 
 def _check_walls(solids: tuple[Mesh, ...], places: Array, spacing: float, *, blocky: bool) -> None:

@@ -35,6 +35,8 @@ class DeformableBody:
         volumes_m3: float64 [P]; they sum to the volume of the shape.
         triangles: faces over the particles of a cloth, int32 [F, 3]. The particles of a rope are in order along it.
         radius_m: of a rope; half the thickness of a cloth; half the spacing of others.
+        tetrahedra: over the particles, right-handed, int32 [N, 4], where a body is moved by finite elements; its
+            outermost particles are then on its surface.
     """
 
     kind: DeformableKind
@@ -46,6 +48,7 @@ class DeformableBody:
     volumes_m3: NDArray[np.float64]
     triangles: NDArray[np.int32] | None
     radius_m: float
+    tetrahedra: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, eq=False)

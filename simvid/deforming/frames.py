@@ -88,6 +88,38 @@ def sheet_deformation(
     return out
 
 
+def solid_deformation(
+    positions: NDArray[np.float32], rest: NDArray[np.float32], tetrahedra: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """F at the nodes of a solid: the mean of that of its linear tetrahedra, by their volume at rest.
+
+    Args:
+        positions: world [m], [T, P, 3].
+        rest: undeformed [m], [P, 3].
+        tetrahedra: over the nodes, [N, 4]; each node has one.
+
+    Returns:
+        float32 [T, P, 3, 3].
+    """
+    frame = _edge_frames(rest.astype(np.float64), tetrahedra)
+    inverse, volume = np.linalg.inv(frame), np.abs(np.linalg.det(frame))
+    rows = tetrahedra.T.ravel()
+    total = np.bincount(rows, np.tile(volume, 4), len(rest))
+    out = np.empty((*positions.shape, 3), np.float32)
+    for t, places in enumerate(positions.astype(np.float64)):
+        each = (_edge_frames(places, tetrahedra) @ inverse * volume[:, None, None]).reshape(-1, 9)
+        for k in range(9):
+            mean = np.bincount(rows, np.tile(each[:, k], 4), len(rest)) / total
+            out[t].reshape(-1, 9)[:, k] = mean
+    return out
+
+
+def _edge_frames(places: Array, tetrahedra: NDArray[np.int32]) -> Array:
+    """Columns: the edges from the first corner, [N, 3, 3]."""
+    x = places[tetrahedra]
+    return np.stack([x[:, k] - x[:, 0] for k in (1, 2, 3)], axis=-1)
+
+
 def _triangle_frames(places: Array, triangles: NDArray[np.int32]) -> tuple[Array, Array]:
     """Columns (first edge, second edge, unit normal) [F, 3, 3] and areas [F]."""
     a, b, c = (places[triangles[:, k]] for k in range(3))

@@ -24,6 +24,7 @@ class Ability:
 
 
 _YES = Ability(True)
+_ALONE = Ability(False, False, "elements touch rigid bodies and robots alone; give method: mpm, or one such body")
 _TIES = Ability(False, False, "its constraints are made when the scene is built")
 
 
@@ -53,6 +54,8 @@ NEWTON: Mapping[str, Ability] = {
     "tasks": _YES,
     "elastic": _own_mpm("fixed corotated"),
     "neo_hookean": _own_mpm("Neo-Hookean"),
+    "elements": Ability(True, False, "simvid's own linear tetrahedra, explicit: fixed corotated or stable Neo-Hookean"),
+    "element_mixtures": _ALONE,
     "plastic": _own_mpm("von Mises"),
     "granular": _own_mpm("Drucker–Prager"),
     "snow": _own_mpm("Stomakhin et al. 2013"),
@@ -79,6 +82,8 @@ GENESIS: Mapping[str, Ability] = {
     "tasks": Ability(True, False, "rehearsals by MuJoCo"),
     "elastic": _genesis_mpm("fixed corotated"),
     "neo_hookean": _genesis_mpm("Neo-Hookean"),
+    "elements": Ability(False, False, "its rigid bodies have not been measured beside simvid's elements"),
+    "element_mixtures": _ALONE,
     "plastic": _genesis_mpm("von Mises; its yield stress is told sqrt(2/3) of ours, as it bounds the deviator's norm"),
     "granular": _genesis_mpm("Drucker–Prager; its friction angle is told so that both have the same cone" + _WALLS),
     "snow": _genesis_mpm("Stomakhin et al. 2013, hardening 10"),

@@ -79,7 +79,7 @@ def _scripts(looking: bool) -> Callable[[Scene], Paths]:
 
 
 def _model(name: str) -> Callable[[Material], bool]:
-    return lambda material: material.elastic is not None and material.elastic.model == name
+    return lambda m: m.elastic is not None and m.elastic.model == name and not m.by_elements
 
 
 def _kind(name: str) -> Callable[[Material], bool]:
@@ -97,17 +97,31 @@ def _asked(name: str) -> Callable[[Scene], Paths]:
     return used
 
 
+def _by_mpm(material: Material) -> bool:
+    return material.kind not in {None, *THIN} and not material.by_elements
+
+
 def _soft_forces(scene: Scene) -> Paths:
-    if any(scene.material(body.material).kind not in {None, *THIN} for body in scene.bodies):
+    if any(_by_mpm(scene.material(body.material)) for body in scene.bodies):
         yield from ((f"forces[{k}]", "it") for k in range(len(scene.forces)))
 
 
 def _mixtures(scene: Scene) -> Paths:
     """Cloth and rope, where there are bodies for MPM as well."""
-    kinds = [scene.material(body.material).kind for body in scene.bodies]
-    if any(kind not in {None, *THIN} for kind in kinds):
+    materials = [scene.material(body.material) for body in scene.bodies]
+    if any(_by_mpm(m) for m in materials):
         yield from (
-            (f"bodies[{k}].material", f"body {scene.bodies[k].name!r}") for k, kind in enumerate(kinds) if kind in THIN
+            (f"bodies[{k}].material", f"body {scene.bodies[k].name!r}")
+            for k, m in enumerate(materials) if m.kind in THIN
+        )  # fmt: skip
+
+
+def _element_mixtures(scene: Scene) -> Paths:
+    """Bodies with elements, where there is more than one deformable body."""
+    materials = [scene.material(body.material) for body in scene.bodies]
+    if sum(body.count for body, m in zip(scene.bodies, materials, strict=True) if m.kind is not None) > 1:
+        yield from (
+            (f"bodies[{k}].material", f"body {scene.bodies[k].name!r}") for k, m in enumerate(materials) if m.by_elements
         )
 
 
@@ -126,6 +140,8 @@ FEATURES = (
     Feature("tasks", "scripts that look: grasp, place, pour, wipe, open, hand over, wait until", _scripts(True)),
     Feature("elastic", "elastic, fixed corotated", _material(_model("fixed_corotated"))),
     Feature("neo_hookean", "elastic, Neo-Hookean", _material(_model("neo_hookean"))),
+    Feature("elements", "elastic by finite elements: `method: fem`", _material(lambda m: m.by_elements)),
+    Feature("element_mixtures", "a body of `method: fem` that touches other deformable bodies", _element_mixtures),
     Feature("plastic", "plastic (von Mises)", _material(_kind("plastic"))),
     Feature("granular", "granular (Drucker–Prager)", _material(_kind("granular"))),
     Feature("snow", "snow", _material(_kind("snow"))),

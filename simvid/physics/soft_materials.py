@@ -10,12 +10,22 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import DeformableBody
 from simvid.physics.mpm.materials import MpmMaterial
-from simvid.physics.thin.bodies import Thin, line, sheet
+from simvid.physics.thin.bodies import Thin, block, line, sheet
 
 SUPPORTED = ("elastic", "plastic", "granular", "snow", "liquid")
-"""Kinds that MPM moves."""
+"""Kinds that MPM moves, but for bodies with elements."""
 THIN = ("cloth", "rope")
-"""Kinds that the solver of thin bodies moves (``simvid.physics.thin``)."""
+"""Kinds that the solver of thin bodies moves (``simvid.physics.thin``), beside bodies with elements."""
+
+
+def by_mpm(body: DeformableBody | None) -> bool:
+    """Whether MPM moves it."""
+    return body is not None and body.kind in SUPPORTED and body.tetrahedra is None
+
+
+def by_thin(body: DeformableBody | None) -> bool:
+    """Whether the solver of cloth, rope and elements moves it."""
+    return body is not None and (body.kind in THIN or body.tetrahedra is not None)
 
 
 def mpm_material(body: DeformableBody, density_kg_m3: float) -> MpmMaterial:
@@ -53,10 +63,10 @@ def mpm_material(body: DeformableBody, density_kg_m3: float) -> MpmMaterial:
 
 
 def thin_body(body: DeformableBody, positions: NDArray[np.float64], velocities: NDArray[np.float64]) -> Thin:
-    """A cloth or rope at t = 0.
+    """A cloth, a rope or a body of elements at t = 0.
 
     Args:
-        body: of a kind in ``THIN``.
+        body: one that ``by_thin`` is true of.
         positions, velocities: of its particles, world, [P, 3].
 
     Raises:
@@ -75,6 +85,11 @@ def thin_body(body: DeformableBody, positions: NDArray[np.float64], velocities: 
             rest, body.masses_kg, stretch_n=m.rope.young_modulus_pa * math.pi * body.radius_m**2,
             bend_n_m2=m.rope.bend_n_m2, radius_m=body.radius_m, friction=m.friction,
         )  # fmt: skip
+    elif m.elastic is not None and body.tetrahedra is not None:
+        made = block(
+            rest, body.tetrahedra, float(body.masses_kg.sum()), young_modulus_pa=m.elastic.young_modulus_pa,
+            poisson_ratio=m.elastic.poisson_ratio, law=m.elastic.model, friction=m.friction,
+        )  # fmt: skip
     else:
-        raise ValueError(f"thin_body: expected one of {', '.join(THIN)}, got {body.kind}")
+        raise ValueError(f"thin_body: expected one of {', '.join(THIN)} or elements, got {body.kind}")
     return replace(made, positions=positions, velocities=velocities)

@@ -118,6 +118,11 @@ class Material(Model):
         return next((name for name in KINDS if getattr(self, name) is not None), None)
 
     @property
+    def by_elements(self) -> bool:
+        """Whether finite elements move it."""
+        return self.elastic is not None and self.elastic.method == "fem"
+
+    @property
     def deformable(self) -> Deformable | None:
         """The model under that key."""
         return None if self.kind is None else getattr(self, self.kind)

@@ -39,6 +39,7 @@ bodies:
   - {name: lift, shape: {box: {size_m: 0.1}}, motion: {keyframes: [{t_s: 0, pose: {}}]}}
   - {name: jelly, shape: {box: {size_m: 0.1}}, material: {elastic: {young_modulus_pa: 1.0e+4}}}
   - {name: gum, shape: {box: {size_m: 0.1}}, material: {elastic: {young_modulus_pa: 1.0e+4, model: neo_hookean}}}
+  - {name: foam, shape: {box: {size_m: 0.1}}, material: {elastic: {young_modulus_pa: 1.0e+4, method: fem}}}
   - {name: clay, shape: {box: {size_m: 0.1}}, material: {plastic: {young_modulus_pa: 1.0e+4, yield_stress_pa: 100}}}
   - {name: sand, shape: {box: {size_m: 0.1}}, material: {granular: {friction_angle_deg: 65}}}
   - {name: snow, shape: {box: {size_m: 0.1}}, material: {snow: {hardening: 5}}}
@@ -73,17 +74,20 @@ def test_every_feature_is_found_in_a_scene_that_asks_for_it(everything: Scene) -
 
 def test_an_unable_engine_is_refused_for_real(everything: Scene) -> None:
     with pytest.raises(
-        SceneError, match=r"everything.yaml:25: bodies\[8\].material \(water\): engine 'genesis' does not"
+        SceneError, match=r"everything.yaml:26: bodies\[9\].material \(water\): engine 'genesis' does not"
     ):
         check_capabilities("genesis", everything)
-    check_capabilities("newton", everything)
+    with pytest.raises(SceneError) as caught:
+        check_capabilities("newton", everything)
+    assert str(caught.value).splitlines()[1:] == [], "all but elements among what else deforms"
+    assert "bodies[5].material (foam): engine 'newton' does not do a body of `method: fem` that" in str(caught.value)
 
 
 def test_cloth_among_particles_is_refused_where_they_do_not_meet(everything: Scene) -> None:
     with pytest.raises(SceneError) as caught:
         check_capabilities("genesis", everything)
     line = next(line for line in str(caught.value).splitlines() if "cloth or rope that touches" in line)
-    assert "bodies[9].material (towel): engine 'genesis' does not do" in line
+    assert "bodies[10].material (towel): engine 'genesis' does not do" in line
     assert "use physics: {engine: newton}" in line
 
 

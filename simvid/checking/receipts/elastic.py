@@ -29,6 +29,8 @@ def elastic_energy(body: DeformableBody, motion: ParticleMotion) -> Array | None
     if elastic is None:
         return None
     young, nu = elastic.young_modulus_pa, elastic.poisson_ratio
+    if body.tetrahedra is not None:
+        return _elements(body, motion, body.tetrahedra, young, nu, elastic.model)
     mu, lam = young / (2 * (1 + nu)), young * nu / ((1 + nu) * (1 - 2 * nu))
     out = np.empty(len(motion.positions))
     for t, gradient in enumerate(motion.deformation.astype(np.float64)):
@@ -40,6 +42,36 @@ def elastic_energy(body: DeformableBody, motion: ParticleMotion) -> Array | None
         else:
             density = mu * (square - 2 * stretch_sum(gradient) + 3) + lam / 2 * (volume - 1) ** 2
         out[t] = body.volumes_m3 @ density
+    return out
+
+
+def _elements(
+    body: DeformableBody, motion: ParticleMotion, corners: NDArray[np.integer], young: float, nu: float, model: str
+) -> Array:
+    """Of linear tetrahedra at the stored places: fixed corotated, or stable Neo-Hookean (Smith et al. 2018),
+    m / 2 (tr F^T F - 3) + k / 2 (J - a)^2 - m / 2 ln(tr F^T F + 1) with m = 4/3 mu, k = lambda + 5/6 mu,
+    a = 1 + 3/4 m / k, less its value at rest."""
+    mu, lam = young / (2 * (1 + nu)), young * nu / ((1 + nu) * (1 - 2 * nu))
+    m, k = 4 / 3 * mu, lam + 5 / 6 * mu
+    a = 1 + 0.75 * m / k
+
+    def edges(places: Array) -> Array:
+        x = places[corners]
+        return np.stack([x[:, i] - x[:, 0] for i in (1, 2, 3)], axis=-1)
+
+    frame = edges(motion.rest.astype(np.float64))
+    inverse, volume = np.linalg.inv(frame), np.linalg.det(frame) / 6
+    out = np.empty(len(motion.positions))
+    for t, places in enumerate(motion.positions.astype(np.float64)):
+        gradient = edges(places) @ inverse
+        square, change = (gradient * gradient).sum(axis=(1, 2)), np.linalg.det(gradient)
+        if model == "neo_hookean":
+            density = m / 2 * (square - 3 - np.log((square + 1) / 4)) + k / 2 * ((change - a) ** 2 - (1 - a) ** 2)
+        else:
+            stretch = np.linalg.svd(gradient, compute_uv=False)
+            stretch[:, 2] *= np.where(change < 0, -1.0, 1.0)
+            density = mu * ((stretch - 1) ** 2).sum(axis=1) + lam / 2 * (change - 1) ** 2
+        out[t] = volume @ density
     return out
 
 

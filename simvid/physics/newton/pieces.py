@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from simvid.assets.parts import DeformableBody, SceneAssets
+from simvid.assets.parts import DeformableBody
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,8 +14,3 @@ class Piece:
     part: int
     body: DeformableBody
     rows: slice
-
-
-def has_kind(assets: SceneAssets, kinds: Collection[str]) -> bool:
-    """Whether the scene has a deformable body of one of these kinds."""
-    return any(p.deformable is not None and p.deformable.kind in kinds for p in assets.parts)

@@ -26,11 +26,11 @@ from simvid.physics.mpm.solver import LeftDomainError, Solver
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
 from simvid.physics.newton.particle_forces import clamping_node
-from simvid.physics.newton.pieces import Piece, has_kind
+from simvid.physics.newton.pieces import Piece
 from simvid.physics.newton.soft_forces import SoftForces
 from simvid.physics.newton.world import World
 from simvid.physics.pace import check_pace
-from simvid.physics.soft_materials import SUPPORTED, mpm_material
+from simvid.physics.soft_materials import by_mpm, mpm_material
 from simvid.physics.watch import part_place
 from simvid.rotations import quat_multiply
 from simvid.trajectory import ParticleMotion
@@ -53,7 +53,7 @@ def rigid_view(assets: SceneAssets) -> SceneAssets:
 
 def has_soft(assets: SceneAssets) -> bool:
     """Whether the scene has bodies for MPM."""
-    return has_kind(assets, SUPPORTED)
+    return any(by_mpm(p.deformable) for p in assets.parts)
 
 
 class SoftBodies:
@@ -94,7 +94,7 @@ class SoftBodies:
         self._soft: list[Piece] = []
         groups: list[Particles] = []
         for k, part in enumerate(assets.parts):
-            if part.deformable is not None and part.deformable.kind in SUPPORTED:
+            if part.deformable is not None and by_mpm(part.deformable):
                 first = sum(len(g) for g in groups)
                 groups.append(_particles(part, part.deformable))
                 self._soft.append(Piece(k, part.deformable, slice(first, first + len(groups[-1]))))

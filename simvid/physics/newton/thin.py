@@ -1,4 +1,4 @@
-"""Cloth and rope beside MuJoCo: explicit substeps within each physics step, coupled to rigid bodies and robots.
+"""Cloth, rope and solids of elements beside MuJoCo: explicit substeps within each physics step, coupled to rigid bodies and robots.
 
 In a step from t to t + h the obstacles start with MuJoCo's poses and speeds of time t. Bodies that float freely feel
 the cloth in each substep, all others move as they do. What cloth and rope pushed then acts on MuJoCo's bodies as a
@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import DeformableBody, PartAssets, SceneAssets
-from simvid.deforming.frames import line_deformation, poses_of, sheet_deformation
+from simvid.deforming.frames import line_deformation, poses_of, sheet_deformation, solid_deformation
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
 from simvid.physics.mpm.touches import Touches
 from simvid.physics.newton.obstacles import Hindrances, obstacles_of
 from simvid.physics.newton.pairs import Pairs
-from simvid.physics.newton.pieces import Piece, has_kind
+from simvid.physics.newton.pieces import Piece
 from simvid.physics.newton.thin_forces import ThinForces
 from simvid.physics.newton.world import World
 from simvid.physics.pace import check_pace
-from simvid.physics.soft_materials import THIN, thin_body
+from simvid.physics.soft_materials import by_thin, thin_body
 from simvid.physics.thin.bodies import Thin, joined
 from simvid.physics.thin.solver import Solver
 from simvid.physics.thin.stable import stability
@@ -35,12 +35,12 @@ FINEST_M = 0.012
 
 
 def has_thin(assets: SceneAssets) -> bool:
-    """Whether the scene has cloth or rope."""
-    return has_kind(assets, THIN)
+    """Whether the scene has cloth, rope or elements."""
+    return any(by_thin(p.deformable) for p in assets.parts)
 
 
 class ThinBodies:
-    """All cloth and rope of a scene in one simulation."""
+    """All cloth, rope and solids of elements of a scene in one simulation."""
 
     def __init__(self, assets: SceneAssets, world: World) -> None:
         """Find what they may meet.
@@ -57,7 +57,7 @@ class ThinBodies:
         self._pieces: list[Piece] = []
         made: list[Thin] = []
         for k, part in enumerate(assets.parts):
-            if part.deformable is not None and part.deformable.kind in THIN:
+            if part.deformable is not None and by_thin(part.deformable):
                 first = sum(len(t) for t in made)
                 made.append(_thin(assets, part, part.deformable))
                 check_pace(assets, part, stability(made[-1]).step_s(), part.deformable.spacing_m)
@@ -130,7 +130,9 @@ class ThinBodies:
         out = []
         for p in self._pieces:
             part, x = self._assets.parts[p.part].part, self._x[:, p.rows].copy()
-            if p.body.triangles is not None:
+            if p.body.tetrahedra is not None:
+                deformation = solid_deformation(x, p.body.rest, p.body.tetrahedra)
+            elif p.body.triangles is not None:
                 deformation = sheet_deformation(x, p.body.rest, p.body.triangles)
             else:
                 deformation = line_deformation(x, p.body.rest)

@@ -1,7 +1,8 @@
 """Forces, holds, attachments and conveyors as cloth and rope feel them.
 
 A wind pushes on each triangle with the area that it shows it, 1/2 rho c |w . a| w with w = u - v and a its vector of
-area, and on each segment of a rope with its shadow 2 r |w x d| / |w|; none shelters another.
+area, and on each segment of a rope with its shadow 2 r |w x d| / |w|; none shelters another. Of a solid's surface only what
+faces the wind counts.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class ThinForces:
         """
         self._assets, self._solver, self._things = assets, solver, things
         self._soft, self._rows, self._step_s = soft, rows, assets.scene.step_s
-        self._masses = solver.thin.masses
+        self._masses, self._skin = solver.thin.masses, solver.thin.solid.surface
         self._gravity = np.array(world.m.opt.gravity, np.float64)
         self._influences = [i for i in influences(assets) if i.parts & set(soft)]
         self._acts = [np.isin(solver.thin.body, [k for k, part in enumerate(soft) if part in i.parts])
@@ -130,16 +131,18 @@ class ThinForces:
             return np.where((acts & influence.place.holds(x))[:, None], influence.at(x), 0.0)
         thin = self._solver.thin
         push, drag = np.zeros_like(x), np.zeros(len(x))
-        faces, ends = thin.membrane.corners, thin.springs.ends
-        areas = np.cross(x[faces[:, 1]] - x[faces[:, 0]], x[faces[:, 2]] - x[faces[:, 0]]) / 2
+        faces, ends, skin = thin.membrane.corners, thin.springs.ends, self._skin
+        areas, plates = (np.cross(x[f[:, 1]] - x[f[:, 0]], x[f[:, 2]] - x[f[:, 0]]) / 2 for f in (faces, skin))
         sticks = (x[ends[:, 1]] - x[ends[:, 0]]) * (2 * thin.radius[ends].mean(axis=1))[:, None]
-        for corners, shadow in ((faces, areas), (ends, sticks)):
+        for corners, shadow in ((faces, areas), (ends, sticks), (skin, plates)):
             if not len(corners):
                 continue
             middle = x[corners].mean(axis=1)
             on = acts[corners[:, 0]] & influence.place.holds(middle)
             wind = influence.at(middle) - v[corners].mean(axis=1)
-            across = (wind * shadow).sum(axis=1) if corners is faces else np.linalg.norm(np.cross(wind, shadow), axis=1)
+            across = np.linalg.norm(np.cross(wind, shadow), axis=1) if corners is ends else (wind * shadow).sum(axis=1)
+            if corners is skin:
+                across = np.minimum(across, 0.0)
             rate = influence.pressure * np.abs(across) * on / corners.shape[1]
             for k in range(corners.shape[1]):
                 np.add.at(push, corners[:, k], rate[:, None] * wind)

@@ -3,7 +3,8 @@
 A **sheet** is a membrane of triangles with a law of St. Venant and Kirchhoff in plane stress, uniaxial stiffness E h
 [N/m], and bends about its edges (Bergou et al. 2006, "A quadratic bending model for inextensible surfaces"; for sheets
 that are curved at rest with their own curvature taken off). A **line** is a chain of springs of stiffness E A [N] that
-bends at its vertices with E I [N m^2] (Bergou et al. 2008, "Discrete elastic rods", without twist).
+bends at its vertices with E I [N m^2] (Bergou et al. 2008, "Discrete elastic rods", without twist). A **solid** is a
+mesh of tetrahedra (``tetrahedra.py``): not thin, but moved and stopped in the same way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import PhysicsError
+from simvid.physics.thin.tetrahedra import Tetrahedra, lumped, none, tetrahedra
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -26,6 +28,10 @@ CYLINDER = 1.0
 """Of the energy CYLINDER / 2 D |s|^2 / (A_1 + A_2) of an edge between triangles of areas A_1 and A_2. On equilateral
 triangles it is then that of a plate, D (k1^2 + k2^2 - 2/3 k1 k2) / 2: right for what bends about one axis, as cloth
 does. With 3, as Bergou et al. have it, it is right for domes, and cylinders are three times too stiff."""
+
+
+SKIN = 1e-3
+"""Of a solid: how far its vertices stay from things, over the edge of a cube of six of its tetrahedra."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +96,7 @@ class Thin:
         radius: half the thickness, [V].
         friction: Coulomb's coefficient, [V].
         body: which body each is of, [V].
-        membrane, hinges, springs, bends: what holds them together.
+        membrane, hinges, springs, bends, solid: what holds them together.
     """
 
     positions: Array
@@ -104,6 +110,7 @@ class Thin:
     hinges: Hinges
     springs: Springs
     bends: Bends
+    solid: Tetrahedra
 
     def __post_init__(self) -> None:
         for name in ("positions", "velocities", "rest", "masses", "radius", "friction"):
@@ -219,6 +226,38 @@ def line(
     )  # fmt: skip
 
 
+def block(
+    rest: Array,
+    corners: Ints,
+    mass_kg: float,
+    *,
+    young_modulus_pa: float,
+    poisson_ratio: float,
+    law: str = "fixed_corotated",
+    friction: float = 0.5,
+) -> Thin:
+    """A solid, at rest.
+
+    Args:
+        rest: undeformed places [m], [V, 3].
+        corners: right-handed tetrahedra, [N, 4].
+        mass_kg: of the whole; each vertex gets a quarter of that of each of its tetrahedra.
+        young_modulus_pa, poisson_ratio, law: as of ``tetrahedra``.
+        friction: Coulomb's coefficient.
+
+    Raises:
+        PhysicsError: as ``tetrahedra``; no mass, a vertex without a tetrahedron.
+    """
+    _positive("mass_kg", mass_kg, "kg")
+    rest = np.asarray(rest, np.float64)
+    made = tetrahedra(rest, corners, young_modulus_pa, poisson_ratio, law)
+    shares = lumped(made.corners, made.volume_m3, len(rest))
+    if not shares.min() > 0:
+        raise PhysicsError(f"a solid: expected a tetrahedron at each vertex, vertex {int(np.argmin(shares))} has none")
+    edge = float(np.cbrt(6 * made.volume_m3.mean()))
+    return _thin(rest, mass_kg * shares / shares.sum(), SKIN * edge, friction, solid=made)
+
+
 def _thin(
     rest: Array,
     masses: Array,
@@ -229,13 +268,14 @@ def _thin(
     hinges: Hinges | None = None,
     springs: Springs | None = None,
     bends: Bends | None = None,
+    solid: Tetrahedra | None = None,
 ) -> Thin:
     count = len(rest)
 
     def corners(n: int) -> Ints:
         return np.zeros((0, n), np.int32)
 
-    none = np.zeros(0)
+    empty = np.zeros(0)
     return Thin(
         positions=rest.copy(),
         velocities=np.zeros((count, 3)),
@@ -244,10 +284,11 @@ def _thin(
         radius=np.full(count, float(radius)),
         friction=np.full(count, float(friction)),
         body=np.zeros(count, np.int32),
-        membrane=membrane or Membrane(corners(3), np.zeros((0, 2, 2)), none, np.zeros((0, 2))),
-        hinges=hinges or Hinges(corners(4), np.zeros((0, 4)), none, none),
-        springs=springs or Springs(corners(2), none, none),
-        bends=bends or Bends(corners(3), none),
+        membrane=membrane or Membrane(corners(3), np.zeros((0, 2, 2)), empty, np.zeros((0, 2))),
+        hinges=hinges or Hinges(corners(4), np.zeros((0, 4)), empty, empty),
+        springs=springs or Springs(corners(2), empty, empty),
+        bends=bends or Bends(corners(3), empty),
+        solid=solid or none(),
     )
 
 
@@ -332,5 +373,5 @@ def joined(parts: Sequence[Thin]) -> Thin:
     body = np.concatenate([p.body + at for p, at in zip(parts, bodies, strict=False)]).astype(np.int32)
     return Thin(
         **plain, body=body, membrane=Membrane(**stacked("membrane")), hinges=Hinges(**stacked("hinges")),
-        springs=Springs(**stacked("springs")), bends=Bends(**stacked("bends")),
+        springs=Springs(**stacked("springs")), bends=Bends(**stacked("bends")), solid=Tetrahedra(**stacked("solid")),
     )  # fmt: skip

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.physics.thin.bodies import Thin, mean_normal
+from simvid.physics.thin.tetrahedra import energy as tetrahedra_energy
 
 Array = NDArray[np.float64]
 
 
 def elastic_energy(thin: Thin, x: Array) -> float:
     """Of all elements at places x [V, 3], [J]."""
-    return _membrane(thin, x) + _hinges(thin, x) + _springs(thin, x) + _bends(thin, x)
+    return _membrane(thin, x) + _hinges(thin, x) + _springs(thin, x) + _bends(thin, x) + tetrahedra_energy(thin.solid, x)
 
 
 def _membrane(thin: Thin, x: Array) -> float:

@@ -31,7 +31,7 @@ COMPANY = 48
 
 
 class Solver:
-    """Cloth and rope. Same input, same bytes, on the processor; on CUDA sums come in any order."""
+    """Cloth, rope and solids of tetrahedra. Same input, same bytes, on the processor; on CUDA sums come in any order."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Solver:
             obstacles: rigid things they meet.
             gravity_m_s2: on all.
             step_s: of the substeps; None takes the largest stable one, anew in every call of ``advance``.
-            meet: whether thin bodies touch themselves and each other.
+            meet: whether thin bodies touch themselves and each other; solids do neither.
             device: "cpu" or "cuda:0".
 
         Raises:
@@ -89,12 +89,15 @@ class Solver:
         from simvid.physics.mpm import warp_arrays
         from simvid.physics.mpm.warp_structs import SUMS
         from simvid.physics.thin import warp_arrays as arrays
-        from simvid.physics.thin import warp_forces, warp_touch
+        from simvid.physics.thin import warp_forces, warp_solids, warp_touch
 
         self._wp, self._forces, self._touch, self._to = wp, warp_forces, warp_touch, warp_arrays
+        self._solid_forces = warp_solids.solids
         device, thin = self.device, self.thin
         self._vertices = arrays.make_vertices(thin, self._gravity, device)
         self._elements = arrays.make_elements(thin, self.stability, device)
+        self._solids = arrays.make_solids(thin, self.stability, device)
+        self._inner, self._inner_lengths = arrays.make_inner_edges(thin, device)
         self._crowd = arrays.make_crowd(thin, COMPANY, device)
         self._edges, self._lengths, self._edge_shares = arrays.make_edges(thin, device)
         self._edge_near = wp.zeros(len(self._lengths), dtype=wp.uint64, device=device)
@@ -187,6 +190,9 @@ class Solver:
         wp.launch(
             self._touch.survey_edges, len(self._lengths), [v, self._edges, self._lengths, self._measures], device=device
         )
+        if len(self._inner):
+            inner = [v, self._inner, self._inner_lengths, self._measures]
+            wp.launch(self._touch.survey_edges, len(self._inner), inner, device=device)
         square, stretch = self._measures.numpy()
         return math.sqrt(square) if square >= 0 else math.nan, float(stretch)
 
@@ -296,6 +302,8 @@ class Solver:
         ):  # fmt: skip
             if count:
                 wp.launch(kernel, count, [v, e], device=device)
+        if len(self._inner):
+            wp.launch(self._solid_forces, len(thin.solid.corners), [v, self._solids], device=device)
         wp.launch(touch.kick, len(self), [v, self._dt], device=device)
         if self._others is not None:
             self._others(self._dt)

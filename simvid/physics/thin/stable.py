@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.physics.thin.bodies import Bends, Hinges, Membrane, Springs, Thin
+from simvid.physics.thin.tetrahedra import fastest as fastest_solid
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -32,23 +33,26 @@ class Stability:
         stretch_1_s2: bound on the squared frequency of stretch, at rest.
         bend_1_s2: the same of bending.
         stretch_damping_s, bend_damping_s: relaxation times: stress goes with strain + time * rate.
+        solid_1_s2: as ``stretch_1_s2``, of tetrahedra.
     """
 
     stretch_1_s2: float
     bend_1_s2: float
     stretch_damping_s: float
     bend_damping_s: float
+    solid_1_s2: float = 0.0
 
     def step_s(self, stretch: float = 1.0) -> float:
         """Largest stable step; w^2 dt^2 + 2 tau w^2 dt < 4 for symplectic Euler with viscous stress.
 
         Args:
             stretch: largest stretch anywhere: the tangent of the law of St. Venant and Kirchhoff grows with it as
-                (3 stretch^2 - 1) / 2.
+                (3 stretch^2 - 1) / 2, that of solids, whose pressure acts on areas, no faster than stretch^4.
         """
         harder = max(1.0, (3 * stretch * stretch - 1) / 2)
-        square = self.stretch_1_s2 * harder + self.bend_1_s2
-        rate = self.stretch_damping_s * self.stretch_1_s2 * harder + self.bend_damping_s * self.bend_1_s2
+        stiff = max(self.stretch_1_s2 * harder, self.solid_1_s2 * max(1.0, stretch**4))
+        square = stiff + self.bend_1_s2
+        rate = self.stretch_damping_s * stiff + self.bend_damping_s * self.bend_1_s2
         if square <= 0:
             return math.inf
         return SAFETY * (math.sqrt(rate * rate + 4 * square) - rate) / square
@@ -58,9 +62,11 @@ def stability(thin: Thin) -> Stability:
     """Bounds of a set of bodies."""
     stretch = max(_membrane(thin.membrane, thin.masses), _springs(thin.springs, thin.masses))
     bend = max(_hinges(thin.hinges, thin.masses), _bends(thin.bends, thin.springs, thin.masses))
-    fastest = math.sqrt(stretch + bend) if stretch + bend > 0 else 1.0
+    solid = fastest_solid(thin.solid, thin.masses)
+    most = max(stretch, solid) + bend
+    fastest = math.sqrt(most) if most > 0 else 1.0
     damping = BEND_DAMPING_S if bend <= 0 else min(BEND_DAMPING_S, 0.25 * fastest / bend)
-    return Stability(stretch, bend, STRETCH_DAMPING / fastest, damping)
+    return Stability(stretch, bend, STRETCH_DAMPING / fastest, damping, solid)
 
 
 def _shares(corners: Ints, weight: Array, masses: Array) -> Array:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from simvid.physics.mpm.warp_arrays import device_array
 from simvid.physics.thin.bodies import Thin
 from simvid.physics.thin.stable import Stability
+from simvid.physics.thin.warp_solids import Solids
 from simvid.physics.thin.warp_structs import FREE, Crowd, Elements, Rigid, Vertices
 
 Array = NDArray[Any]
@@ -56,6 +57,26 @@ def make_elements(thin: Thin, stability: Stability, device: str) -> Any:
     return e
 
 
+def make_solids(thin: Thin, stability: Stability, device: str) -> Any:
+    """``Solids``, none of them turned."""
+    t, s = thin.solid, Solids()
+    s.corners = device_array(t.corners, wp.vec4i, device)
+    s.inverse = device_array(t.inverse, wp.mat33d, device)
+    s.volume = device_array(t.volume_m3, wp.float64, device)
+    s.lame = device_array(t.lame_pa, wp.vec2d, device)
+    s.law = device_array(t.law, wp.int32, device)
+    s.turn = device_array(np.tile([0.0, 0.0, 0.0, 1.0], (len(t.corners), 1)), wp.quatd, device)
+    s.damping = stability.stretch_damping_s
+    return s
+
+
+def make_inner_edges(thin: Thin, device: str) -> tuple[Any, Any]:
+    """Edges of tetrahedra and their lengths at rest."""
+    edges = thin.solid.edges
+    length = np.linalg.norm(thin.rest[edges[:, 1]] - thin.rest[edges[:, 0]], axis=1)
+    return device_array(edges, wp.vec2i, device), device_array(length, wp.float64, device)
+
+
 def make_crowd(thin: Thin, most: int, device: str) -> Any:
     """``Crowd`` with nobody near anybody."""
     faces = thin.faces
@@ -70,8 +91,8 @@ def make_crowd(thin: Thin, most: int, device: str) -> Any:
 
 
 def make_edges(thin: Thin, device: str) -> tuple[Any, Any, Any]:
-    """Edges of triangles and segments, their lengths at rest, and 0.9 over the number of edges of an end."""
-    t = thin.membrane.corners
+    """Edges of triangles, of solids' surfaces and segments, their lengths at rest, and 0.9 over the number of edges of an end."""
+    t = np.concatenate([thin.membrane.corners, thin.solid.surface])
     edges = np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]], thin.springs.ends])
     edges = np.unique(np.sort(edges, axis=1), axis=0).astype(np.int32)
     length = np.linalg.norm(thin.rest[edges[:, 1]] - thin.rest[edges[:, 0]], axis=1)
