@@ -62,7 +62,12 @@ class Particles:
 
 
 def filled(
-    solids: tuple[Mesh, ...], volume_m3: float, spacing_m: float | None, *, blocky: bool = False, loose: bool = False,
+    solids: tuple[Mesh, ...],
+    volume_m3: float,
+    spacing_m: float | None,
+    *,
+    blocky: bool = False,
+    loose: bool = False,
     usual: int = USUAL["volume"],
 ) -> Particles:
     """Particles on a grid, inside of meshes by their winding number, each for an equal share of the volume.

@@ -121,7 +121,9 @@ def _element_mixtures(scene: Scene) -> Paths:
     materials = [scene.material(body.material) for body in scene.bodies]
     if sum(body.count for body, m in zip(scene.bodies, materials, strict=True) if m.kind is not None) > 1:
         yield from (
-            (f"bodies[{k}].material", f"body {scene.bodies[k].name!r}") for k, m in enumerate(materials) if m.by_elements
+            (f"bodies[{k}].material", f"body {scene.bodies[k].name!r}")
+            for k, m in enumerate(materials)
+            if m.by_elements
         )
 
 

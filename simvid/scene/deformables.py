@@ -33,8 +33,8 @@ class Elastic(Solid):
     model: Literal["fixed_corotated", "neo_hookean"] = "fixed_corotated"
     """Energy at large strains (Stomakhin et al. 2012; Bonet & Wood 2008, of elements Smith et al. 2018)."""
     method: Literal["mpm", "fem"] = "mpm"
-    """``mpm`` moves particles over a grid, ``fem`` nodes of linear tetrahedra: exact surfaces and no damping by the grid,
-    four times the cost for as many particles; about 2 000 cells where ``particle_spacing_m``, their edge, is not given."""
+    """``mpm`` moves particles over a grid, ``fem`` nodes of linear tetrahedra, which have no damping by a grid; their
+    ``particle_spacing_m`` is the edge of a cell of six, None: so that there are about 2 000 cells."""
 
 
 class Plastic(Solid):

@@ -101,8 +101,8 @@ def test_the_receipts_energy_is_that_of_the_elements(tmp_path: Path, model: str)
     run = NewtonPhysics().simulate(scene)
     body, motion = scene.parts[1].deformable, run.particles[0]
     assert body is not None
-    thin = thin_body(body, body.rest.astype(float), np.zeros((len(body.rest), 3)))
-    wanted = [energy.elastic_energy(thin, x.astype(float)) for x in motion.positions]
+    thin = thin_body(body, body.rest.astype(np.float64), np.zeros((len(body.rest), 3)))
+    wanted = [energy.elastic_energy(thin, x.astype(np.float64)) for x in motion.positions]
     found = elastic_energy(body, motion)
     assert found is not None
     assert max(wanted) > 1e-3
@@ -164,5 +164,5 @@ def test_what_cannot_be_is_told_with_its_line(tmp_path: Path) -> None:
         check_capabilities("newton", two)
     one = assets(tmp_path, cube(0.3)).scene
     check_capabilities("newton", one)
-    with pytest.raises(SceneError, match=r"bodies\[0\].material: engine 'genesis' does not do elastic by finite"):
+    with pytest.raises(SceneError, match=r"bodies\[0\].material.*engine 'genesis' does not do elastic by finite"):
         check_capabilities("genesis", one)

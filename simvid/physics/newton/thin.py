@@ -1,4 +1,5 @@
-"""Cloth, rope and solids of elements beside MuJoCo: explicit substeps within each physics step, coupled to rigid bodies and robots.
+"""Cloth, rope and solids of elements beside MuJoCo: explicit substeps within each physics step, coupled to rigid bodies
+and robots.
 
 In a step from t to t + h the obstacles start with MuJoCo's poses and speeds of time t. Bodies that float freely feel
 the cloth in each substep, all others move as they do. What cloth and rope pushed then acts on MuJoCo's bodies as a

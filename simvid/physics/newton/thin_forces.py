@@ -1,8 +1,8 @@
 """Forces, holds, attachments and conveyors as cloth and rope feel them.
 
 A wind pushes on each triangle with the area that it shows it, 1/2 rho c |w . a| w with w = u - v and a its vector of
-area, and on each segment of a rope with its shadow 2 r |w x d| / |w|; none shelters another. Of a solid's surface only what
-faces the wind counts.
+area, and on each segment of a rope with its shadow 2 r |w x d| / |w|; none shelters another. Of a solid's surface only
+what faces the wind counts.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -255,7 +255,7 @@ def block(
     if not shares.min() > 0:
         raise PhysicsError(f"a solid: expected a tetrahedron at each vertex, vertex {int(np.argmin(shares))} has none")
     edge = float(np.cbrt(6 * made.volume_m3.mean()))
-    return _thin(rest, mass_kg * shares / shares.sum(), SKIN * edge, friction, solid=made)
+    return replace(_thin(rest, mass_kg * shares / shares.sum(), SKIN * edge, friction), solid=made)
 
 
 def _thin(
@@ -268,7 +268,6 @@ def _thin(
     hinges: Hinges | None = None,
     springs: Springs | None = None,
     bends: Bends | None = None,
-    solid: Tetrahedra | None = None,
 ) -> Thin:
     count = len(rest)
 
@@ -288,7 +287,7 @@ def _thin(
         hinges=hinges or Hinges(corners(4), np.zeros((0, 4)), empty, empty),
         springs=springs or Springs(corners(2), empty, empty),
         bends=bends or Bends(corners(3), empty),
-        solid=solid or none(),
+        solid=none(),
     )
 
 

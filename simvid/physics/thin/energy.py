@@ -13,7 +13,9 @@ Array = NDArray[np.float64]
 
 def elastic_energy(thin: Thin, x: Array) -> float:
     """Of all elements at places x [V, 3], [J]."""
-    return _membrane(thin, x) + _hinges(thin, x) + _springs(thin, x) + _bends(thin, x) + tetrahedra_energy(thin.solid, x)
+    return (
+        _membrane(thin, x) + _hinges(thin, x) + _springs(thin, x) + _bends(thin, x) + tetrahedra_energy(thin.solid, x)
+    )
 
 
 def _membrane(thin: Thin, x: Array) -> float:

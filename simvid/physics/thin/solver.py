@@ -31,7 +31,7 @@ COMPANY = 48
 
 
 class Solver:
-    """Cloth, rope and solids of tetrahedra. Same input, same bytes, on the processor; on CUDA sums come in any order."""
+    """Cloth, rope and solids. Same input, same bytes, on the processor; on CUDA sums come in any order."""
 
     def __init__(
         self,

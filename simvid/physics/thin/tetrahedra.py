@@ -2,8 +2,8 @@
 
 ``fixed_corotated`` is mu sum (s_i - 1)^2 + lambda / 2 (J - 1)^2 of the principal stretches s_i and J = det F (Stomakhin
 et al. 2012); ``neo_hookean`` the stable one of Smith, de Goes & Kim 2018, "Stable Neo-Hookean flesh simulation",
-mu' / 2 (I - 3) + lambda' / 2 (J - a)^2 - mu' / 2 ln(I + 1) with I = tr F^T F, mu' = 4/3 mu, lambda' = lambda + 5/6 mu and
-a = 1 + 3/4 mu' / lambda', which is linear elasticity at small strains. Both are finite inside out, and push back.
+mu' / 2 (I - 3) + lambda' / 2 (J - a)^2 - mu' / 2 ln(I + 1) with I = tr F^T F, mu' = 4/3 mu, lambda' = lambda + 5/6 mu
+and a = 1 + 3/4 mu' / lambda', which is linear elasticity at small strains. Both are finite inside out, and push back.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def make_crowd(thin: Thin, most: int, device: str) -> Any:
 
 
 def make_edges(thin: Thin, device: str) -> tuple[Any, Any, Any]:
-    """Edges of triangles, of solids' surfaces and segments, their lengths at rest, and 0.9 over the number of edges of an end."""
+    """Edges of triangles, surfaces of solids and segments, lengths at rest, 0.9 over the number of edges of an end."""
     t = np.concatenate([thin.membrane.corners, thin.solid.surface])
     edges = np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]], thin.springs.ends])
     edges = np.unique(np.sort(edges, axis=1), axis=0).astype(np.int32)

@@ -46,9 +46,8 @@ def follow(q: wp.quatd, F0: wp.vec3d, F1: wp.vec3d, F2: wp.vec3d):
     r = q
     for _ in range(MOST_TURNS):
         R = wp.quat_to_matrix(r)
-        a, b, c = (
-            wp.vec3d(R[0, 0], R[1, 0], R[2, 0]), wp.vec3d(R[0, 1], R[1, 1], R[2, 1]), wp.vec3d(R[0, 2], R[1, 2], R[2, 2])
-        )  # fmt: skip
+        a, b = wp.vec3d(R[0, 0], R[1, 0], R[2, 0]), wp.vec3d(R[0, 1], R[1, 1], R[2, 1])
+        c = wp.vec3d(R[0, 2], R[1, 2], R[2, 2])
         g = wp.cross(a, F0) + wp.cross(b, F1) + wp.cross(c, F2)
         M = wp.outer(a, F0) + wp.outer(b, F1) + wp.outer(c, F2)
         along = M[0, 0] + M[1, 1] + M[2, 2]
@@ -67,7 +66,7 @@ def follow(q: wp.quatd, F0: wp.vec3d, F1: wp.vec3d, F2: wp.vec3d):
 
 
 @wp.kernel
-def solids(vertices: Vertices, elements: Solids) -> None:
+def solids(vertices: Vertices, elements: Solids) -> None:  # noqa: PLR0915  one law after the other
     """Forces -V P D^-T of the first stress P of Piola and Kirchhoff, and of a viscous one, F S with
     S = tau (lambda tr(dE/dt) + 2 mu dE/dt) of Green's strain E."""
     t = wp.tid()

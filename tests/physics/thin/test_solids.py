@@ -32,7 +32,7 @@ REPOSITORY = Path(__file__).parents[3]
 def cells(counts: tuple[int, int, int], step: float) -> tuple[Array, NDArray[np.int32]]:
     """Nodes and tetrahedra of a box whose least corner is the origin."""
     axes = [(np.arange(n) + 0.5) * step for n in counts]
-    middles = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    middles = np.asarray(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3), np.float64)
     return lattice_tetrahedra(middles, np.full(3, step))
 
 
