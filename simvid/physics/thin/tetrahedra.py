@@ -100,7 +100,7 @@ def tetrahedra(
     lam = young_modulus_pa * poisson_ratio / ((1 + poisson_ratio) * (1 - 2 * poisson_ratio))
     count = len(corners)
     return Tetrahedra(
-        corners, np.asarray(np.linalg.inv(edges)), np.asarray(volume), np.tile([lam, mu], (count, 1)),
+        corners, np.linalg.inv(edges).astype(np.float64), np.asarray(volume), np.tile([lam, mu], (count, 1)),
         np.full(count, LAWS.index(law), np.int32),
     )  # fmt: skip
 
