@@ -62,7 +62,7 @@ def test_a_collector_that_is_off_stays_off_and_what_is_frozen_stays_frozen(monke
     frozen = gc.get_freeze_count()
     with collector.paused():
         load_a_module(monkeypatch)
-    assert gc.get_freeze_count() == frozen > 0
+    assert 0.99 * frozen < gc.get_freeze_count() <= frozen, "some of it may die meanwhile; nothing joins it"
 
 
 def test_a_worker_keeps_nothing_of_a_clip_when_the_next_one_finds_its_modules_loaded() -> None:
