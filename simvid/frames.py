@@ -101,8 +101,8 @@ class Frame:
             of captures their colour; 0 where there is sky, float16 [H, W, 3].
         surface_normals: their normals in the camera's frame, turned to the camera, the mean over the pixel's square,
             shorter than 1 where it holds several; 0 where there is sky, float16 [H, W, 3].
-        surface_opaque: share of the pixel's square where this says what is seen: 0 where a mesh lets light through or
-            a capture is, float16 [H, W].
+        surface_opaque: share of the pixel's square where this says what is seen: 0 where a mesh lets light through,
+            a capture is, or exposure or aperture blur the picture, float16 [H, W].
     """
 
     rgb: NDArray[np.uint8]

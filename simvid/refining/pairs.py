@@ -18,7 +18,7 @@ A data set is a folder of clips; a clip is a folder that appears whole, by renam
 | surface_normals | uint8 | 127 n + 128 |
 | ids | uint8 | part that owns the pixel, 0 for the sky; for the gate, no refiner reads them |
 
-All but coarse and target may be left out. Nothing is pickled. About 28 bytes per pixel with everything. In place of
+All but coarse and target may be left out. Nothing is pickled. About 34 bytes per pixel with everything. In place of
 NAME.npy there may be NAME.webp, see ``simvid.refining.packed_pairs``.
 """
 

@@ -132,10 +132,15 @@ class Buffers:
         workers.run(lambda i, j: _finish_rows(emitted, through, self._exposure, out, i, j), shape[0], least=8)
         captured = out.owner == CAPTURE
         if captured.any():
-            colour = surfaces.features[captured, :3] / surfaces.alpha[captured, None]
-            out.albedo[captured] = srgb_to_linear(np.clip(colour, 0, 1))
+            out.albedo[captured] = own_colour(surfaces, captured)
         made: dict[str, NDArray[Any]] = {name: halves(array, workers) for name, array in arrays.items()}
         return made | {"buffers_valid": out.owner >= SPLATS}
+
+
+def own_colour(surfaces: Surfaces, captured: Flags) -> Floats:
+    """Linear colour of the pixels of captures, [N, 3], which stands for their albedo."""
+    colour = surfaces.features[captured, :3] / surfaces.alpha[captured, None]
+    return srgb_to_linear(np.clip(colour, 0, 1))
 
 
 def halves(array: Floats, workers: Workers) -> NDArray[np.float16]:

@@ -26,6 +26,10 @@ Band: TypeAlias = tuple[int, int, float]
 """First line, line after the last, and time from the frame's [frames]."""
 
 
+LEAST_BLUR = 0.012
+"""Three levels of 255: what exposure or aperture change by less is not blurred."""
+
+
 @dataclass(frozen=True, eq=False)
 class Still:
     """One drawn frame before flow."""
@@ -127,7 +131,10 @@ class Exposer:
         if moving:
             span = (when - blur.exposure / 2, when, when + blur.exposure / 2)
             way = moved_px(sight, self._job.camera, (labels["depth"], labels["ids"]), self._motion, span)
+        sharp_light = self._light(layers) if "surface_opaque" in labels else None
         light = self._mean_light(when, blur.instants(way), lines)
+        if sharp_light is not None:
+            labels["surface_opaque"] *= _alike(light, sharp_light)
         return _Strip(layers, labels, ground, None, light)
 
     def _mean_light(self, when: float, instants: Sequence[Instant], lines: tuple[int, int] | None) -> Floats:
@@ -161,6 +168,11 @@ class Exposer:
             return pieces[0]
         shutter = self._job.camera.shutter
         return np.concatenate(pieces, axis=0 if shutter is None or shutter.by_rows else 1)
+
+
+def _alike(blurred: Floats, sharp: Floats) -> NDArray[np.bool_]:
+    """Pixels that blur leaves as they are, by light [H, W, 3]; square roots go about as display values."""
+    return np.asarray(np.abs(np.sqrt(blurred) - np.sqrt(sharp)).max(axis=-1) < LEAST_BLUR)
 
 
 def _layered(layers: Layers) -> tuple[Floats, Floats, Floats]:

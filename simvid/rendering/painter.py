@@ -16,7 +16,7 @@ from simvid.frames import BUFFERS, LABEL_ARRAYS, CameraPath
 from simvid.gaussians import SH_C0
 from simvid.lens import parallel
 from simvid.rendering.base import RenderSettings
-from simvid.rendering.buffers import CHANNELS, Buffers, halves
+from simvid.rendering.buffers import CHANNELS, Buffers, halves, own_colour
 from simvid.rendering.compositing import Surfaces, composite_labels, sink
 from simvid.rendering.ground.plane import Backdrop, Background
 from simvid.rendering.ground.texture import ground_gloss, ground_texture
@@ -200,8 +200,7 @@ class Painter:
         albedo, normals, opaque = sharp.draw(layers.sight, layers.when, ground, self._workers)
         captured = self._baked_parts[labels["ids"]]
         if captured.any() and layers.surfaces is not None:
-            colour = layers.surfaces.features[captured, :3] / layers.surfaces.alpha[captured, None]
-            albedo[captured] = srgb_to_linear(np.clip(colour, 0, 1))
+            albedo[captured] = own_colour(layers.surfaces, captured)
             normals[captured] = labels["normals"][captured]
             opaque[captured] = 0
         half = np.float16

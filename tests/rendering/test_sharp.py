@@ -29,7 +29,7 @@ from simvid.rendering.sharp.meshes import Posed
 from simvid.rendering.sharp.pictures import SharpPictures
 from simvid.rendering.sharp.textures import atlas
 from simvid.rendering.sight import sight_of
-from simvid.scene import Camera, Ground, Light, Look, Sky
+from simvid.scene import Camera, Focus, Ground, Light, Look, Shutter, Sky
 from simvid.surfaces.windows import face_windows
 from simvid.surfaces.zbuffer import draw_nearest
 from simvid.testing.rendering import SIZE, above
@@ -243,3 +243,20 @@ def test_a_rolling_shutter_reads_each_line_at_its_own_time() -> None:
     middle = (rows * columns).sum(axis=1) / np.maximum(rows.sum(axis=1), 1e-9)
     seen_rows = np.flatnonzero(rows.sum(axis=1) > 0.5)
     assert middle[seen_rows[-1]] - middle[seen_rows[0]] > 5
+
+
+def test_what_the_camera_blurs_is_told() -> None:
+    """Exposure and aperture: the picture is no longer that of these surfaces."""
+    away = np.array([[-0.1, 0, 0, 1.0, 0, 0, 0], [0.1, 0, 0, 1.0, 0, 0, 0]])
+    post = Prop("post", (Visual(Look(), mesh=box_mesh((0.05, 0.4, 0.05), (1, 0, 0))),), away)
+    ground, eye_m = Ground(height_m=-0.3), above()
+    for changes in ({"shutter": Shutter(angle_deg=180)}, {"focus": Focus(distance_m=3, lens_radius_m=0.05)}):
+        blurred = drawn(post, camera=eye_m.model_copy(update=changes), ground=ground)
+        crisp = drawn(post, camera=eye_m, ground=ground)
+        assert blurred.surface_opaque is not None
+        assert crisp.surface_opaque is not None
+        assert crisp.surface_opaque.all()
+        changed = np.abs(blurred.rgb.astype(int) - crisp.rgb).max(axis=-1)
+        assert (changed > 20).sum() > 100
+        assert not blurred.surface_opaque[changed > 8].any()
+        assert blurred.surface_opaque[changed == 0].mean() > 0.95
