@@ -82,7 +82,7 @@ GENESIS: Mapping[str, Ability] = {
     "tasks": Ability(True, False, "rehearsals by MuJoCo"),
     "elastic": _genesis_mpm("fixed corotated"),
     "neo_hookean": _genesis_mpm("Neo-Hookean"),
-    "elements": Ability(False, False, "its rigid bodies have not been measured beside simvid's elements"),
+    "elements": Ability(True, False, "simvid's own, as on newton, coupled to Genesis' bodies"),
     "element_mixtures": _ALONE,
     "plastic": _genesis_mpm("von Mises; its yield stress is told sqrt(2/3) of ours, as it bounds the deviator's norm"),
     "granular": _genesis_mpm("Drucker–Prager; its friction angle is told so that both have the same cone" + _WALLS),

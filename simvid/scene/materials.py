@@ -96,7 +96,9 @@ class Material(Model):
 
     density_kg_m3: Positive = 1000.0
     friction: Annotated[float, Field(ge=0, le=10)] = 0.5
-    """Coulomb coefficient; of two touching materials the larger counts unless the engine says otherwise."""
+    """Coulomb coefficient; of two touching materials the larger counts. Particles of MPM (``plastic``, ``granular``,
+    ``snow``, ``liquid``, ``elastic`` by ``mpm``) feel that of the rigid part that they touch, however large or small
+    their own, which counts beside cloth and rope alone."""
     restitution: Unit = 0.0
     """Rebound speed over approach speed; of two touching materials the larger counts."""
     rolling_friction_m: NonNegative = 0.0

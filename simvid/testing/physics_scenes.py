@@ -1,4 +1,5 @@
-"""Small scenes of primitive bodies, made into assets without reading a file: what engines are tested with."""
+"""Small scenes that engines are tested with: of primitive bodies, made into assets without reading a file, and of what
+deforms, from YAML."""
 
 from __future__ import annotations
 
@@ -12,8 +13,10 @@ from simvid.assets.arrange import body_pose
 from simvid.assets.mass import collider_volume_inertia, combine
 from simvid.assets.parts import MassProperties, PartAssets, SceneAssets
 from simvid.assets.pieces import Collider, ColliderKind
+from simvid.assets.prepare import prepare
 from simvid.assets.robot_model import RobotModel
 from simvid.assets.robots import load_robot
+from simvid.parsing import load_scene
 from simvid.scene import Body, Camera, CameraPose, Ground, Physics, Pose, Robot, Scene, Shape
 from simvid.scene.shapes import Box, Sphere
 from simvid.trajectory import Part
@@ -21,6 +24,39 @@ from simvid.trajectory import Part
 CAMERA = Camera(name="view", pose=CameraPose())
 DENSITY = 1000.0
 """Of bodies without mass_kg [kg/m^3]."""
+
+WRITTEN = """\
+simvid: 1
+duration_s: {seconds}
+fps: 50
+seed: 1
+physics: {{gravity_m_s2: [0, 0, {gravity}]}}
+materials:
+{materials}cameras: [{{name: front, pose: {{look_from_m: [1, -1, 1], look_at_m: [0, 0, 0]}}}}]
+{ground}
+bodies:
+"""
+
+
+def written_assets(
+    file: Path, materials: str, bodies: str, *, seconds: float = 0.4, gravity: float = -9.81, ground: bool = True
+) -> SceneAssets:
+    """Assets of a scene file: what deforms has particles, which need its shapes and materials as a scene has them.
+
+    Args:
+        file: where to write it.
+        materials: lines of YAML, each ``  name: {...}``; the ground is of ``hard``.
+        bodies: lines of YAML, each ``  - {...}``, and what comes after them.
+        seconds: of 50 frames each.
+        gravity: along z [m/s^2].
+        ground: whether there is one.
+
+    Raises:
+        SimvidError: what cannot be.
+    """
+    floor = "ground: {material: hard}" if ground else ""
+    file.write_text(WRITTEN.format(seconds=seconds, gravity=gravity, materials=materials, ground=floor) + bodies)
+    return prepare(load_scene(file))
 
 
 def small_scene(

@@ -10,39 +10,24 @@ import pytest
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
-from simvid.assets.prepare import prepare
 from simvid.errors import PhysicsError, SceneError
-from simvid.parsing import load_scene
 from simvid.physics.newton.engine import NewtonPhysics
+from simvid.testing.physics_scenes import written_assets
 from simvid.trajectory import Trajectory
 
 Array = NDArray[np.float64]
-HEAD = """\
-simvid: 1
-duration_s: {seconds}
-fps: 50
-seed: 1
-physics: {{gravity_m_s2: [0, 0, {gravity}]}}
-materials:
-  jelly: {{density_kg_m3: 1000, friction: 0.6, elastic: {{young_modulus_pa: 4e4, particle_spacing_m: 0.02}}}}
-  clay: {{plastic: {{young_modulus_pa: 1e5, yield_stress_pa: 2e3, particle_spacing_m: 0.02}}}}
-  sand: {{density_kg_m3: 1600, granular: {{young_modulus_pa: 2e5, particle_spacing_m: 0.02}}}}
-  fresh: {{density_kg_m3: 400, snow: {{particle_spacing_m: 0.02}}}}
-  water: {{liquid: {{bulk_modulus_pa: 5e4, particle_spacing_m: 0.02}}}}
-  hard: {{density_kg_m3: 500, friction: 0.5}}
-cameras: [{{name: front, pose: {{look_from_m: [1, -1, 1], look_at_m: [0, 0, 0]}}}}]
-{ground}
-bodies:
+MATERIALS = """\
+  jelly: {density_kg_m3: 1000, friction: 0.6, elastic: {young_modulus_pa: 4e4, particle_spacing_m: 0.02}}
+  clay: {plastic: {young_modulus_pa: 1e5, yield_stress_pa: 2e3, particle_spacing_m: 0.02}}
+  sand: {density_kg_m3: 1600, granular: {young_modulus_pa: 2e5, particle_spacing_m: 0.02}}
+  fresh: {density_kg_m3: 400, snow: {particle_spacing_m: 0.02}}
+  water: {liquid: {bulk_modulus_pa: 5e4, particle_spacing_m: 0.02}}
+  hard: {density_kg_m3: 500, friction: 0.5}
 """
 
 
-def assets(
-    folder: Path, bodies: str, *, seconds: float = 0.4, gravity: float = -9.81, ground: bool = True
-) -> SceneAssets:
-    text = HEAD.format(seconds=seconds, gravity=gravity, ground="ground: {material: hard}" if ground else "")
-    path = folder / "soft.yaml"
-    path.write_text(text + bodies)
-    return prepare(load_scene(path))
+def assets(folder: Path, bodies: str, **given: Any) -> SceneAssets:
+    return written_assets(folder / "soft.yaml", MATERIALS, bodies, **given)
 
 
 def simulate(folder: Path, bodies: str, **given: Any) -> Trajectory:

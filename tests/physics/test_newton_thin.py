@@ -14,32 +14,19 @@ from simvid.assets.prepare import prepare
 from simvid.errors import SceneError
 from simvid.parsing import load_scene
 from simvid.physics.newton.engine import NewtonPhysics
+from simvid.testing.physics_scenes import written_assets
 from simvid.trajectory import Trajectory
 
 Array = NDArray[np.float64]
-HEAD = """\
-simvid: 1
-duration_s: {seconds}
-fps: 50
-seed: 1
-physics: {{gravity_m_s2: [0, 0, {gravity}]}}
-materials:
-  flag: {{density_kg_m3: 150, friction: 0.5, cloth: {{stretch_n_m: 300, particle_spacing_m: 0.025}}}}
-  cord: {{density_kg_m3: 1000, friction: 0.4, rope: {{young_modulus_pa: 2.0e+7, bend_n_m2: 1.0e-5}}}}
-  hard: {{density_kg_m3: 500, friction: 0.3}}
-cameras: [{{name: front, pose: {{look_from_m: [1, -1, 1], look_at_m: [0, 0, 0]}}}}]
-{ground}
-bodies:
+MATERIALS = """\
+  flag: {density_kg_m3: 150, friction: 0.5, cloth: {stretch_n_m: 300, particle_spacing_m: 0.025}}
+  cord: {density_kg_m3: 1000, friction: 0.4, rope: {young_modulus_pa: 2.0e+7, bend_n_m2: 1.0e-5}}
+  hard: {density_kg_m3: 500, friction: 0.3}
 """
 
 
-def assets(
-    folder: Path, bodies: str, *, seconds: float = 0.4, gravity: float = -9.81, ground: bool = True
-) -> SceneAssets:
-    text = HEAD.format(seconds=seconds, gravity=gravity, ground="ground: {material: hard}" if ground else "")
-    path = folder / "thin.yaml"
-    path.write_text(text + bodies)
-    return prepare(load_scene(path))
+def assets(folder: Path, bodies: str, **given: Any) -> SceneAssets:
+    return written_assets(folder / "thin.yaml", MATERIALS, bodies, **given)
 
 
 def simulate(folder: Path, bodies: str, **given: Any) -> Trajectory:

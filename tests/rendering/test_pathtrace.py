@@ -264,8 +264,14 @@ def test_captures_and_labels_that_are_not_made_are_refused_before_any_work() -> 
     path = camera_path(assets.scene.cameras[0], assets.scene, trajectory)
     with pytest.raises(SceneError, match="vase"):
         tracer().frames(capture_of(assets), trajectory, path, ())
-    with pytest.raises(RenderError, match="labels: the renderer 'pathtrace' does not make albedo"):
+    with pytest.raises(RenderError, match=r"'pathtrace' does not make albedo \(light is not split up on its paths\): "):
         tracer().frames(assets, trajectory, path, ("albedo", "depth"))
+    with pytest.raises(
+        RenderError, match=r"does not make surfaces \(its labels are of one ray [^;]*\): leave them out"
+    ):
+        tracer().frames(assets, trajectory, path, ("surfaces",))
+    with pytest.raises(RenderError, match=r"does not make depth_sensor: leave them out"):
+        tracer().frames(assets, trajectory, path, ("depth_sensor",))
     with pytest.raises(RenderError, match=r"cameras\.c: Mitsuba's scalar variant has plain pinholes"):
         tracer().frames(assets, trajectory, bent(path), ())
 

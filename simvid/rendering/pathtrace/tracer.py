@@ -37,7 +37,8 @@ from simvid.trajectory import Trajectory
 
 MADE = frozenset(LABEL_ARRAYS) - BUFFER_LABELS - {"depth_sensor"}
 """Labels that it makes."""
-_NOT_MADE = "the renderer 'pathtrace' does not make {}: leave them out, or render with 'cpu'"
+BUFFERS_WHY = "light is not split up on its paths"
+SURFACES_WHY = "its labels are of one ray through the middle of each pixel, surfaces are means over all of it"
 GROUND_REACH = 4.0
 """Half the edge of the ground that is traced, in distances of the haze, which has hidden it by then."""
 
@@ -87,9 +88,7 @@ class PathTracer:
 
     def faults(self, assets: SceneAssets) -> list[str]:
         """What of a scene cannot be traced."""
-        unknown = sorted(set(assets.scene.labels) - MADE)
-        faults = [f"labels: {_NOT_MADE.format(', '.join(unknown))}"] if unknown else []
-        faults += _camera_faults(assets.scene)
+        faults = _label_faults(assets.scene.labels) + _camera_faults(assets.scene)
         return faults + [
             f"{part.part.name}: the renderer 'pathtrace' draws meshes, not captures (their light is baked in): "
             "leave the body out, give it a mesh, or render with 'cpu'"
@@ -112,18 +111,26 @@ class PathTracer:
         if faults:
             raise SceneError("\n".join(faults))
         _check_camera(camera, self.variant)
-        unknown = sorted(set(labels) - MADE)
-        if unknown:
-            raise RenderError(f"labels: {_NOT_MADE.format(', '.join(unknown))}")
-        buffers = sorted(set(labels) & BUFFER_LABELS)
-        if buffers:
-            raise RenderError(
-                f"labels: the renderer 'pathtrace' makes no buffers ({', '.join(buffers)}): light is not split up on "
-                "its paths; leave them out, or take them from 'cpu', whose pictures have the same pixels"
-            )
+        missing = _label_faults(labels)
+        if missing:
+            raise RenderError(missing[0])
         self.variant.activate()
         painter = _Painter(assets, trajectory, camera, frozenset(labels), self._settings, self.variant)
         return _with_motion(painter, camera, trajectory, frozenset(labels))
+
+
+def _label_faults(labels: Collection[str]) -> list[str]:
+    """Labels that it does not make, and why, as one line or none."""
+    missing = set(labels) - MADE
+    if not missing:
+        return []
+    why = [BUFFERS_WHY] if missing & (BUFFER_LABELS - {"surfaces"}) else []
+    why += [SURFACES_WHY] if "surfaces" in missing else []
+    reason = f" ({'; '.join(why)})" if why else ""
+    return [
+        f"labels: the renderer 'pathtrace' does not make {', '.join(sorted(missing))}{reason}: leave them out, or "
+        "render with 'cpu'"
+    ]
 
 
 def _camera_faults(scene: Scene) -> list[str]:
