@@ -68,7 +68,7 @@ fourth-order steps there, and Genesis eight steps for one ([physics-truth.md](ph
 of the shelf side by side: [benchmarks/results/engines.md](../benchmarks/results/engines.md), by `python \
 benchmarks/bench_engines.py`; `franka_push`, `franka_pick` and ten of the thirteen tasks agree to 9 mm and less, a \
 URDF Panda at rest to 0.1 mm; balls that are poured part by 39 mm, walking by 45 mm, and in wiping a crumb ends 0.3 m \
-elsewhere; all thirteen succeed on both. Wiping, a break at billiards, a ball pit and stacks that fall are chaotic: \
+elsewhere; all thirteen succeed on both. Pouring, wiping, billiards, a ball pit and stacks that fall are chaotic: \
 Newton parts from itself about as far when one thing is moved by 0.1 mm, measured on the same page. Of the \
 scenes with sand, water and beads `sand_pour` runs as it is and `water_glass` with viscosity_pa_s: 0; `pour_beads` is \
 refused for its thin cup. Closed forms for both: \
