@@ -24,7 +24,7 @@ class Ability:
 
 
 _YES = Ability(True)
-_ALONE = Ability(False, False, "elements touch rigid bodies and robots alone; give method: mpm, or one such body")
+_ALONE = Ability(False, False, "not measured beside Genesis; give method: mpm, or one deformable body alone")
 _TIES = Ability(False, False, "its constraints are made when the scene is built")
 
 
@@ -55,7 +55,7 @@ NEWTON: Mapping[str, Ability] = {
     "elastic": _own_mpm("fixed corotated"),
     "neo_hookean": _own_mpm("Neo-Hookean"),
     "elements": Ability(True, False, "simvid's own linear tetrahedra, explicit: fixed corotated or stable Neo-Hookean"),
-    "element_mixtures": _ALONE,
+    "element_mixtures": Ability(True, False, "impulses between points and faces, in shared substeps"),
     "plastic": _own_mpm("von Mises"),
     "granular": _own_mpm("Drucker–Prager"),
     "snow": _own_mpm("Stomakhin et al. 2013"),

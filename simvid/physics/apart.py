@@ -39,6 +39,7 @@ class _Matter:
         name: of its part.
         place: file, line and field of the body.
         points: its particles, world [P, 3].
+        middles: of the cells that it fills, world [C, 3]: its particles, but of a body of elements.
         pose: world_from_part [4, 4]; a body's particles stand on a grid along the part's axes.
         spacing: between particles [m].
         half: from the outermost particles to the surface [m].
@@ -48,6 +49,7 @@ class _Matter:
     name: str
     place: str
     points: Array
+    middles: Array
     pose: Array
     spacing: float
     half: float
@@ -99,7 +101,18 @@ def _matter(assets: SceneAssets) -> Iterator[_Matter]:
                 faces = body.triangles.astype(np.int64)
         points = body.rest.astype(np.float64) @ part.pose[:3, :3].T + part.pose[:3, 3]
         half = body.radius_m if body.kind in THIN else body.spacing_m / 2
-        yield _Matter(part.part.name, part_place(assets, part.part), points, part.pose, body.spacing_m, half, faces)
+        middles = points
+        if body.tetrahedra is not None:
+            half, middles = 0.0, _middles(body.rest.astype(np.float64), body.tetrahedra)
+            middles = middles @ part.pose[:3, :3].T + part.pose[:3, 3]
+        place = part_place(assets, part.part)
+        yield _Matter(part.part.name, place, points, middles, part.pose, body.spacing_m, half, faces)
+
+
+def _middles(nodes: Array, tetrahedra: NDArray[np.int32]) -> Array:
+    """Of the cells of a lattice, whose six tetrahedra are in a row, [C, 3]."""
+    corners = nodes[tetrahedra.reshape(-1, 24)]
+    return np.asarray((corners.min(axis=1) + corners.max(axis=1)) / 2)
 
 
 def _line(one: _Matter, two: _Matter) -> Iterator[str]:
@@ -151,7 +164,7 @@ def _inside(one: _Matter, two: _Matter) -> tuple[float, int, int]:
     many."""
     turn, place = two.pose[:3, :3], two.pose[:3, 3]
     points = _looked_at(one, two) if one.thin else one.points
-    local, body = (points - place) @ turn, (two.points - place) @ turn
+    local, body = (points - place) @ turn, (two.middles - place) @ turn
     close = ((local > body.min(axis=0)) & (local < body.max(axis=0))).all(axis=1)
     found = int((filling(body, two.spacing, local[close]) >= INSIDE).sum())
     return found / len(points), found, len(points)

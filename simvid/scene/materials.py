@@ -98,7 +98,7 @@ class Material(Model):
     friction: Annotated[float, Field(ge=0, le=10)] = 0.5
     """Coulomb coefficient; of two touching materials the larger counts. Particles of MPM (``plastic``, ``granular``,
     ``snow``, ``liquid``, ``elastic`` by ``mpm``) feel that of the rigid part that they touch, however large or small
-    their own, which counts beside cloth and rope alone."""
+    their own, which counts beside cloth, rope and elements alone."""
     restitution: Unit = 0.0
     """Rebound speed over approach speed; of two touching materials the larger counts."""
     rolling_friction_m: NonNegative = 0.0

@@ -1,9 +1,9 @@
 """Who is tied to whom, and what puts energy in.
 
 A **group** is what only unrecorded inner forces hold together: one free body, bodies tied by joints, all bodies of
-particles, which touch each other on the grid of their solver, or all cloth and rope, whose contacts with each other no
-table holds. It is *held* where the world, a fixed body or a drive holds
-it by a joint: then its momentum is not its own. Joints that may break, attachments and holds are in the record of what
+particles, which touch each other on the grid of their solver, or all cloth, rope and bodies of elements, whose contacts
+with each other no table holds. It is *held* where the world, a fixed body or a drive holds it by a joint: then its
+momentum is not its own. Joints that may break, attachments and holds are in the record of what
 acts from outside, so they tie no group. A **drive** is what moves by itself: robots, keyframed bodies and what hangs on
 them or is attached to them, bodies on motors, conveyors, and bodies that the script pushes at random.
 """
@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.assets.parts import SceneAssets
+from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.scene import Impulse
 from simvid.scene.bodies import may_break
 from simvid.trajectory import Trajectory
@@ -92,7 +92,7 @@ def groups_of(assets: SceneAssets, trajectory: Trajectory) -> Groups:
         a, b = index[tie.a], index[tie.b]
         driven |= {k for k, other in ((a, b), (b, a)) if k in free and other in drives}
     driven |= {child for child, parent in tied if _breaks(assets, child) and parent in drives}
-    thin = {p.part for p in trajectory.particles if p.form in ("sheet", "line")}
+    thin = {p.part for p in trajectory.particles if p.form in ("sheet", "line") or _elements(parts[p.part])}
     for solver in (sorted((soft - thin) & free), sorted(thin & free)):
         for k in solver[1:]:
             root[top(k)] = top(solver[0])
@@ -102,6 +102,11 @@ def groups_of(assets: SceneAssets, trajectory: Trajectory) -> Groups:
     groups = tuple(Group(tuple(m), bool(held & set(m)), bool(driven & set(m))) for m in members.values())
     kicks = tuple((k, kick) for k, p in enumerate(parts) if p.body is not None for kick in p.body.impulses)
     return Groups(groups, drives, tied, kicks)
+
+
+def _elements(part: PartAssets) -> bool:
+    """Whether a part is moved by finite elements."""
+    return part.deformable is not None and part.deformable.tetrahedra is not None
 
 
 def _breaks(assets: SceneAssets, k: int) -> bool:

@@ -61,6 +61,9 @@ body's particles, at any time. In what is thinner than four of them, half-way to
 PARTICLE_DEPTH_LEAST: Final = 0.25
 """... but a quarter of a spacing at least: round walls and meshes are measured no finer."""
 PARTICLE_SHARE: Final = 0.01
+ELEMENT_DEPTH_CELLS: Final = 0.25
+"""Points of other bodies may be so many of its cells inside a body of elements: contact looks at vertices and middles
+of edges, so that two edges that cross sink in by a quarter of a cell at most."""
 THIN_DEPTH_SPACINGS: Final = 0.5
 """A particle's surface may be so many of its spacings inside cloth or rope: then its centre is at their surface."""
 

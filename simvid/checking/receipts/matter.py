@@ -70,7 +70,9 @@ def squeeze(e: Evidence, k: int, body: DeformableBody) -> float:
     """Share of its volume that the load on an elastic or plastic body may take: pressure over bulk modulus.
 
     The pressure is that of the largest contact force of a frame on a face of the body, or of an impact at its largest
-    speed, rho c v, and its weight, if that is more; c is the speed of pressure waves, sqrt((lambda + 2 mu) / rho).
+    speed, rho c v, and its weight, if that is more; c is the speed of pressure waves, sqrt((lambda + 2 mu) / rho). Of a
+    body of elements the largest speed and the weight are those of all in its group, as no table holds what they do to
+    each other.
     """
     model = body.material.elastic or body.material.plastic
     if model is None:
@@ -79,10 +81,14 @@ def squeeze(e: Evidence, k: int, body: DeformableBody) -> float:
     bulk, wave = young / (3 * (1 - 2 * nu)), young * (1 - nu) / ((1 + nu) * (1 - 2 * nu))
     room = float(body.volumes_m3.sum())
     density, edge = float(body.masses_kg.sum()) / room, room ** (1 / 3)
-    speed = float(np.linalg.norm(e.velocities[:, k], axis=1).max())
+    near = [k]
+    if body.tetrahedra is not None:
+        near = next((list(g.members) for g in e.groups.groups if k in g.members), near)
+    speed = float(np.linalg.norm(e.velocities[:, near], axis=2).max())
+    above = float(e.mass[near].sum()) / float(e.mass[k])
     _, pushed = e.impulses(np.arange(len(e.parts)) == k)
     force = float(pushed.max()) / e.frame_s / edge**2
-    fall = np.sqrt(density * wave) * speed + density * float(np.linalg.norm(e.gravity)) * edge
+    fall = np.sqrt(density * wave) * speed + above * density * float(np.linalg.norm(e.gravity)) * edge
     return float(max(force, fall) / bulk)
 
 

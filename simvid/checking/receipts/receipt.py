@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from simvid import trajectory_io
 from simvid.assets.parts import SceneAssets
+from simvid.checking.receipts.elements import element_depth
 from simvid.checking.receipts.energy import energy
 from simvid.checking.receipts.evidence import Curve, Evidence, Finding
 from simvid.checking.receipts.forces import contact_forces
@@ -19,8 +20,8 @@ from simvid.clips.receipt_records import ReceiptRecord
 from simvid.trajectory import Trajectory
 
 LAWS: tuple[Callable[[Evidence], Finding], ...] = (
-    momentum, spin, jumps, penetration, ties, joint_limits, contact_forces, volume, particle_depth, through_cloth, cfl,
-    fastest, masses,
+    momentum, spin, jumps, penetration, ties, joint_limits, contact_forces, volume, particle_depth, through_cloth,
+    element_depth, cfl, fastest, masses,
 )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
-"""Particles of MPM and thin bodies in one rhythm: substep by substep, first the particles, then cloth and rope, which
-meet the particles where these are by then."""
+"""Particles of MPM and thin bodies in one rhythm: substep by substep, first the particles, then cloth, rope and bodies
+of elements, which meet the particles where these are by then."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Mixture:
 
         Args:
             soft: of particles.
-            thin: of cloth and rope, on the same device; nothing has been advanced.
+            thin: of cloth, rope and elements, on the same device; nothing has been advanced.
             friction: of each body of particles; of it and the thin body's the larger counts.
 
         Raises:
@@ -83,6 +83,7 @@ class Mixture:
         area = np.linalg.norm(np.cross(x[:, 1] - x[:, 0], x[:, 2] - x[:, 0]), axis=1) / 2
         length = np.linalg.norm(x[:, 1] - x[:, 0], axis=1)
         reach = float(np.cbrt(self.soft.particles.volumes.max())) / 2 + float(thin.radius.max()) + self._thick + SLACK_M
+        reach += float(thin.deep.max())
         least = float(np.where(area > 0, area, length * 2 * reach).min())
         wide = reach + float(length.max())
         return int(min(MOST_COMPANY, 16 + math.ceil(LAYERS * math.pi * wide * wide / least)))
@@ -124,6 +125,7 @@ class Mixture:
         wp.launch(k.face_up, len(crowd.faces), [vertices, crowd, m], device=device)
         wp.launch(self._touch.measure_faces, len(crowd.faces), [vertices, crowd], device=device)
         far = float(np.cbrt(self.soft.particles.volumes.max())) / 2 + float(self.thin.thin.radius.max()) + reach
+        far += float(self.thin.thin.deep.max())
         widest = float(crowd.size.numpy().max()) + far
         self._grid.build(crowd.middle, widest)
         inputs = [state, matter, vertices, crowd, m, self._grid.id, widest, reach]
@@ -141,7 +143,7 @@ class Mixture:
     def _check(self) -> None:
         if int(self._meeting.lost.numpy()[0]):
             raise PhysicsError(
-                f"more than {self._meeting.found.shape[1]} faces of cloth and rope lie round one particle at "
+                f"more than {self._meeting.found.shape[1]} faces of cloth, rope or elements lie round one particle at "
                 f"t = {self.thin.time_s:.4g} s: the cloth is crumpled into it, or far finer than the particles; take a "
                 "coarser cloth, or finer particles"
             )

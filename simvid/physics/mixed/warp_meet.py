@@ -1,4 +1,4 @@
-"""The kernels of particles that meet faces of cloth and rope, with impulses that both sides get.
+"""The kernels of particles that meet faces of cloth, rope and bodies of elements, with impulses that both sides get.
 
 A particle is a ball of half its edge. Where it would be inside a face by the end of the substep, both lose just so much
 of their approach that it is not, with Coulomb's friction. All contacts are solved at once, each as if all that meet its
@@ -14,8 +14,9 @@ import warp as wp  # noqa: TID253  part of the solvers of particles, which are l
 from simvid.physics.mpm.warp_colliders import Obstacles
 from simvid.physics.mpm.warp_contact import reckon
 from simvid.physics.mpm.warp_structs import Matter, State
-from simvid.physics.thin.warp_structs import FREE, WORLD, Crowd, Vertices
-from simvid.physics.thin.warp_touch import HALF, ONE, ZERO, beyond_face, on_face
+from simvid.physics.thin.warp_solid_touch import gives_way, steeper, way_out
+from simvid.physics.thin.warp_structs import Crowd, Vertices
+from simvid.physics.thin.warp_touch import BACK_M_S, HALF, ONE, ZERO, beyond_face, on_face
 
 wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
@@ -95,7 +96,7 @@ def look(
     k = wp.int32(0)
     while wp.hash_grid_query_next(query, k):
         f = crowd.faces[k]
-        far = wp.float32(half + vertices.radius[f[0]]) + reach
+        far = wp.float32(half + vertices.radius[f[0]] + vertices.deep[f[0]]) + reach
         if wp.length(wp.vec3(x) - crowd.middle[k]) > crowd.size[k] + far:
             continue
         if wp.length(beyond_face(vertices.x, f, x)) > wp.float64(far):
@@ -114,6 +115,7 @@ def look(
 def nearest(vertices: Vertices, crowd: Crowd, meeting: Meeting, p: wp.int32, x: wp.vec3d, n: wp.vec3d, every: bool):
     """The nearest face, by its surface; with ``every`` false of those that are not on the side of n."""
     best, least = wp.int32(-1), wp.float64(1.0e9)
+    way = wp.vec3d()
     for q in range(meeting.count[p]):
         k = meeting.found[p, q]
         f = crowd.faces[k]
@@ -121,9 +123,17 @@ def nearest(vertices: Vertices, crowd: Crowd, meeting: Meeting, p: wp.int32, x: 
         away = wp.length(off)
         if not every and wp.dot(off, n) > BESIDE * away:
             continue
-        if away - vertices.radius[f[0]] < least:
+        better = away - vertices.radius[f[0]] < least
+        if best >= 0:
+            if vertices.body[f[0]] == vertices.body[crowd.faces[best][0]]:
+                if steeper(vertices, f, off, crowd.faces[best], way):
+                    better = True
+                elif steeper(vertices, crowd.faces[best], way, f, off):
+                    better = False
+        if better:
             least = away - vertices.radius[f[0]]
             best = k
+            way = off
     return best
 
 
@@ -173,9 +183,12 @@ def side_of(
     """Whether the particle is where it came from: 1, or -1 where its centre has got through the face; and the normal.
 
     What was nearest to it, or one beside that, tells where it came from; a particle that is clear of the cloth again is
-    where it is.
+    where it is. Solids have an outside, which needs no memory.
     """
     f = crowd.faces[k]
+    if vertices.deep[f[0]] > ZERO:
+        out, height = way_out(vertices, f, w, off)
+        return out, wp.where(height < ZERO, -ONE, ONE)
     up = w[0] * unit(meeting.normal[f[0]]) + w[1] * unit(meeting.normal[f[1]]) + w[2] * unit(meeting.normal[f[2]])
     before, last = meeting.side[p], meeting.last[p]
     meeting.last[p] = k
@@ -217,13 +230,15 @@ def find(
         off = x - mean_of(vertices.x, f, w)
         away, thick = wp.length(off), half + vertices.radius[f[0]]
         sign = ONE
-        if c == 0:
+        if c == 0 or vertices.deep[f[0]] > ZERO:
             n, sign = side_of(vertices, crowd, meeting, p, k, w, off, thick)
         else:
             n = unit(off)
+        if sign < ZERO and away > vertices.deep[f[0]] and vertices.deep[f[0]] > ZERO:
+            continue
         gap = sign * away - thick
         closing = wp.dot(v - mean_of(vertices.v, f, w), n)
-        if closing < wanted_speed(gap, half, dt[0]):
+        if closing < wanted_speed(vertices, f, gap, half, dt[0]):
             meeting.face[p, c] = k
             meeting.out[p, c] = n
             meeting.gap[p, c] = gap
@@ -232,22 +247,12 @@ def find(
 
 
 @wp.func
-def wanted_speed(gap: wp.float64, half: wp.float64, step: wp.float64):
+def wanted_speed(vertices: Vertices, f: wp.vec3i, gap: wp.float64, half: wp.float64, step: wp.float64):
     """Of parting, at least: what is apart may just meet, what is inside gets out bit by bit."""
     if gap < ZERO:
-        return BACK * wp.min(-gap, half) / step
+        back = BACK * wp.min(-gap, half) / step
+        return wp.where(vertices.deep[f[0]] > ZERO, wp.min(back, BACK_M_S), back)
     return -gap / step
-
-
-@wp.func
-def gives_way(vertices: Vertices, obstacles: Obstacles, i: wp.int32):
-    """1 over the mass of a vertex; 0 of one that is held by what nothing moves."""
-    held = vertices.held[i]
-    if held == FREE:
-        return ONE / vertices.mass[i]
-    if held == WORLD:
-        return ZERO
-    return wp.where(obstacles.mass[held] > 0.0, ONE / vertices.mass[i], ZERO)
 
 
 @wp.func
@@ -271,7 +276,7 @@ def impulse_on(
     closing = wp.dot(relative, n)
     slip = relative - closing * n
     fast = wp.length(slip)
-    press = (wanted_speed(gap, half_edge(matter, p), step) - closing) / mobile
+    press = (wanted_speed(vertices, f, gap, half_edge(matter, p), step) - closing) / mobile
     impulse = press * n
     mu = wp.max(vertices.friction[f[0]], meeting.friction[b])
     if fast > TINY:

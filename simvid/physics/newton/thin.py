@@ -72,7 +72,7 @@ class ThinBodies:
         self._x = np.zeros((scene.frame_count, len(self.solver), 3), np.float32)
 
     def overlaps(self) -> list[Overlap]:
-        """Where they are inside something at the start, the deepest of each pair of parts."""
+        """Where they are inside something at the start, or one inside a body of elements, the deepest of each pair."""
         from simvid.physics.mpm.warp_volumes import distances
 
         found, x, radius = [], self.solver.positions(), self.solver.thin.radius
@@ -87,6 +87,10 @@ class ThinBodies:
                     if depth[k] > 0:
                         n = -turn @ normals[k]
                         found.append(Overlap(int(part), thin.part, float(depth[k]), (n[0], n[1], n[2])))
+        for a, b, deep, way in self.solver.overlaps():
+            up = -1.0 if way[2] < 0 else 1.0
+            one, two = (self.parts[k] for k in ((b, a) if up > 0 else (a, b)))
+            found.append(Overlap(one, two, deep, (up * float(way[0]), up * float(way[1]), up * float(way[2]))))
         return found
 
     @property

@@ -32,6 +32,8 @@ does. With 3, as Bergou et al. have it, it is right for domes, and cylinders are
 
 SKIN = 1e-3
 """Of a solid: how far its vertices stay from things, over the edge of a cube of six of its tetrahedra."""
+DEEP = 0.5
+"""Of that edge: what is deeper inside a solid is not pushed out any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +127,22 @@ class Thin:
         return len(self.masses)
 
     @property
-    def faces(self) -> Ints:
-        """What others touch: triangles, and segments as triangles whose last corner is twice there, [F, 3]."""
+    def shells(self) -> Ints:
+        """Faces of cloth and rope: triangles, and segments as triangles whose last corner is twice there, [F, 3]."""
         ends = self.springs.ends
         return np.concatenate([self.membrane.corners, ends[:, [0, 1, 1]]]).astype(np.int32)
+
+    @property
+    def faces(self) -> Ints:
+        """What others touch: ``shells``, then the surfaces of solids, outwards, [F, 3]."""
+        return np.concatenate([self.shells, self.solid.surface])
+
+    @property
+    def deep(self) -> Array:
+        """How deep inside a solid others are looked for [m]; 0 at vertices of cloth and rope, [V]."""
+        out, nodes = np.zeros(len(self)), np.unique(self.solid.corners)
+        out[nodes] = DEEP * self.radius[nodes] / SKIN
+        return out
 
 
 def _positive(name: str, value: float, unit: str, zero: bool = False) -> None:

@@ -18,6 +18,7 @@ from simvid.physics.influences import Place
 from simvid.physics.mpm.colliders import MOST_PIECES, Obstacle
 from simvid.physics.mpm.touches import Touches
 from simvid.physics.thin.bodies import Thin
+from simvid.physics.thin.solid_touch import SolidTouch, needed
 from simvid.physics.thin.stable import stability
 
 Floats = NDArray[np.float64]
@@ -50,7 +51,7 @@ class Solver:
             obstacles: rigid things they meet.
             gravity_m_s2: on all.
             step_s: of the substeps; None takes the largest stable one, anew in every call of ``advance``.
-            meet: whether thin bodies touch themselves and each other; solids do neither.
+            meet: whether bodies touch each other, and cloth and rope themselves.
             device: "cpu" or "cuda:0".
 
         Raises:
@@ -66,7 +67,7 @@ class Solver:
         self._check_step(1.0)
         self.time_s, self.substeps, self.lost = 0.0, 0, 0
         self._origin = thin.positions.mean(axis=0)
-        self._meet = meet and len(thin.faces) > 0
+        self._meet, self._touching = meet and len(thin.shells) > 0, meet and needed(thin)
         self._set_up()
 
     def _check_step(self, stretch: float) -> None:
@@ -98,7 +99,8 @@ class Solver:
         self._elements = arrays.make_elements(thin, self.stability, device)
         self._solids = arrays.make_solids(thin, self.stability, device)
         self._inner, self._inner_lengths = arrays.make_inner_edges(thin, device)
-        self._crowd = arrays.make_crowd(thin, COMPANY, device)
+        self._crowd = arrays.make_crowd(thin, thin.shells, COMPANY, device)
+        self._skin = arrays.make_crowd(thin, thin.faces, 1, device)
         self._edges, self._lengths, self._edge_shares = arrays.make_edges(thin, device)
         self._edge_near = wp.zeros(len(self._lengths), dtype=wp.uint64, device=device)
         self._pieces = warp_arrays.make_pieces(self.obstacles, device)
@@ -110,6 +112,9 @@ class Solver:
         self._measures = wp.zeros(2, dtype=wp.float64, device=device)
         self._grid = wp.HashGrid(64, 64, 64, device=device) if self._meet else None
         self._widest = float(arrays.sizes(thin).max()) if self._meet else 0.0
+        self._solid_touch: SolidTouch | None = None
+        if self._touching:
+            self._solid_touch = SolidTouch(thin, self._vertices, self._skin, self._edges.numpy(), device)
         self._graph: Any = None
         self._others: Callable[[Any], None] | None = None
 
@@ -182,6 +187,11 @@ class Solver:
         pose[:3, :3], pose[:3, 3] = matrix_from_quat(p[[6, 3, 4, 5]]), p[:3] + self._origin
         return pose, np.array(self._bodies.velocity.numpy()[k], float), np.array(self._bodies.spin.numpy()[k], float)
 
+    def overlaps(self) -> list[tuple[int, int, float, Floats]]:
+        """Two bodies, depth [m], way of the second out of the first [3]: solids inside each other, or cloth and rope
+        inside them, the deepest of each pair now; what is deeper than half a cell is not seen."""
+        return self._solid_touch.overlaps() if self._solid_touch is not None else []
+
     def measure(self) -> tuple[float, float]:
         """Largest speed [m/s] and largest stretch."""
         wp, device, v = self._wp, self.device, self._vertices
@@ -205,8 +215,8 @@ class Solver:
         self._others, self._graph = launch, None
 
     def on_device(self) -> tuple[Any, Any, Any]:
-        """``Vertices``, ``Crowd`` and ``Obstacles``, for kernels that meet them there."""
-        return self._vertices, self._crowd, self._bodies
+        """``Vertices``, ``Crowd`` of all faces and ``Obstacles``, for kernels that meet them there."""
+        return self._vertices, self._skin, self._bodies
 
     def substeps_needed(self, duration_s: float) -> int:
         """How many equal substeps the next ``duration_s`` take at least.
@@ -246,7 +256,12 @@ class Solver:
     def begin(self, duration_s: float, count: int) -> None:
         """Prepare ``count`` substeps, at least as many as are needed, which ``substep`` then takes one by one."""
         self._dt.fill_(duration_s / count)
-        self._look(self.measure()[0], duration_s)
+        speed = self.measure()[0]
+        self._look(speed, duration_s)
+        if self._solid_touch is not None:
+            travel = 3 * (speed + float(np.linalg.norm(self._gravity)) * duration_s) * duration_s / count
+            self._every = int(np.clip(self._solid_touch.way_m / max(travel, 1e-12), 1, count))
+            self._way, self._done = travel * self._every, 0
 
     def end(self, duration_s: float, count: int) -> None:
         """Say that they are taken."""
@@ -286,6 +301,10 @@ class Solver:
     def substep(self) -> None:
         """Take one."""
         wp = self._wp
+        if self._solid_touch is not None:
+            if self._done % self._every == 0:
+                self._solid_touch.look(self._way)
+            self._done += 1
         if self._graph is None:
             with wp.ScopedCapture(device=self.device) as capture:
                 self._launch()
@@ -309,6 +328,8 @@ class Solver:
             self._others(self._dt)
         if self._meet:
             wp.launch(touch.mingle, len(self), [v, self._crowd, self._dt], device=device)
+        if self._solid_touch is not None:
+            self._solid_touch.launch(self._bodies, self._dt)
         world = [self._pieces, self._bodies, self._rigid, self._sums, wp.vec3d(*self._origin), self._dt]
         if self.obstacles:
             edges = [v, self._edges, self._edge_shares, self._edge_near, *world]

@@ -31,6 +31,7 @@ def make_vertices(thin: Thin, gravity: Array, device: str) -> Any:
     s.radius = device_array(thin.radius, wp.float64, device)
     s.friction = device_array(thin.friction, wp.float64, device)
     s.body = device_array(thin.body, wp.int32, device)
+    s.deep = device_array(thin.deep, wp.float64, device)
     s.held = wp.full(n, int(FREE), dtype=wp.int32, device=device)
     s.anchor = wp.zeros(n, dtype=wp.vec3d, device=device)
     s.near = wp.zeros(n, dtype=wp.uint64, device=device)
@@ -77,9 +78,8 @@ def make_inner_edges(thin: Thin, device: str) -> tuple[Any, Any]:
     return device_array(edges, wp.vec2i, device), device_array(length, wp.float64, device)
 
 
-def make_crowd(thin: Thin, most: int, device: str) -> Any:
-    """``Crowd`` with nobody near anybody."""
-    faces = thin.faces
+def make_crowd(thin: Thin, faces: Array, most: int, device: str) -> Any:
+    """``Crowd`` of some faces [F, 3] with nobody near anybody."""
     c = Crowd()
     c.faces = device_array(faces, wp.vec3i, device)
     c.middle = wp.zeros(len(faces), dtype=wp.vec3, device=device)
@@ -112,6 +112,6 @@ def make_rigid(count: int, bodies: int, device: str) -> Any:
 
 
 def sizes(thin: Thin) -> Array:
-    """Distance of each face's farthest corner from its middle, at rest [m], [F]."""
-    x = thin.rest[thin.faces]
+    """Distance of each farthest corner from the middle, of faces of cloth and rope at rest [m], [F]."""
+    x = thin.rest[thin.shells]
     return np.asarray(np.linalg.norm(x - x.mean(axis=1, keepdims=True), axis=2).max(axis=1))

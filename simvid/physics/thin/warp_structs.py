@@ -29,6 +29,8 @@ class Vertices:
     radius: wp.array(dtype=wp.float64)
     friction: wp.array(dtype=wp.float64)
     body: wp.array(dtype=wp.int32)
+    deep: wp.array(dtype=wp.float64)
+    """Of a solid's, how deep inside it others are looked for [m]; 0 of thin bodies."""
     held: wp.array(dtype=wp.int32)
     """FREE, WORLD or the obstacle that holds it."""
     anchor: wp.array(dtype=wp.vec3d)

@@ -164,10 +164,12 @@ def measure_faces(vertices: Vertices, crowd: Crowd) -> None:
 
 @wp.kernel
 def look_for_company(vertices: Vertices, crowd: Crowd, grid: wp.uint64, widest: wp.float32, reach: wp.float32) -> None:
-    """Which faces each vertex may touch within a step; its own and those next to it at rest are none."""
+    """Which faces each vertex of cloth and rope may touch within a step; its own and neighbours at rest are none."""
     i = wp.tid()
     x = vertices.x[i]
     crowd.count[i] = 0
+    if vertices.deep[i] > ZERO:
+        return
     found = wp.int32(0)
     query = wp.hash_grid_query(grid, wp.vec3(x), widest)
     k = wp.int32(0)

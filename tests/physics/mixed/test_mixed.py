@@ -181,5 +181,5 @@ def test_what_cannot_be_is_refused() -> None:
         Mixture(jelly, ThinSolver(cloth()), [0.5, 0.5])
     large = cloth(0.4)
     crumpled = replace(large, positions=np.tile([0.005, 0.005, 0.03], (len(large), 1)))
-    with pytest.raises(PhysicsError, match=r"more than \d+ faces of cloth and rope lie round one particle"):
+    with pytest.raises(PhysicsError, match=r"more than \d+ faces of cloth, rope or elements lie round one particle"):
         Mixture(jelly, ThinSolver(crumpled, meet=False), [0.5]).overlaps()
