@@ -28,7 +28,7 @@ DENSITY = 1000.0
 WRITTEN = """\
 simvid: 1
 duration_s: {seconds}
-fps: 50
+fps: {fps}
 seed: 1
 physics: {{gravity_m_s2: [0, 0, {gravity}]}}
 materials:
@@ -39,23 +39,27 @@ bodies:
 
 
 def written_assets(
-    file: Path, materials: str, bodies: str, *, seconds: float = 0.4, gravity: float = -9.81, ground: bool = True
-) -> SceneAssets:
+    file: Path, materials: str, bodies: str, *, seconds: float = 0.4, gravity: float = -9.81, ground: bool = True,
+    fps: int = 50,
+) -> SceneAssets:  # fmt: skip
     """Assets of a scene file: what deforms has particles, which need its shapes and materials as a scene has them.
 
     Args:
         file: where to write it.
         materials: lines of YAML, each ``  name: {...}``; the ground is of ``hard``.
         bodies: lines of YAML, each ``  - {...}``, and what comes after them.
-        seconds: of 50 frames each.
+        seconds: of ``fps`` frames each.
         gravity: along z [m/s^2].
         ground: whether there is one.
+        fps: frames a second.
 
     Raises:
         SimvidError: what cannot be.
     """
     floor = "ground: {material: hard}" if ground else ""
-    file.write_text(WRITTEN.format(seconds=seconds, gravity=gravity, materials=materials, ground=floor) + bodies)
+    file.write_text(
+        WRITTEN.format(seconds=seconds, fps=fps, gravity=gravity, materials=materials, ground=floor) + bodies
+    )
     return prepare(load_scene(file))
 
 

@@ -18,6 +18,7 @@ class Budget:
 
     Attributes:
         kinetic, potential, elastic: of all that is judged; height is from the start.
+        hidden: kinetic energy that there may be besides, of bodies of elements.
         work: of each drive by name, since the start.
         kicked: frames in which an impulse of the scene acts.
     """
@@ -25,6 +26,7 @@ class Budget:
     kinetic: Array
     potential: Array
     elastic: Array
+    hidden: Array
     work: dict[str, Array]
     kicked: Mask
 
@@ -35,6 +37,13 @@ class Budget:
         for done in self.work.values():
             total = total - done
         return np.asarray(total)
+
+    @property
+    def surely_low(self) -> Array:
+        """Energy less work is no more than this: with what is hidden, and the most of ``limits.LOW_FRAMES`` frames."""
+        from scipy.ndimage import maximum_filter1d
+
+        return np.asarray(maximum_filter1d(self.unexplained + self.hidden, limits.LOW_FRAMES, mode="nearest"))
 
 
 def energy(e: Evidence) -> tuple[Finding, dict[str, float]]:
@@ -52,16 +61,17 @@ def energy(e: Evidence) -> tuple[Finding, dict[str, float]]:
         return nothing("energy", "nothing moves by itself"), {}
     budget = budget_of(e, judged)
     level = budget.unexplained
-    soft = any(judged[k] for k in e.soft)
+    soft = [e.parts[k].deformable for k in e.soft if judged[k]]
     if soft:
         level = _median_of_three(level)
-    gain, frame = largest_rise(level, budget.kicked)
+    gain, frame = largest_rise(level, budget.kicked, budget.surely_low if budget.hidden.any() else level)
     mass = float(e.mass[judged].sum())
     moving = float(budget.kinetic.max())
     weight = float(np.linalg.norm(e.gravity))
     slack = mass * (weight * limits.LIFT_M + limits.DRIFT_M_S**2 / 2)
     slack += limits.GIVE_M * _largest_drive_force(e, judged)
-    share = limits.SOFT_GAIN_SHARE if soft else limits.GAIN_SHARE
+    known = all(body is not None and body.tetrahedra is not None for body in soft)
+    share = limits.GAIN_SHARE if known else limits.SOFT_GAIN_SHARE
     fastest = _most_energetic(e, judged, frame)
     record = e.law(
         "energy", {"gain_j": gain}, {"gain_j": share * moving + slack}, part=e.name(fastest), time_s=e.time(frame),
@@ -71,6 +81,8 @@ def energy(e: Evidence) -> tuple[Finding, dict[str, float]]:
     series = {"kinetic": budget.kinetic, "potential": budget.potential, "energy less work": budget.unexplained}
     if budget.elastic.any():
         series["elastic"] = budget.elastic
+    if budget.hidden.any():
+        series["kinetic, may be hidden"] = budget.hidden
     series |= {f"work of {name}": work for name, work in list(budget.work.items())[:4]}
     return Finding(record, (Curve("Energy", "J", series),)), _summary(budget, gain)
 
@@ -87,11 +99,17 @@ def judged_parts(e: Evidence) -> Mask:
 def budget_of(e: Evidence, judged: Mask) -> Budget:
     """The budget of some parts."""
     shape = e.count
-    kinetic, elastic = np.zeros(shape), np.zeros(shape)
+    kinetic, elastic, hidden = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for k in np.flatnonzero(judged).tolist():
         motion, body = e.soft.get(k), e.parts[k].deformable
         if motion is not None and body is not None:
-            kinetic += _particle_energy(motion.positions.astype(np.float64), body.masses_kg, e.frame_s, _start(e, k))
+            places = motion.positions.astype(np.float64)
+            if body.tetrahedra is None:
+                kinetic += _particle_energy(places, body.masses_kg, e.frame_s, _start(e, k))
+            else:
+                least, most = swing_energy(places, body.masses_kg, e.frame_s, _start(e, k), e.gravity)
+                kinetic += least
+                hidden += most - least
             stored = elastic_energy(body, motion)
             elastic += 0.0 if stored is None else stored
         else:
@@ -103,7 +121,7 @@ def budget_of(e: Evidence, judged: Mask) -> Budget:
     for part, kick in e.groups.kicks:
         if judged[part] and (frame := e.frame_of(kick.t_s)) < shape:
             kicked[frame] = True
-    return Budget(kinetic, potential, elastic, _work(e, judged), kicked)
+    return Budget(kinetic, potential, elastic, hidden, _work(e, judged), kicked)
 
 
 def _rigid_energy(e: Evidence, k: int) -> Array:
@@ -138,6 +156,39 @@ def _particle_energy(positions: Array, masses: Array, frame_s: float, start: flo
         v = (positions[t + 1] - positions[t]) / frame_s
         between[t] = masses @ (v * v).sum(axis=1) / 2
     return np.concatenate([[start], (between[1:] + between[:-1]) / 2, between[-1:]])
+
+
+def swing_energy(positions: Array, masses: Array, frame_s: float, start: float, gravity: Array) -> tuple[Array, Array]:
+    """Least and most kinetic energy of a body that bounces and swings [J], [T] each.
+
+    Least: of the mean velocity of the frames before and after, which no swinging within them adds to, and which is
+    exact in free fall. Most: of the mean velocity of the frame before or of that after, whichever is more, carried on
+    to the frame by gravity: where a body bounces in one of them, the other has its speed. At the first frame both are
+    what the scene gives.
+
+    Args:
+        positions: [m], [T, P, 3].
+        masses: [kg], [P].
+        frame_s: time between frames.
+        start: kinetic energy at the first frame [J].
+        gravity: [m/s^2], [3].
+    """
+    count = len(positions)
+    least, most = np.full(count, start), np.full(count, start)
+    if count < 2:
+        return least, most
+
+    def of(v: Array) -> float:
+        return float(masses @ (v * v).sum(axis=1) / 2)
+
+    fall, before = gravity * frame_s / 2, (positions[1] - positions[0]) / frame_s
+    for t in range(1, count - 1):
+        after = (positions[t + 1] - positions[t]) / frame_s
+        least[t] = of((before + after) / 2)
+        most[t] = max(of(before + fall), of(after - fall), least[t])
+        before = after
+    least[-1], most[-1] = sorted((of(before), of(before + fall)))
+    return least, most
 
 
 def _work(e: Evidence, judged: Mask) -> dict[str, Array]:
@@ -196,11 +247,12 @@ def running(e: Evidence, k: int, frames: NDArray[np.int64]) -> Array:
     return out
 
 
-def largest_rise(level: Array, reset: Mask) -> tuple[float, int]:
-    """Largest rise over what was lowest before, and the frame where it is reached; frames with ``reset`` start anew."""
-    lowest, best, at = float(level[0]), 0.0, 0
+def largest_rise(level: Array, reset: Mask, low: Array) -> tuple[float, int]:
+    """Largest rise of a level over what ``low``, at least the level itself, was lowest before, and the frame where it
+    is reached; frames with ``reset`` start anew."""
+    lowest, best, at = float(low[0]), 0.0, 0
     for t in range(1, len(level)):
-        lowest = float(level[t]) if reset[t] else min(lowest, float(level[t]))
+        lowest = float(low[t]) if reset[t] else min(lowest, float(low[t]))
         if level[t] - lowest > best:
             best, at = float(level[t]) - lowest, t
     return best, at

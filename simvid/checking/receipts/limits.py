@@ -36,8 +36,9 @@ GAIN_SHARE: Final = 0.05
 """Energy that nothing explains, of the largest kinetic energy in the clip: contacts are springs that give back what
 they took frames later, and semi-implicit steps swing about the true energy by h omega."""
 SOFT_GAIN_SHARE: Final = 0.2
-"""With deformable bodies: what plastic and liquid bodies store is not known, and speeds are differences over a frame,
-which an impact blurs."""
+"""With deformable bodies, if not all are of elements: what plastic and liquid bodies store is not known, and speeds are
+differences over a frame, which an impact blurs. Of bodies of elements the stored energy is known, and what the blur may
+hide is counted: ``energy.swing_energy``."""
 LIFT_M: Final = 3e-3
 DRIFT_M_S: Final = 0.05
 """... and what lifts all by this height and moves all at this speed: bodies may start 1 mm inside each other, and are
@@ -45,6 +46,9 @@ pushed apart."""
 GIVE_M: Final = 2e-3
 """... and the largest force of the drives over this way: a grasp is a spring that holds force x depth / 2, and the work
 of a force that swings within a frame is not its mean times the way."""
+LOW_FRAMES: Final = 3
+"""With bodies of elements energy counts as low only where it is so for so many frames: a bounce between two frames
+blurs the speeds at both, and what swings faster than the frames is stored at one and kinetic, unseen, at the next."""
 
 DEEP_M: Final = 3e-3
 DEEP_SHARE: Final = 0.1
