@@ -28,8 +28,10 @@ HELD_OUT_LOOKS = ("kitchen", "sunset")
 """Looks that only the families held out are seen in."""
 OWN_LIGHT = "as_rendered"
 """What the look of a scene with lights of its own is called."""
-LOOK_SHARE = 0.65
+LOOK_SHARE = 0.4
 """Of the scenes for training; the others, and none of those held out, have lights of their own."""
+OPEN_SKIES = ("clear", "overcast", "sunset", "night")
+ROOMS = ("studio_softboxes", "workshop", "warehouse", "office", "night_lab")
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,11 @@ def floor(rng: Rng) -> Tree:
 
 
 def lights(rng: Rng) -> list[Tree]:
-    """A sky, and mostly a sun or lamps."""
-    sky = pick(rng, ("studio", "studio", "clear", "overcast", "sunset", "night"))
-    made: list[Tree] = [{"sky": {"preset": sky, "strength": between(rng, 0.6, 1.3, 2)}}]
-    if rng.uniform() < 0.75:
+    """A sky or a room, turned anyhow, and mostly a sun or lamps."""
+    sky = pick(rng, pick(rng, (("studio",), OPEN_SKIES, ROOMS)))
+    turned = {"turn_deg": between(rng, 0, 360, 1)} if sky in ROOMS else {}
+    made: list[Tree] = [{"sky": {"preset": sky, "strength": between(rng, 0.6, 1.5, 2), **turned}}]
+    if rng.uniform() < (0.25 if sky in ROOMS else 0.75):
         turn, slant = rng.uniform(0, 2 * np.pi), rng.uniform(0.25, 1.3)
         strength = between(rng, 1.5, 4.0, 2) if sky != "night" else between(rng, 0.3, 1.2, 2)
         way = [round(float(v), 3) for v in (slant * np.cos(turn), slant * np.sin(turn), -1.0)]
@@ -132,10 +135,12 @@ def lights(rng: Rng) -> list[Tree]:
                 }
             }
         )
-    for _ in range(int(rng.integers(0, 3)) if sky in {"night", "studio"} else 0):
+    for _ in range(int(rng.integers(0, 3)) if sky in {"night", "night_lab", "studio"} else 0):
         turn = rng.uniform(0, 2 * np.pi)
         place = [round(float(1.2 * np.cos(turn)), 3), round(float(1.2 * np.sin(turn)), 3), between(rng, 0.8, 1.8, 2)]
-        made.append({"point": {"position_m": place, "strength": between(rng, 1.0, 4.0, 2)}})
+        warm = rng.uniform()
+        tone = [1.0, round(1 - 0.25 * warm, 3), round(1 - 0.55 * warm, 3)]
+        made.append({"point": {"position_m": place, "strength": between(rng, 1.0, 4.0, 2), "color": tone}})
     return made
 
 
