@@ -21,6 +21,10 @@ HISTORY = 4
 _EMBEDDING = 128
 _FINE, _LAST = 16, 24
 """Channels in full resolution: what the U-Net leaves for them, and of the last layer."""
+_TERMS = 3 + 3 + 9
+"""And its factors there: light, share of the relit picture, and how light goes with the normal (colours x axes)."""
+_DIM = 0.1
+"""Added to sqrt(albedo) where it divides: below it, what splats show is mostly gloss."""
 
 
 @dataclass
@@ -78,8 +82,8 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             for level, w in enumerate(widths) for name in self._sites(level, len(widths))
         })  # fmt: skip
         self.even = nn.GroupNorm(8, widths[0])
-        self.fine = nn.Conv2d(widths[0], 4 * (_FINE + 3), 3, padding=1)
-        self.head = nn.Conv2d(_FINE + 15, _LAST, 3, padding=1)
+        self.fine = nn.Conv2d(widths[0], 4 * (_FINE + _TERMS), 3, padding=1)
+        self.head = nn.Conv2d(_FINE + 18, _LAST, 3, padding=1)
         self.leave = nn.Conv2d(_LAST, 3, 3, padding=1)
         for layer in (self.leave, self.fine):
             nn.init.zeros_(layer.weight)
@@ -150,19 +154,27 @@ class RefinerUNet(ModelMixin, ConfigMixin):
     def _finest(self, fine: Tensor, sample: Tensor, conditions: Tensor, present: Tensor | None) -> Tensor:
         """The correction in full resolution, [B T, 3, H, W].
 
-        Where the surface's own albedo differs from what the splats made of it, light comes back in proportion: display
-        colours go about as sqrt(albedo) sqrt(light), so the U-Net says sqrt(light), and sharp outlines and texture
-        need not pass through it.
+        Sharp outlines, texture and shading need not pass through the U-Net. Display colours go about as
+        sqrt(albedo) sqrt(light), so it says three factors for each pixel: of the albedo that splats lost; of the change
+        to the relit picture, which is the coarse one times sqrt(albedo) over what splats made of that; and of the
+        normal where it differs from its surroundings, times sqrt(albedo).
         """
         flat = conditions.flatten(0, 1)
-        soft, sharp, facing = (flat[:, channel_slice(name)] for name in ("albedo", "surface_albedo", "surface_normals"))
-        lost = sharp - soft
+        coarse, soft, sharp, facing = (
+            flat[:, channel_slice(name)] for name in ("coarse", "albedo", "surface_albedo", "surface_normals")
+        )
+        known = flat.new_ones(len(flat), 1, 1, 1)
         if present is not None:
-            known = (present[:, [OPTIONAL.index("albedo"), OPTIONAL.index("surface_albedo")]]).prod(dim=1)
-            lost = lost * known.repeat_interleave(conditions.shape[1])[:, None, None, None]
-        rest, light = fine[:, :_FINE], fine[:, _FINE:]
-        seen = torch.cat([sample, flat[:, :3], soft, sharp, facing], dim=1).to(fine.dtype)
-        return self.leave(functional.silu(self.head(torch.cat([rest, seen], dim=1)))) + light * lost.to(fine.dtype)
+            both = present[:, [OPTIONAL.index("albedo"), OPTIONAL.index("surface_albedo")]].prod(dim=1)
+            known = both.repeat_interleave(conditions.shape[1])[:, None, None, None]
+        lost = (sharp - soft) * known
+        relit = (0.5 * (coarse + 1) * lost / (soft + _DIM)).clamp(-1, 1)
+        bent = facing - functional.avg_pool2d(facing, 5, stride=1, padding=2, count_include_pad=False)
+        rest, light, share, slope = fine.split((_FINE, 3, 3, 9), dim=1)
+        seen = torch.cat([sample, coarse, soft, sharp, facing, relit], dim=1).to(fine.dtype)
+        turned = (slope.unflatten(1, (3, 3)) * bent[:, None].to(fine.dtype)).sum(dim=2)
+        lit = light * lost.to(fine.dtype) + share * relit.to(fine.dtype) + turned * sharp.to(fine.dtype)
+        return self.leave(functional.silu(self.head(torch.cat([rest, seen], dim=1)))) + lit
 
     def _embedding(self, timestep: Tensor, look: Tensor | None, light: Tensor | None, present: Tensor | None) -> Tensor:
         """One vector per frame, [B T, E]."""

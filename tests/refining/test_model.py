@@ -12,7 +12,7 @@ import torch
 
 from simvid.errors import SimvidError
 from simvid.refining.blocks import shrink_motion, warp
-from simvid.refining.conditions import CHANNELS, OPTIONAL, Conditions
+from simvid.refining.conditions import CHANNELS, OPTIONAL, Conditions, channel_slice
 from simvid.refining.model import HISTORY, LIGHT, RefinerUNet
 from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
 from simvid.refining.scheduler import BridgeScheduler
@@ -58,6 +58,44 @@ def test_a_new_network_changes_nothing() -> None:
     given = inputs()
     out, _ = run(RefinerUNet(looks=("sunset",)), given)
     assert torch.equal(out, given["conditions"][:, :, :3])
+
+
+def factored(term: int, value: float) -> Any:
+    """A network that says one factor of the last layer, for all pixels, and nothing else."""
+    unet = RefinerUNet(looks=("sunset",))
+    with torch.no_grad():
+        unet.fine.bias[4 * (16 + term) : 4 * (17 + term)] = value
+    return unet
+
+
+@pytest.mark.parametrize("color", [0, 1, 2])
+def test_factors_of_the_sharp_surfaces(color: int) -> None:
+    given = inputs() | {"present": torch.ones(B, len(OPTIONAL))}
+    coarse, soft, sharp, normals = (
+        given["conditions"][:, :, channel_slice(name)].numpy()
+        for name in ("coarse", "albedo", "surface_albedo", "surface_normals")
+    )
+    change = {term: (run(factored(term, 0.5), given)[0].numpy() - coarse) for term in (color, 3 + color, 6 + 3 * color)}
+    for b, t, y, x in ((0, 0, 0, 0), (1, 4, 31, 47), (0, 2, 9, 20)):
+        at = (b, t, color, y, x)
+        lost = sharp[at] - soft[at]
+        assert change[color][at] == pytest.approx(0.5 * lost, abs=1e-6)
+        relit = (coarse[at] + 1) / 2 * lost / (soft[at] + 0.1)  # sqrt(albedo) over what the splats made of it
+        assert change[3 + color][at] == pytest.approx(0.5 * np.clip(relit, -1, 1), abs=1e-6)
+        around = normals[b, t, 0, max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3].mean()
+        bent = normals[b, t, 0, y, x] - around
+        assert change[6 + 3 * color][at] == pytest.approx(0.5 * bent * sharp[at], abs=1e-6)
+    assert all(np.count_nonzero(d[:, :, [c for c in range(3) if c != color]]) == 0 for d in change.values())
+
+
+@pytest.mark.parametrize("hidden", ["albedo", "surface_albedo"])
+def test_no_factor_of_albedo_that_is_not_there(hidden: str) -> None:
+    given = inputs() | {"present": torch.ones(B, len(OPTIONAL))}
+    given["present"][0, OPTIONAL.index(hidden)] = 0
+    for term in (0, 3):
+        change = run(factored(term, 0.5), given)[0] - given["conditions"][:, :, :3]
+        assert not change[0].any()
+        assert change[1].any()
 
 
 @pytest.mark.parametrize("name", ["sample", "timestep", "conditions", "flow", "visible", "history"])
