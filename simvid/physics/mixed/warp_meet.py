@@ -14,19 +14,16 @@ import warp as wp  # noqa: TID253  part of the solvers of particles, which are l
 from simvid.physics.mpm.warp_colliders import Obstacles
 from simvid.physics.mpm.warp_contact import reckon
 from simvid.physics.mpm.warp_structs import Matter, State
-from simvid.physics.thin.warp_solid_touch import gives_way, steeper, way_out
+from simvid.physics.thin.warp_solid_touch import TINY, gives_way, nearer, way_out
 from simvid.physics.thin.warp_structs import Crowd, Vertices
-from simvid.physics.thin.warp_touch import BACK_M_S, HALF, ONE, ZERO, beyond_face, on_face
+from simvid.physics.thin.warp_touch import BACK, HALF, ONE, ZERO, beyond_face, near_face, on_face, parting
 
 wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
-BACK = wp.constant(wp.float64(0.2))
-"""Share of a penetration that goes in one substep."""
 FLAT = wp.constant(wp.float64(0.2))
 """Mean of unit normals that is shorter than this says nothing of sides: the cloth is folded there."""
 BESIDE = wp.constant(wp.float64(-0.3))
 """Cosine between a particle's two contacts, at most: the second is on its other side."""
-TINY = wp.constant(wp.float64(1.0e-9))
 
 
 @wp.struct
@@ -96,10 +93,7 @@ def look(
     k = wp.int32(0)
     while wp.hash_grid_query_next(query, k):
         f = crowd.faces[k]
-        far = wp.float32(half + vertices.radius[f[0]] + vertices.deep[f[0]]) + reach
-        if wp.length(wp.vec3(x) - crowd.middle[k]) > crowd.size[k] + far:
-            continue
-        if wp.length(beyond_face(vertices.x, f, x)) > wp.float64(far):
+        if not near_face(vertices, crowd, k, x, half + vertices.radius[f[0]] + vertices.deep[f[0]] + wp.float64(reach)):
             continue
         if found < meeting.found.shape[1]:
             meeting.found[p, found] = k
@@ -114,26 +108,19 @@ def look(
 @wp.func
 def nearest(vertices: Vertices, crowd: Crowd, meeting: Meeting, p: wp.int32, x: wp.vec3d, n: wp.vec3d, every: bool):
     """The nearest face, by its surface; with ``every`` false of those that are not on the side of n."""
-    best, least = wp.int32(-1), wp.float64(1.0e9)
+    best = wp.int32(-1)
     way = wp.vec3d()
     for q in range(meeting.count[p]):
         k = meeting.found[p, q]
         f = crowd.faces[k]
         off = beyond_face(vertices.x, f, x)
-        away = wp.length(off)
-        if not every and wp.dot(off, n) > BESIDE * away:
+        if not every and wp.dot(off, n) > BESIDE * wp.length(off):
             continue
-        better = away - vertices.radius[f[0]] < least
         if best >= 0:
-            if vertices.body[f[0]] == vertices.body[crowd.faces[best][0]]:
-                if steeper(vertices, f, off, crowd.faces[best], way):
-                    better = True
-                elif steeper(vertices, crowd.faces[best], way, f, off):
-                    better = False
-        if better:
-            least = away - vertices.radius[f[0]]
-            best = k
-            way = off
+            if not nearer(vertices, f, off, crowd.faces[best], way):
+                continue
+        best = k
+        way = off
     return best
 
 
@@ -248,11 +235,10 @@ def find(
 
 @wp.func
 def wanted_speed(vertices: Vertices, f: wp.vec3i, gap: wp.float64, half: wp.float64, step: wp.float64):
-    """Of parting, at least: what is apart may just meet, what is inside gets out bit by bit."""
-    if gap < ZERO:
-        back = BACK * wp.min(-gap, half) / step
-        return wp.where(vertices.deep[f[0]] > ZERO, wp.min(back, BACK_M_S), back)
-    return -gap / step
+    """Of parting, at least [m/s]; out of cloth and rope by half a particle at most, however fast that is."""
+    if vertices.deep[f[0]] > ZERO or gap >= ZERO:
+        return parting(gap, step)
+    return BACK * wp.min(-gap, half) / step
 
 
 @wp.func

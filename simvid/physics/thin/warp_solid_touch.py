@@ -14,7 +14,7 @@ import warp as wp  # noqa: TID253  part of the solver of thin bodies, which is l
 
 from simvid.physics.mpm.warp_colliders import Obstacles
 from simvid.physics.thin.warp_structs import FREE, WORLD, Crowd, Vertices
-from simvid.physics.thin.warp_touch import BACK, BACK_M_S, HALF, ONE, ZERO, beyond_face, on_face
+from simvid.physics.thin.warp_touch import HALF, ONE, ZERO, beyond_face, near_face, on_face, parting
 
 wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
@@ -97,9 +97,7 @@ def look(
         if vertices.body[i] == vertices.body[f[0]] or deep <= ZERO:
             continue
         far = vertices.radius[i] + vertices.radius[f[0]] + deep + reach
-        if wp.length(wp.vec3(x) - crowd.middle[k]) > crowd.size[k] + wp.float32(far):
-            continue
-        if wp.length(beyond_face(vertices.x, f, x)) > far:
+        if not near_face(vertices, crowd, k, x, far):
             continue
         if found < points.found.shape[1]:
             points.found[p, found] = k
@@ -137,6 +135,18 @@ def steeper(vertices: Vertices, f: wp.vec3i, off: wp.vec3d, g: wp.vec3i, other: 
 
 
 @wp.func
+def nearer(vertices: Vertices, f: wp.vec3i, off: wp.vec3d, g: wp.vec3i, other: wp.vec3d):
+    """Whether face f, ``off`` from a point, is nearer by its surface than g, ``other`` from it; of faces of one solid
+    that are equally near, whether the way from f is steeper."""
+    if vertices.body[f[0]] == vertices.body[g[0]]:
+        if steeper(vertices, f, off, g, other):
+            return True
+        if steeper(vertices, g, other, f, off):
+            return False
+    return wp.length(off) - vertices.radius[f[0]] < wp.length(other) - vertices.radius[g[0]]
+
+
+@wp.func
 def meets(vertices: Vertices, points: Points, ends: wp.vec2i, f: wp.vec3i, w: wp.vec3d, off: wp.vec3d):
     """Unit normal from a face to a point, and the signed distance [m]. A face of cloth or rope has no sides: what
     touches it is a solid, whose own normal says where its inside is."""
@@ -154,32 +164,19 @@ def meets(vertices: Vertices, points: Points, ends: wp.vec2i, f: wp.vec3i, w: wp
 @wp.func
 def nearest(vertices: Vertices, crowd: Crowd, points: Points, p: wp.int32, x: wp.vec3d, but: wp.int32):
     """The nearest face, by its surface, of all bodies but one."""
-    best, least = wp.int32(-1), wp.float64(1.0e9)
+    best = wp.int32(-1)
     way = wp.vec3d()
     for q in range(points.count[p]):
         k = points.found[p, q]
         f = crowd.faces[k]
         if vertices.body[f[0]] != but:
             off = beyond_face(vertices.x, f, x)
-            away = wp.length(off) - vertices.radius[f[0]]
-            better = away < least
             if best >= 0:
-                if vertices.body[f[0]] == vertices.body[crowd.faces[best][0]]:
-                    if steeper(vertices, f, off, crowd.faces[best], way):
-                        better = True
-                    elif steeper(vertices, crowd.faces[best], way, f, off):
-                        better = False
-            if better:
-                best = k
-                least = away
-                way = off
+                if not nearer(vertices, f, off, crowd.faces[best], way):
+                    continue
+            best = k
+            way = off
     return best
-
-
-@wp.func
-def parting(gap: wp.float64, step: wp.float64):
-    """Least speed of parting: what is apart may just meet, what is inside gets out bit by bit."""
-    return wp.where(gap < ZERO, wp.min(-BACK * gap / step, BACK_M_S), -gap / step)
 
 
 @wp.func

@@ -151,6 +151,20 @@ def beyond_face(places: wp.array(dtype=wp.vec3d), f: wp.vec3i, x: wp.vec3d):
     return x - w[0] * a - w[1] * b - w[2] * c
 
 
+@wp.func
+def near_face(vertices: Vertices, crowd: Crowd, k: wp.int32, x: wp.vec3d, far: wp.float64):
+    """Whether face k comes as near to a point as ``far`` [m]; a ball around the face rules out most of them."""
+    if wp.length(wp.vec3(x) - crowd.middle[k]) > crowd.size[k] + wp.float32(far):
+        return False
+    return wp.length(beyond_face(vertices.x, crowd.faces[k], x)) <= far
+
+
+@wp.func
+def parting(gap: wp.float64, step: wp.float64):
+    """Least speed of parting [m/s]: what is apart may just meet, what is inside gets out bit by bit."""
+    return wp.where(gap < ZERO, wp.min(BACK * (-gap / step), BACK_M_S), -gap / step)
+
+
 @wp.kernel
 def measure_faces(vertices: Vertices, crowd: Crowd) -> None:
     """Middles and sizes of faces."""
@@ -178,9 +192,7 @@ def look_for_company(vertices: Vertices, crowd: Crowd, grid: wp.uint64, widest: 
         if f[0] == i or f[1] == i or f[2] == i:
             continue
         thick = vertices.radius[i] + vertices.radius[f[0]]
-        if wp.length(wp.vec3(x) - crowd.middle[k]) > crowd.size[k] + wp.float32(thick) + reach:
-            continue
-        if wp.length(beyond_face(vertices.x, f, x)) > thick + wp.float64(reach):
+        if not near_face(vertices, crowd, k, x, thick + wp.float64(reach)):
             continue
         if vertices.body[i] == vertices.body[f[0]]:
             if wp.length(beyond_face(vertices.rest, f, vertices.rest[i])) < wp.float64(2.0) * thick:
@@ -210,9 +222,7 @@ def mingle(vertices: Vertices, crowd: Crowd, dt: wp.array(dtype=wp.float64)) -> 
         n = off / away
         relative = vertices.v[i] - w[0] * vertices.v[f[0]] - w[1] * vertices.v[f[1]] - w[2] * vertices.v[f[2]]
         closing = wp.dot(relative, n)
-        wanted = -gap / dt[0]
-        if gap < ZERO:
-            wanted = wp.min(BACK * wanted, BACK_M_S)
+        wanted = parting(gap, dt[0])
         if closing >= wanted:
             continue
         a, b, c = inverse_mass(vertices, f[0]), inverse_mass(vertices, f[1]), inverse_mass(vertices, f[2])
@@ -263,9 +273,7 @@ def beside(
     r = local - wp.transform_get_translation(pose)
     relative = v - wall_speed(obstacles, o, r) - wp.vec3d(belt_speed(obstacles, o, local, d.normal))
     closing = wp.dot(relative, n)
-    wanted = -gap / step
-    if gap < ZERO:
-        wanted = wp.min(BACK * wanted, BACK_M_S)
+    wanted = parting(gap, step)
     if closing >= wanted:
         return v
     share, m, body = rigid.share[o], vertices.mass[i], vertices.body[i]
@@ -317,9 +325,7 @@ def span(
         r = local - wp.transform_get_translation(pose)
         relative = v - wall_speed(obstacles, o, r) - wp.vec3d(belt_speed(obstacles, o, local, d.normal))
         closing = wp.dot(relative, n)
-        wanted = -gap / dt[0]
-        if gap < ZERO:
-            wanted = wp.min(BACK * wanted, BACK_M_S)
+        wanted = parting(gap, dt[0])
         if closing >= wanted:
             continue
         part = shares[e] * rigid.share[o]

@@ -7,28 +7,21 @@ import pytest
 
 from simvid.assets.lattice import lattice_tetrahedra
 from simvid.assets.parts import SceneAssets
-from simvid.assets.prepare import prepare
 from simvid.checking.receipts.elements import depths, distances, surface_of
 from simvid.checking.receipts.evidence import Evidence
 from simvid.checking.receipts.matter import squeeze
 from simvid.checking.receipts.receipt import receipt_of
 from simvid.clips.receipt_records import LawRecord
-from simvid.parsing import load_scene
 from simvid.testing.bending import scripted, squash
+from simvid.testing.physics_scenes import written_assets
 from simvid.trajectory import Trajectory
 
-SCENE = """\
-simvid: 1
-duration_s: 0.4
-fps: 50
-physics: {gravity_m_s2: [0, 0, 0]}
-ground: {}
-materials:
+MATERIALS = """\
   rubber: {elastic: {young_modulus_pa: 1.0e+4, poisson_ratio: 0.3, particle_spacing_m: 0.02, method: fem}}
   water: {liquid: {particle_spacing_m: 0.02}}
   cotton: {cloth: {stretch_n_m: 100, bend_n_m: 1.0e-5}}
-cameras: [{name: front, pose: {look_from_m: [1, -1, 1], look_at_m: [0, 0, 0]}}]
-bodies:
+"""
+BODIES = """\
   - {name: rubber, shape: {box: {size_m: 0.12}}, material: rubber, pose: {position_m: [0, 0, 0.5]}}
   - {name: water, shape: {box: {size_m: 0.12}}, material: water, pose: {position_m: [1, 0, 0.5]}}
   - {name: towel, shape: {box: {size_m: [0.2, 0.2, 0.002]}}, material: cotton, pose: {position_m: [0, 0, 0.58]}}
@@ -37,9 +30,8 @@ bodies:
 
 @pytest.fixture(scope="module")
 def assets(tmp_path_factory: pytest.TempPathFactory) -> SceneAssets:
-    path = tmp_path_factory.mktemp("elements") / "elements.yaml"
-    path.write_text(SCENE)
-    return prepare(load_scene(path))
+    file = tmp_path_factory.mktemp("elements") / "elements.yaml"
+    return written_assets(file, MATERIALS, BODIES, gravity=0, ground=False)
 
 
 def law(assets: SceneAssets, name: str | None = None, shift: tuple[float, float, float] = (0, 0, 0)) -> LawRecord:

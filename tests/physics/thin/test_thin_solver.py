@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +18,7 @@ from simvid.physics.thin import stable
 from simvid.physics.thin.bodies import Thin, joined, line, sheet
 from simvid.physics.thin.energy import elastic_energy
 from simvid.physics.thin.solver import Solver
+from simvid.testing.fresh import fresh_digest
 
 Array = NDArray[np.float64]
 
@@ -57,15 +56,8 @@ def everything() -> bytes:
 
 
 def test_same_bytes_in_fresh_processes() -> None:
-    code = (
-        f"import hashlib, importlib.util as u; s = u.spec_from_file_location('t', {__file__!r}); "
-        "m = u.module_from_spec(s); s.loader.exec_module(m); print(hashlib.sha256(m.everything()).hexdigest())"
-    )
-    made = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()[-1]
-        for _ in range(2)
-    ]
-    assert made[0] == made[1] == hashlib.sha256(everything()).hexdigest()
+    made = {fresh_digest(__file__) for _ in range(2)}
+    assert made == {hashlib.sha256(everything()).hexdigest()}
 
 
 @pytest.mark.parametrize("thin", [cloth(), cloth(curved=True), rope()], ids=["cloth", "curved", "rope"])
