@@ -114,6 +114,11 @@ class MissingExtraError(SimvidError, ImportError):
         super().__init__(f"{needed_for} needs the package {package!r}: install it with  {install_line(extra)}")
         self._given = package, extra, needed_for
 
+    def needed_by(self, what: str) -> MissingExtraError:
+        """The same package, missed by what asked for it."""
+        package, extra, _ = self._given
+        return MissingExtraError(package, extra, what)
+
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
         return MissingExtraError, self._given
 

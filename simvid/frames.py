@@ -45,11 +45,12 @@ LABEL_ARRAYS: dict[str, tuple[str, ...]] = {
     **{name: (name, "buffers_valid") for name in BUFFERS},
     "buffers": (*BUFFERS, "buffers_valid"),
     "surfaces": SURFACES,
+    "traced": ("traced",),
 }
 """What a scene may ask for under ``labels`` -> the arrays of ``Frame`` that it brings."""
 LABELS = tuple(LABEL_ARRAYS)
 """Names a scene may ask for under ``labels``."""
-BUFFER_LABELS = frozenset({*BUFFERS, "buffers", "surfaces"})
+BUFFER_LABELS = frozenset({*BUFFERS, "buffers", "surfaces", "traced"})
 """Those that ``all`` does not stand for: they say how a picture was made up, not what is in it."""
 
 
@@ -103,6 +104,7 @@ class Frame:
             shorter than 1 where it holds several; 0 where there is sky, float16 [H, W, 3].
         surface_opaque: share of the pixel's square where this says what is seen: 0 where a mesh lets light through,
             a capture is, or exposure or aperture blur the picture, float16 [H, W].
+        traced: the picture again, by a few paths of light per pixel and a denoiser, sRGB uint8 [H, W, 3].
     """
 
     rgb: NDArray[np.uint8]
@@ -133,6 +135,7 @@ class Frame:
     surface_albedo: NDArray[np.float16] | None = None
     surface_normals: NDArray[np.float16] | None = None
     surface_opaque: NDArray[np.float16] | None = None
+    traced: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=())
@@ -188,6 +191,7 @@ class Frames:
     surface_albedo: NDArray[np.float16] | None = None
     surface_normals: NDArray[np.float16] | None = None
     surface_opaque: NDArray[np.float16] | None = None
+    traced: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         _check_arrays(self, lead=(len(self.rgb),))
@@ -241,6 +245,7 @@ _TRAILING: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "scene_flow": ((3,), np.float32),
     **{name: (trail, np.float16) for name, trail in BUFFERS.items()},
     "buffers_valid": ((), np.bool_),
+    "traced": ((3,), np.uint8),
     **{name: (() if name == "surface_opaque" else (3,), np.float16) for name in SURFACES},
 }
 

@@ -27,6 +27,7 @@ def loaded(code: str) -> set[str]:
         ("from simvid import Scene, Gaussians, Frames, Trajectory", ()),
         ("from simvid import load_scene", ()),
         ("import simvid.pipeline", ()),
+        ("import simvid.rendering.splat_renderer, simvid.rendering.traced, simvid.jobs.stage_inputs", ()),
     ],
 )
 def test_light_doors_load_nothing_heavy(code: str, also_not: tuple[str, ...]) -> None:

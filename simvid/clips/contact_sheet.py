@@ -122,12 +122,20 @@ class Colors:
             found["occlusion"] = occlusion_picture(frame.rgb, frame.occluded_forward, frame.occluded_backward)
         if frame.alpha is not None:
             found["alpha"] = alpha_picture(frame.alpha)
-        for name in (*BUFFERS, "surface_albedo"):
-            if (values := getattr(frame, name)) is not None:
-                found[name] = light_picture(values)
-        if frame.surface_normals is not None:
-            found["surface_normals"] = normals_picture(frame.surface_normals.astype(np.float32))
-        return found
+        return found | _made_up(frame)
+
+
+def _made_up(frame: Frame) -> dict[str, Picture]:
+    """How a frame's picture was made up, and how paths of light draw it."""
+    found: dict[str, Picture] = {}
+    for name in (*BUFFERS, "surface_albedo"):
+        if (values := getattr(frame, name)) is not None:
+            found[name] = light_picture(values)
+    if frame.surface_normals is not None:
+        found["surface_normals"] = normals_picture(frame.surface_normals.astype(np.float32))
+    if frame.traced is not None:
+        found["traced"] = frame.traced
+    return found
 
 
 NOTES = {
@@ -153,6 +161,7 @@ NOTES = {
     "ambient_occlusion": "share of the sky",
     "surface_albedo": "of the meshes",
     "surface_normals": "of the meshes",
+    "traced": "by a few paths",
 }
 
 

@@ -58,7 +58,8 @@ def channels(frame: Frame, instance_of_part: NDArray[np.int32]) -> Channels:
             found |= {"A": values.astype(np.float16), "alpha.A": values}
             continue
         layer, axes = NAMES.get(name, (name, COLORS))
-        planes = values[..., None] if values.ndim == 2 else values
+        shown = linear(frame.traced) if name == "traced" and frame.traced is not None else values
+        planes = shown[..., None] if shown.ndim == 2 else shown
         kept = planes if planes.dtype.kind == "f" else planes.astype(np.uint32)
         for k, axis in enumerate(axes):
             found[f"{layer}.{axis}"] = kept[..., k]

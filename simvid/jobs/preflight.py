@@ -117,8 +117,11 @@ def _backend_faults(assets: SceneAssets) -> list[str]:
         return [*faults, f"{scene.where('refine')}: {error}"]
     try:
         asked = asked_of(refiner, scene.refine.look, scene.seed)
+    except SimvidError as error:
+        return [*faults, f"{scene.where('refine.look')}: {error}"]
+    try:
         if not faults:
             coarse_pass(assets, refiner.use.reads, asked.light)
     except SimvidError as error:
-        faults.append(f"{scene.where('refine.look')}: {error}")
+        faults.append(f"{scene.where('refine')}: {error}")
     return faults

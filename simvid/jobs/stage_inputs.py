@@ -23,6 +23,8 @@ from simvid.assets.robot_model import RobotModel
 from simvid.clips.arrays import digest
 from simvid.clips.digests import hash_of
 from simvid.clips.records import Backend
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.traced import LABEL, tracer_of
 from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]
@@ -80,9 +82,11 @@ def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajector
     view = scene.view(camera)
     assert view is not None, "it is a camera of the scene"
     drawn = (view.sensor is not None and view.sensor.noise is not None) or bool(
-        {"depth_sensor", "tracks"} & set(scene.labels)
+        {"depth_sensor", "tracks", LABEL} & set(scene.labels)
     )
+    traced = {"tracer": tracer_of(RenderSettings(), 0).version()} if LABEL in scene.labels else {}
     return {
+        **traced,
         "stage": "rendering",
         "simvid": code_version("rendering"),
         "renderer": renderer.model_dump(),

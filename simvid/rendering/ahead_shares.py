@@ -93,7 +93,7 @@ def small() -> Small:
 def light(backend: str) -> None:
     """Light, ground, sky, buffers and labels, whatever the backend is."""
     scene = small()
-    labels = frozenset(LABELS) - MOTION_LABELS - NAMES - {"surfaces"}
+    labels = frozenset(LABELS) - MOTION_LABELS - NAMES - {"surfaces", "traced"}
     look = stood_in(len(scene.assets.parts))
     for _ in render_frames(scene.assets, scene.trajectory, scene.path, Blind(), labels, SETTINGS, appearance=look):
         pass

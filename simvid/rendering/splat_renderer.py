@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from simvid import __version__
 from simvid.assets.parts import SceneAssets
 from simvid.frames import CameraPath, Frame
+from simvid.rendering import traced
 from simvid.rendering.base import RenderSettings
 from simvid.trajectory import Trajectory
 
@@ -31,18 +32,22 @@ class SplatRenderer:
         return self._settings.model_dump(mode="json", exclude={"threads"})
 
     def faults(self, assets: SceneAssets) -> list[str]:
-        """What the rasterizer says, if its class has ``faults``; whatever has a look can be drawn."""
-        return list(self._kind.faults(assets)) if hasattr(self._kind, "faults") else []
+        """What the rasterizer says, if its class has ``faults``; whatever has a look can be drawn, but not traced."""
+        found = list(self._kind.faults(assets)) if hasattr(self._kind, "faults") else []
+        return found + (traced.faults(assets) if traced.LABEL in assets.scene.labels else [])
 
     def frames(
         self, assets: SceneAssets, trajectory: Trajectory, camera: CameraPath, labels: Collection[str]
     ) -> Iterator[Frame]:
-        """As ``render_frames``."""
+        """As ``render_frames``; and with ``traced``, if that is asked for."""
         from simvid.rendering.renderer import render_frames
 
         threaded = "threads" in inspect.signature(self._kind).parameters
         rasterizer = self._kind(threads=self._settings.threads) if threaded else self._kind()
-        return render_frames(assets, trajectory, camera, rasterizer, labels, self._settings)
+        frames = render_frames(assets, trajectory, camera, rasterizer, set(labels) - {traced.LABEL}, self._settings)
+        if traced.LABEL not in labels:
+            return frames
+        return traced.with_traced(frames, assets, trajectory, camera, self._settings)
 
 
 def version_of(kind: type[Any]) -> str:

@@ -25,7 +25,7 @@ Label = Literal[
     "alpha", "depth", "depth_surface", "depth_sensor", "ids", "amodal", "normals", "object_coords", "flow",
     "scene_flow", "occlusion", "tracks", "boxes", "boxes_3d", "poses", "contacts",
     "albedo", "roughness", "metallic", "light_diffuse", "light_specular", "light_ambient", "light_reflected",
-    "light_emitted", "ambient_occlusion", "buffers", "surfaces",
+    "light_emitted", "ambient_occlusion", "buffers", "surfaces", "traced",
 ]  # fmt: skip
 """As ``simvid.frames.LABELS``."""
 FIRST_BUFFER = get_args(Label).index("albedo")

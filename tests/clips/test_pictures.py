@@ -195,6 +195,14 @@ def test_labels_that_are_not_there_have_no_row() -> None:
     assert [r.name for r in label_rows(bare, Colors.of(bare, ()), (264, 176))] == ["depth"]
 
 
+def test_a_traced_picture_is_shown_as_it_is() -> None:
+    frames = [replace(Frame(f.rgb), traced=255 - f.rgb) for f in sample_frames(2)]
+    colors = Colors.of(frames, ())
+    (row,) = label_rows(frames, colors, (264, 176))
+    assert (row.name, row.note) == ("traced", "by a few paths")
+    np.testing.assert_array_equal(colors.pictures(frames[1])["traced"], frames[1].traced)
+
+
 def test_long_texts_are_cut() -> None:
     text = fitted("a very long title " * 20, 200, 15)
     assert text.endswith("…")

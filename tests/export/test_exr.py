@@ -10,8 +10,9 @@ import numpy as np
 import OpenEXR
 
 from simvid.clip import Clip
-from simvid.export.exr import AXES, Exr, linear
+from simvid.export.exr import AXES, Exr, channels, linear
 from simvid.export.job import export
+from simvid.frames import Frame
 from simvid.testing.exporting import ExporterContract
 
 
@@ -57,6 +58,16 @@ def test_openexr_reads_every_value(exported_clip: Clip, tmp_path: Path) -> None:
             assert header["simvid.content_hash"] == exported_clip.content_hash
             pose = json.loads(header["simvid.world_from_camera"])
             assert (np.array(pose) == exported_clip.cameras[camera].world_from_camera[t]).all()
+
+
+def test_traced_pictures_are_linear_light_as_the_others() -> None:
+    codes = np.arange(256, dtype=np.uint8)[:, None, None] // np.array([1, 2, 4], np.uint8)
+    found = channels(Frame(np.zeros_like(codes), traced=codes), np.zeros(1, np.int32))
+    assert "traced" in Exr.holds
+    assert set(found) == {"R", "G", "B", "traced.R", "traced.G", "traced.B"}
+    for k, name in enumerate("RGB"):
+        assert found[f"traced.{name}"].dtype == np.float16
+        np.testing.assert_array_equal(found[f"traced.{name}"], linear(codes)[..., k])
 
 
 def test_every_byte_survives_as_half() -> None:

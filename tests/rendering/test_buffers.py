@@ -230,7 +230,7 @@ def test_all_stands_for_what_is_in_a_picture() -> None:
         return set(Scene.model_validate({**document, "labels": list(labels)}).labels)
 
     plain = asked("all")
-    assert plain == set(LABELS) - {*BUFFERS, "buffers", "surfaces"}
+    assert plain == set(LABELS) - {*BUFFERS, "buffers", "surfaces", "traced"}
     assert asked("all", "buffers", "depth") == plain | {"buffers"}
 
 

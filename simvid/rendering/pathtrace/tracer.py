@@ -39,6 +39,7 @@ MADE = frozenset(LABEL_ARRAYS) - BUFFER_LABELS - {"depth_sensor"}
 """Labels that it makes."""
 BUFFERS_WHY = "light is not split up on its paths"
 SURFACES_WHY = "its labels are of one ray through the middle of each pixel, surfaces are means over all of it"
+TRACED_WHY = "its own picture is traced"
 GROUND_REACH = 4.0
 """Half the edge of the ground that is traced, in distances of the haze, which has hidden it by then."""
 
@@ -88,13 +89,20 @@ class PathTracer:
 
     def faults(self, assets: SceneAssets) -> list[str]:
         """What of a scene cannot be traced."""
-        faults = _label_faults(assets.scene.labels) + _camera_faults(assets.scene)
-        return faults + [
+        return self._refused(assets) + _label_faults(assets.scene.labels)
+
+    @staticmethod
+    def scene_faults(assets: SceneAssets) -> list[str]:
+        """The same but for labels: captures, and cameras that are not sharp."""
+        return _camera_faults(assets.scene) + [
             f"{part.part.name}: the renderer 'pathtrace' draws meshes, not captures (their light is baked in): "
-            "leave the body out, give it a mesh, or render with 'cpu'"
+            "leave the body out or give it a mesh"
             for part in assets.parts
             if any(v.capture is not None for v in part.visuals)
         ]
+
+    def _refused(self, assets: SceneAssets) -> list[str]:
+        return [f"{text}, or render with 'cpu'" for text in self.scene_faults(assets)]
 
     def frames(
         self, assets: SceneAssets, trajectory: Trajectory, camera: CameraPath, labels: Collection[str]
@@ -104,11 +112,11 @@ class PathTracer:
         The same inputs on the same machine and variant give the same bits.
 
         Raises:
-            SceneError: a part is a capture.
-            RenderError: the camera's shutter rolls, or its lens is none of the scalar variant's.
+            SceneError: a part is a capture, or a camera is not sharp.
+            RenderError: a label that it does not make (those of the scene do not matter), the camera's shutter rolls,
+                or its lens is none of the scalar variant's.
         """
-        faults = self.faults(assets)
-        if faults:
+        if faults := self._refused(assets):
             raise SceneError("\n".join(faults))
         _check_camera(camera, self.variant)
         missing = _label_faults(labels)
@@ -124,8 +132,9 @@ def _label_faults(labels: Collection[str]) -> list[str]:
     missing = set(labels) - MADE
     if not missing:
         return []
-    why = [BUFFERS_WHY] if missing & (BUFFER_LABELS - {"surfaces"}) else []
+    why = [BUFFERS_WHY] if missing & (BUFFER_LABELS - {"surfaces", "traced"}) else []
     why += [SURFACES_WHY] if "surfaces" in missing else []
+    why += [TRACED_WHY] if "traced" in missing else []
     reason = f" ({'; '.join(why)})" if why else ""
     return [
         f"labels: the renderer 'pathtrace' does not make {', '.join(sorted(missing))}{reason}: leave them out, or "
@@ -143,7 +152,7 @@ def _camera_faults(scene: Scene) -> list[str]:
                  "sensor": sensor is not None and not sensor.changes_nothing}  # fmt: skip
         faults += [
             f"{scene.where(f'{scene.camera_path(view.name)}.{key}')}: the renderer 'pathtrace' has no {key}: "
-            "leave it out, or render with 'cpu'"
+            "leave it out"
             for key, given in asked.items()
             if given
         ]
