@@ -18,7 +18,8 @@ from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.summary import summarise
 from simvid.trajectory import Contacts, RobotMotion, Trajectory
 
-READ = ("depth", "ids", "normals", "flow", "occlusion", "object_coords", "buffers", "surfaces")
+READ = ("depth", "ids", "normals", "flow", "occlusion", "object_coords", "buffers", "surfaces",
+        "traced")  # fmt: skip
 """Labels of the coarse frames that go into a pair."""
 
 

@@ -18,7 +18,7 @@ from simvid.errors import SceneError, SimvidError
 from simvid.frames import Frame, Frames
 from simvid.refining.base import ClipContext
 from simvid.refining.bridge_weights import BridgeWeights
-from simvid.refining.conditions import Conditions, depth_scale, encode_frame
+from simvid.refining.conditions import LAST, Conditions, depth_scale, encode_frame
 from simvid.scene.base import Model
 
 AS_RENDERED = "as_rendered"
@@ -39,7 +39,8 @@ class BridgeSettings(Model):
     history: bool = True
     """Show each frame the one refined before it."""
     buffers: bool = True
-    """Read the material and light buffers and the meshes' own surfaces; without them the model does what it can."""
+    """Read the material and light buffers, the meshes' own surfaces and, if the weights do, the traced picture; without
+    them the model does what it can."""
     noise: Literal["anchored", "white"] = "anchored"
     """``anchored`` sticks to surfaces (``simvid.refining.noise``): it needs depth, ids and the clip's motion. Frames on
     their own, without a clip, get white noise."""
@@ -59,7 +60,8 @@ class BridgeRefiner:
 
     def __init__(self, settings: BridgeSettings) -> None:
         self._settings, self._weights = settings, BridgeWeights(Path(settings.weights))
-        self._shown = (*MOTION, *(BUFFERS if settings.buffers else ()))
+        buffers = (*BUFFERS, *((LAST,) if self._weights.traced else ()))
+        self._shown = (*MOTION, *(buffers if settings.buffers else ()))
         anchors = ANCHORS if settings.noise == "anchored" else ()
         self.reads: tuple[str, ...] = tuple(dict.fromkeys((*self._shown, *anchors)))
         self._context: ClipContext | None = None
@@ -180,7 +182,8 @@ class _Feed:
             yield encode_frame({"rgb": frame.rgb, **known}, scale, where=f"frame {index}")
 
     def kept(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The refined picture of the frame encoded last; as it came where a capture is or light goes through.
+        """The refined picture of the frame encoded last; as it came, or, if that is read, as it was traced, where
+        it is not opaque.
 
         No weights were taught these: they were trained on meshes, few of which were of glass. The pixels beside them,
         over which the network sees an outline, stay too.
@@ -189,7 +192,8 @@ class _Feed:
         if frame is None or frame.surface_opaque is None:
             return picture
         share = _least_around(frame.surface_opaque.astype(np.float32))[..., None]
-        return np.rint(frame.rgb + share * (picture.astype(np.float32) - frame.rgb)).astype(np.uint8)
+        came = frame.traced if LAST in self._shown and frame.traced is not None else frame.rgb
+        return np.rint(came + share * (picture.astype(np.float32) - came)).astype(np.uint8)
 
     def noises(self) -> Iterator[Any]:
         """Noise that sticks to the surfaces of the clip, a tensor [3, H, W] for each frame."""

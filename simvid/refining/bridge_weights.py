@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simvid.errors import AssetError
+from simvid.refining.conditions import CHANNELS
 
 INDEX = "model_index.json"
 FILES = (INDEX, "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json")
@@ -61,6 +62,11 @@ class BridgeWeights:
         if not isinstance(looks, list) or not all(isinstance(name, str) for name in looks):
             raise AssetError(f"{self.folder}: unet/config.json is not that of a refiner: its looks are {looks!r}")
         return tuple(looks)
+
+    @cached_property
+    def traced(self) -> bool:
+        """Whether they read the traced picture."""
+        return self._json("unet/config.json").get("conditions") == CHANNELS
 
     @cached_property
     def digest(self) -> str:

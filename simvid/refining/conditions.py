@@ -33,12 +33,16 @@ GROUPS: Mapping[str, int] = {
     "ambient_occlusion": 1,
     "surface_albedo": 3,
     "surface_normals": 3,
+    "traced": 3,
 }
-"""Groups of channels in their order, and how many each has. Trained weights depend on it: never reorder."""
+"""Groups of channels in their order, and how many each has. Trained weights read the first so many of them: groups may
+come at the end, but never change places."""
 CHANNELS = sum(GROUPS.values())
 OPTIONAL = ("depth", "motion", "normals", "albedo", "roughness", "metallic", "light_diffuse", "light_specular",
-            "ambient_occlusion", "surface_albedo", "surface_normals")  # fmt: skip
-"""What may be missing; the model is told which of these are there. The order is frozen."""
+            "ambient_occlusion", "surface_albedo", "surface_normals", "traced")  # fmt: skip
+"""What may be missing; the model is told which of these are there. As with groups, more may come at the end."""
+LAST = "traced"
+"""Weights read all groups, or all but this one."""
 BRIGHTEST = 16.0
 _GAIN = 8.0
 _WHOLE = np.log1p(_GAIN * BRIGHTEST)
@@ -106,6 +110,11 @@ def channel_slice(group: str) -> slice:
     raise KeyError(group)
 
 
+def reading(*, traced: bool) -> dict[str, int]:
+    """How many channels and flags weights read, by their names in a ``RefinerUNet``'s configuration."""
+    return {"conditions": CHANNELS - (0 if traced else GROUPS[LAST]), "optional": len(OPTIONAL) - (not traced)}
+
+
 def depth_scale(depth: Array | None) -> float:
     """The length s [m] of a clip: median z of its first frame; 1 without depth or surface."""
     if depth is None:
@@ -134,8 +143,9 @@ def encode_frame(labels: Mapping[str, Array], scale_m: float, *, where: str = "f
     """One frame as conditions (T = 1).
 
     Args:
-        labels: ``rgb`` and whatever there is of ``depth``, ``normals``, ``flow_backward`` with ``occluded_backward``
-            and the material and light buffers, as in ``Frame``.
+        labels: ``rgb`` and whatever there is of ``depth``, ``normals``, ``flow_backward`` with
+            ``occluded_backward``, the material and light buffers, the meshes' own surfaces and the traced picture, as
+            in ``Frame``.
         scale_m: s of ``depth_scale`` of the clip's first frame.
         where: what errors call the frame.
 
@@ -144,7 +154,7 @@ def encode_frame(labels: Mapping[str, Array], scale_m: float, *, where: str = "f
     """
     rgb = labels["rgb"]
     height, width = rgb.shape[:2]
-    found: dict[str, Array] = {"coarse": rgb.astype(np.float32) / 127.5 - 1}
+    found: dict[str, Array] = {"coarse": _signed(rgb)}
     depth = labels.get("depth")
     if depth is not None:
         if np.isnan(depth).any():
@@ -193,7 +203,14 @@ def check_alike(first: Conditions, other: Conditions, index: int) -> None:
         raise SimvidError(f"frame {index}: expected the labels of frame 0; it differs in {', '.join(odd)}")
 
 
+def _signed(rgb: Array) -> NDArray[np.float32]:
+    """Bytes as -1 to 1."""
+    return np.asarray(rgb.astype(np.float32) / 127.5 - 1, np.float32)
+
+
 def _encoded(name: str, array: Array) -> NDArray[np.float32]:
+    if name == "traced":
+        return _signed(array)
     if name.startswith("light"):
         return encode_light(array)
     plain = array.astype(np.float32)

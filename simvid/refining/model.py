@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from simvid.refining.blocks import ResBlock, TimeAttention, WarpFusion, shrink_motion, time_features
-from simvid.refining.conditions import CHANNELS, OPTIONAL, channel_slice
+from simvid.refining.conditions import CHANNELS, LAST, OPTIONAL, channel_slice, reading
 from simvid.refining.deep import ConfigMixin, ModelMixin, Tensor, functional, nn, register_to_config, torch
 
 LIGHT = 11
@@ -23,6 +23,8 @@ _FINE, _LAST = 16, 24
 """Channels in full resolution: what the U-Net leaves for them, and of the last layer."""
 _TERMS = 3 + 3 + 9
 """And its factors there: light, share of the relit picture, and how light goes with the normal (colours x axes)."""
+_MIXED = 3 + 3
+"""And, where it reads a traced picture, how far it goes from that to the coarse one, and to the frame before."""
 _DIM = 0.1
 """Added to sqrt(albedo) where it divides: below it, what splats show is mostly gloss."""
 
@@ -38,16 +40,16 @@ class RefinerState:
 class RefinerUNet(ModelMixin, ConfigMixin):
     """Pixels in blocks of 2 x 2, four levels; the two fine ones warp, the two coarse ones attend over time.
 
-    The net adds a correction to the coarse picture, so that an untrained one changes nothing. No frame sees a later
-    one. The same weights run on whole clips at once or frame by frame with a ``RefinerState``: the results agree to
-    rounding.
+    The net adds a correction to the coarse picture, so that an untrained one changes nothing; to the traced one, where
+    it reads that and there is one. No frame sees a later one. The same weights run on whole clips at once or frame by
+    frame with a ``RefinerState``: the results agree to rounding.
 
     Args:
         widths: channels of the four levels, multiples of 8, those of the last two multiples of 32.
         depths: blocks of each level on the way down.
         window: frames that attention looks back on, its own included.
         looks: names of the looks that were trained, besides 0, "as rendered".
-        conditions: channels of what is known, from ``simvid.refining.conditions``.
+        conditions: how many of the channels of ``simvid.refining.conditions`` it reads: all, or all but the last group.
         optional: how many flags say which of it is there.
     """
 
@@ -58,14 +60,18 @@ class RefinerUNet(ModelMixin, ConfigMixin):
         depths: tuple[int, ...] = (1, 1, 2, 2),
         window: int = 8,
         looks: tuple[str, ...] = (),
-        conditions: int = CHANNELS,
-        optional: int = len(OPTIONAL),
+        conditions: int = reading(traced=False)["conditions"],
+        optional: int = reading(traced=False)["optional"],
     ) -> None:
         super().__init__()
-        if conditions != CHANNELS or optional != len(OPTIONAL):
-            raise ValueError(f"RefinerUNet: these weights read {conditions} channels and {optional} flags; this simvid "
-                             f"makes {CHANNELS} and {len(OPTIONAL)}: use weights of this version")  # fmt: skip
-        self.looks = tuple(looks)
+        read = {"conditions": conditions, "optional": optional}
+        if read not in (reading(traced=True), reading(traced=False)):
+            fewer, less = reading(traced=False).values()
+            raise ValueError(f"RefinerUNet: these weights read {conditions} channels and {optional} flags; expected "
+                             f"{CHANNELS} and {len(OPTIONAL)}, or {fewer} and {less} without {LAST!r}: use weights of "
+                             "this version")  # fmt: skip
+        self.looks, self.traced = tuple(looks), read == reading(traced=True)
+        seen, terms = (18 + 3 + HISTORY, _TERMS + _MIXED) if self.traced else (18, _TERMS)
         self.embed_time = nn.Sequential(nn.Linear(64, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING))
         self.embed_look = nn.Embedding(1 + len(self.looks), _EMBEDDING)
         self.embed_light = nn.Linear(LIGHT + optional, _EMBEDDING)
@@ -82,8 +88,8 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             for level, w in enumerate(widths) for name in self._sites(level, len(widths))
         })  # fmt: skip
         self.even = nn.GroupNorm(8, widths[0])
-        self.fine = nn.Conv2d(widths[0], 4 * (_FINE + _TERMS), 3, padding=1)
-        self.head = nn.Conv2d(_FINE + 18, _LAST, 3, padding=1)
+        self.fine = nn.Conv2d(widths[0], 4 * (_FINE + terms), 3, padding=1)
+        self.head = nn.Conv2d(_FINE + seen, _LAST, 3, padding=1)
         self.leave = nn.Conv2d(_LAST, 3, 3, padding=1)
         for layer in (self.leave, self.fine):
             nn.init.zeros_(layer.weight)
@@ -127,7 +133,8 @@ class RefinerUNet(ModelMixin, ConfigMixin):
         b, t, _, height, width = sample.shape
         if history is None:
             history = sample.new_zeros(b, t, HISTORY, height, width)
-        coarse = conditions[:, :, :3]
+        conditions = conditions[:, :, : self.config.conditions]
+        present = None if present is None else present[:, : self.config.optional]
         pixels = _padded(torch.cat([sample, conditions, history], dim=2).flatten(0, 1))
         motion = _padded(torch.cat([flow, visible], dim=2).flatten(0, 1))
         embedding = self._embedding(timestep, look, light, present)
@@ -148,33 +155,50 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             if f"up{level}" in self.look_back:
                 x = self._back(f"up{level}", level, x, moved, (b, t), old, new)
         fine = functional.pixel_shuffle(self.fine(functional.silu(self.even(x))), 2)[..., :height, :width]
-        change = self._finest(fine, sample.flatten(0, 1), conditions, present)
-        return coarse + change.reshape(b, t, 3, height, width).float(), new
+        refined = self._finest(fine, sample.flatten(0, 1), conditions, history, present)
+        return refined.reshape(b, t, 3, height, width), new
 
-    def _finest(self, fine: Tensor, sample: Tensor, conditions: Tensor, present: Tensor | None) -> Tensor:
-        """The correction in full resolution, [B T, 3, H, W].
+    def _finest(
+        self, fine: Tensor, sample: Tensor, conditions: Tensor, history: Tensor, present: Tensor | None
+    ) -> Tensor:
+        """The refined picture in full resolution, [B T, 3, H, W].
 
         Sharp outlines, texture and shading need not pass through the U-Net. Display colours go about as
         sqrt(albedo) sqrt(light), so it says three factors for each pixel: of the albedo that splats lost; of the change
         to the relit picture, which is the coarse one times sqrt(albedo) over what splats made of that; and of the
-        normal where it differs from its surroundings, times sqrt(albedo).
+        normal where it differs from its surroundings, times sqrt(albedo). All this is added to the coarse picture, or,
+        where there is one, to the traced picture, from which two more factors lead to the coarse one and to the frame
+        refined before, along the flow: what noise it has left is averaged over time (Schied et al. 2017).
         """
         flat = conditions.flatten(0, 1)
         coarse, soft, sharp, facing = (
             flat[:, channel_slice(name)] for name in ("coarse", "albedo", "surface_albedo", "surface_normals")
         )
-        known = flat.new_ones(len(flat), 1, 1, 1)
-        if present is not None:
-            both = present[:, [OPTIONAL.index("albedo"), OPTIONAL.index("surface_albedo")]].prod(dim=1)
-            known = both.repeat_interleave(conditions.shape[1])[:, None, None, None]
-        lost = (sharp - soft) * known
+        lost = (sharp - soft) * self._there(conditions, present, "albedo", "surface_albedo")
         relit = (0.5 * (coarse + 1) * lost / (soft + _DIM)).clamp(-1, 1)
         bent = facing - functional.avg_pool2d(facing, 5, stride=1, padding=2, count_include_pad=False)
-        rest, light, share, slope = fine.split((_FINE, 3, 3, 9), dim=1)
-        seen = torch.cat([sample, coarse, soft, sharp, facing, relit], dim=1).to(fine.dtype)
+        rest, light, share, slope, *mixed = fine.split((_FINE, 3, 3, 9, *((3, 3) if self.traced else ())), dim=1)
+        seen = [sample, coarse, soft, sharp, facing, relit]
+        base = coarse
+        if self.traced:
+            traced, there = flat[:, channel_slice(LAST)], self._there(conditions, present, LAST)
+            past = history.flatten(0, 1)
+            seen += [traced, past]
+            base = there * traced + (1 - there) * coarse
+            base = base + mixed[0] * (coarse - base)
+            base = base + mixed[1] * past[:, 3:] * (past[:, :3] - base)
         turned = (slope.unflatten(1, (3, 3)) * bent[:, None].to(fine.dtype)).sum(dim=2)
         lit = light * lost.to(fine.dtype) + share * relit.to(fine.dtype) + turned * sharp.to(fine.dtype)
-        return self.leave(functional.silu(self.head(torch.cat([rest, seen], dim=1)))) + lit
+        change = self.leave(functional.silu(self.head(torch.cat([rest, torch.cat(seen, dim=1).to(fine.dtype)], dim=1))))
+        return base.float() + (change + lit).float()
+
+    @staticmethod
+    def _there(conditions: Tensor, present: Tensor | None, *names: str) -> Tensor:
+        """1 for the frames of clips that have all of some conditions, else 0, [B T, 1, 1, 1]."""
+        if present is None:
+            return conditions.new_ones(1, 1, 1, 1)
+        all_of = present[:, [OPTIONAL.index(name) for name in names]].prod(dim=1)
+        return all_of.repeat_interleave(conditions.shape[1])[:, None, None, None]
 
     def _embedding(self, timestep: Tensor, look: Tensor | None, light: Tensor | None, present: Tensor | None) -> Tensor:
         """One vector per frame, [B T, E]."""

@@ -16,9 +16,10 @@ A data set is a folder of clips; a clip is a folder that appears whole, by renam
 | light_diffuse, light_specular | uint8 | 255 ``encode_light(x)`` |
 | surface_albedo | uint8 | 255 sqrt(x) |
 | surface_normals | uint8 | 127 n + 128 |
+| traced | uint8 | sRGB |
 | ids | uint8 | part that owns the pixel, 0 for the sky; for the gate, no refiner reads them |
 
-All but coarse and target may be left out. Nothing is pickled. About 34 bytes per pixel with everything. In place of
+All but coarse and target may be left out. Nothing is pickled. About 38 bytes per pixel with everything. In place of
 NAME.npy there may be NAME.webp, see ``simvid.refining.packed_pairs``.
 """
 
@@ -59,11 +60,13 @@ _CODES: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "ids": (np.uint8, ()),
     "surface_albedo": (np.uint8, (3,)),
     "surface_normals": (np.uint8, (3,)),
+    "traced": (np.uint8, (3,)),
 }
 _UNIT = ("roughness", "metallic", "ambient_occlusion")
 _LIGHT = ("light_diffuse", "light_specular")
 _ALBEDO = ("albedo", "surface_albedo")
-_COLORED = ("coarse", "target", *_ALBEDO, *_LIGHT)
+_PICTURES = ("coarse", "target", "traced")
+_COLORED = (*_PICTURES, *_ALBEDO, *_LIGHT)
 MOST_PARTS = 255
 BETWEEN_LICENCES = "; "
 UNKNOWN_LIGHT = (0.0,) * 11
@@ -105,8 +108,8 @@ def write_pair(
     Args:
         folder: of the new clip.
         coarse, target: sRGB uint8 [T, H, W, 3].
-        labels: arrays of ``Frames`` by name, [T, H, W, ...]: depth, normals, flow_backward with occluded_backward, and
-            buffers in linear light. What is not listed above is left out.
+        labels: arrays of ``Frames`` by name, [T, H, W, ...]: depth, normals, flow_backward with occluded_backward,
+            buffers in linear light, traced as the pictures are. What is not listed above is left out.
         about: fields of ``PairRecord``: name, split, family, look, light, fps, seeds, licence.
 
     Raises:
@@ -188,15 +191,16 @@ class PairClip:
         Args:
             frames, rows, columns: which.
             mirrored: left and right exchanged, with normals and flow.
-            gain: factor on all light: of both pictures in linear light, and of the light buffers.
+            gain: factor on all light: of the pictures in linear light, and of the light buffers.
             colors: which of red, green and blue become red, green and blue, in pictures, albedo and light.
         """
         cut = {name: np.asarray(array[frames, rows, columns]) for name, array in self._arrays.items()}
         if mirrored:
             cut = {name: _mirrored(name, array) for name, array in cut.items()}
         cut |= {name: cut[name][..., colors] for name in _COLORED if name in cut}
-        coarse, target = (exposed(cut[name], gain) for name in ("coarse", "target"))
-        labels = {name: _decoded(name, array) for name, array in cut.items() if name not in ("coarse", "target")}
+        cut |= {name: exposed(cut[name], gain) for name in _PICTURES if name in cut}
+        coarse, target = cut.pop("coarse"), cut.pop("target")
+        labels = {name: _decoded(name, array) for name, array in cut.items()}
         for name in _LIGHT:
             if name in labels:
                 labels[name] = labels[name] * np.float32(gain)
@@ -321,6 +325,8 @@ def _coded(name: str, array: Array, scale_m: float) -> Array:
             return np.asarray(array / scale_m).astype(np.float16)
     if name == "flow_backward":
         return array.astype(np.float16)
+    if name == "traced":
+        return array
     if name == "normals":
         there = (array != 0).any(axis=-1, keepdims=True)
         return np.where(there, np.round(127.5 * (np.clip(array, -1, 1) + 1)), 0).astype(np.uint8)

@@ -148,6 +148,26 @@ def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
     assert [v.name for v in ablations("identity", "identity")] == ["identity, frame by frame"], "it reads nothing"
 
 
+def test_the_traced_picture_is_hidden_from_weights_that_read_it(tmp_path: Path) -> None:
+    from simvid.refining.conditions import reading
+    from simvid.refining.pipeline import VideoRefinerPipeline
+    from simvid.refining.scheduler import BridgeScheduler
+    from simvid.testing.refiners import tiny_unet
+
+    VideoRefinerPipeline(tiny_unet(**reading(traced=True)), BridgeScheduler()).save_pretrained(tmp_path / "net")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(f"# Tiny.\nbackend: bridge\nsettings: {{weights: {tmp_path / 'net'}, bfloat16: false}}\n")
+    coarse = np.stack([f.rgb for f in sample_frames(2)])
+    for name, labels in (("with", {"traced": 255 - coarse}), ("without", {})):
+        write_pair(tmp_path / "data" / name, coarse, coarse, labels, name=name, family="f", fps=12.0)
+    there, gone = pair_cases(tmp_path / "data", "train")
+    whole = Variant("tiny", str(path))
+    (hidden,) = (v for v in ablations(str(path), "tiny") if v.name == "tiny, without the traced picture")
+    videos = [np.stack(list(Ready(v).refine(c, seed=3))) for v, c in ((whole, there), (hidden, there), (whole, gone))]
+    assert np.array_equal(videos[1], videos[2])
+    assert not np.array_equal(videos[1], videos[0])
+
+
 def _all(case: Any) -> Any:
     return case.frames(
         ("depth", "normals", "flow_backward", "occluded_backward", "albedo", "light_diffuse", *SURFACES[:2])

@@ -17,6 +17,7 @@ from simvid.errors import AssetError, SceneError, SimvidError
 from simvid.frames import Frame
 from simvid.refining.base import ClipContext, ListeningRefiner
 from simvid.refining.bridge import BridgeRefiner, BridgeSettings
+from simvid.refining.conditions import reading
 from simvid.refining.model import LIGHT
 from simvid.refining.pipeline import VideoRefinerPipeline
 from simvid.refining.scheduler import BridgeScheduler
@@ -121,6 +122,29 @@ def test_captures_and_what_is_clear_stay_as_they_were_drawn(tmp_path: Path) -> N
     assert np.abs(mixed[:, :, 17:33] - (plain + coarse)[:, :, 17:33] / 2).max() <= 0.5
     assert np.array_equal(mixed[:, :, 33:], plain[:, :, 33:])
     assert "surface_opaque" in made(tmp_path, buffers=True).reads
+
+
+def test_what_is_not_opaque_stays_as_it_was_traced(weights: Path, tmp_path: Path) -> None:
+    """With weights that read the traced picture, and settings that let them."""
+    unet = tiny_unet(**reading(traced=True))
+    unet.leave.bias.data += 0.5
+    VideoRefinerPipeline(unet, BridgeScheduler()).save_pretrained(tmp_path)
+    rng = np.random.default_rng(0)
+    share = np.zeros((32, 48), np.float16)
+    share[:, 24:] = 1
+    frames = [
+        replace(f, surface_opaque=share, traced=rng.integers(0, 256, f.rgb.shape, np.uint8)) for f in sample_frames(2)
+    ]
+    coarse, traced = (np.stack([getattr(f, name) for f in frames]) for name in ("rgb", "traced"))
+    readers = made(tmp_path, buffers=True), made(tmp_path), made(weights, buffers=True)
+    assert ["traced" in refiner.reads for refiner in readers] == [True, False, False]
+    for refiner, kept in zip(readers, (traced, coarse, coarse), strict=True):
+        pictures = drawn(refiner, frames)
+        assert np.array_equal(pictures[:, :, :24], kept[:, :, :24])
+        assert not np.array_equal(pictures[:, :, 25:], kept[:, :, 25:])
+    bare = [replace(f, traced=None) for f in frames]
+    for refiner, same in zip(readers, (False, True, True), strict=True):
+        assert np.array_equal(drawn(refiner, bare), drawn(refiner, frames)) == same
 
 
 def test_looks_by_name_or_as_light(weights: Path, tmp_path: Path) -> None:

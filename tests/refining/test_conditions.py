@@ -12,12 +12,14 @@ from simvid.refining.conditions import (
     BRIGHTEST,
     CHANNELS,
     GROUPS,
+    LAST,
     OPTIONAL,
     channel_slice,
     decode_light,
     depth_scale,
     encode_frame,
     encode_light,
+    reading,
     stack,
 )
 from simvid.testing.refining import sample_frames
@@ -33,10 +35,13 @@ def channels(found: Any, group: str) -> Any:
 
 
 def test_the_order_is_frozen() -> None:
-    assert CHANNELS == 26
+    assert CHANNELS == 29
     assert list(GROUPS) == ["coarse", "disparity", "surface", "normals", "albedo", "roughness", "metallic",
                             "light_diffuse", "light_specular", "ambient_occlusion", "surface_albedo",
-                            "surface_normals"]  # fmt: skip
+                            "surface_normals", "traced"]  # fmt: skip
+    assert reading(traced=False) == {"conditions": 26, "optional": 11}, "older weights go on to read what they did"
+    assert reading(traced=True) == {"conditions": 29, "optional": 12}
+    assert OPTIONAL[-1] == list(GROUPS)[-1] == LAST
     assert channel_slice("normals") == slice(5, 8)
     with pytest.raises(KeyError):
         channel_slice("mood")
@@ -57,7 +62,13 @@ def test_a_frame_with_buffers() -> None:
     there = dict(zip(OPTIONAL, found.present, strict=True))
     assert there == {"depth": 1, "motion": 1, "normals": 1, "albedo": 1, "roughness": 0, "metallic": 0,
                      "light_diffuse": 1, "light_specular": 0, "ambient_occlusion": 0, "surface_albedo": 0,
-                     "surface_normals": 0}  # fmt: skip
+                     "surface_normals": 0, "traced": 0}  # fmt: skip
+
+
+def test_the_traced_picture_is_encoded_as_the_coarse_one() -> None:
+    found = encode_frame(labels(traced=labels()["rgb"]), 1.0)
+    assert np.array_equal(channels(found, "traced"), channels(found, "coarse"))
+    assert found.present[OPTIONAL.index("traced")] == 1
 
 
 def test_disparity_does_not_know_the_unit() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from simvid.errors import SimvidError
 from simvid.refining.blocks import shrink_motion, warp
-from simvid.refining.conditions import CHANNELS, OPTIONAL, Conditions, channel_slice
+from simvid.refining.conditions import CHANNELS, LAST, OPTIONAL, Conditions, channel_slice, reading
 from simvid.refining.model import HISTORY, LIGHT, RefinerUNet
 from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
 from simvid.refining.scheduler import BridgeScheduler
@@ -36,9 +36,9 @@ def inputs(height: int = H, width: int = W, seed: int = 0) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
-def unet() -> Any:
-    return tiny_unet(looks=("sunset",))
+@pytest.fixture(scope="module", params=[False, True], ids=["without_traced", "traced"])
+def unet(request: pytest.FixtureRequest) -> Any:
+    return tiny_unet(looks=("sunset",), **reading(traced=request.param))
 
 
 def run(unet: Any, given: dict[str, Any], **more: Any) -> Any:
@@ -60,12 +60,57 @@ def test_a_new_network_changes_nothing() -> None:
     assert torch.equal(out, given["conditions"][:, :, :3])
 
 
-def factored(term: int, value: float) -> Any:
-    """A network that says one factor of the last layer, for all pixels, and nothing else."""
-    unet = RefinerUNet(looks=("sunset",))
+def test_a_new_network_gives_the_traced_picture_where_there_is_one() -> None:
+    given = inputs()
+    given["present"][:, OPTIONAL.index(LAST)] = torch.tensor([1.0, 0.0])
+    unet = RefinerUNet(looks=("sunset",), **reading(traced=True))
+    out, _ = run(unet, given)
+    traced, coarse = given["conditions"][:, :, channel_slice(LAST)], given["conditions"][:, :, :3]
+    assert torch.equal(out[0], traced[0])
+    assert torch.equal(out[1], coarse[1])
+    assert torch.equal(run(unet, given | {"present": None})[0], traced)
+
+
+def test_what_weights_do_not_read_they_do_not_see() -> None:
+    """Bit for bit, as if the conditions held no traced picture, and flags nothing of it."""
+    unet, given = tiny_unet(looks=("sunset",)), inputs()
+    out, _ = run(unet, given)
+    dark = {name: given[name].clone() for name in ("conditions", "present")}
+    dark["conditions"][:, :, channel_slice(LAST)] = 0
+    dark["present"][:, OPTIONAL.index(LAST)] = 1 - dark["present"][:, OPTIONAL.index(LAST)]
+    fewer = {"conditions": given["conditions"][:, :, :26], "present": given["present"][:, :11]}
+    for other in (dark, fewer):
+        assert torch.equal(run(unet, given | other)[0], out)
+    more = tiny_unet(looks=("sunset",), **reading(traced=True))
+    assert not torch.equal(run(more, given | dark)[0], run(more, given)[0])
+
+
+def factored(term: int, value: float, count: int = 1, **read: int) -> Any:
+    """A network that says one factor of the last layer, or a few, for all pixels, and nothing else."""
+    unet = RefinerUNet(looks=("sunset",), **read)
     with torch.no_grad():
-        unet.fine.bias[4 * (16 + term) : 4 * (17 + term)] = value
+        unet.fine.bias[4 * (16 + term) : 4 * (16 + term + count)] = value
     return unet
+
+
+BACK, PAST = 15, 18
+"""Terms after those of light, relit and slope, for three colours each."""
+
+
+def test_factors_lead_from_the_traced_picture_to_the_coarse_one_and_to_the_past() -> None:
+    given = inputs() | {"present": torch.ones(B, len(OPTIONAL))}
+    given["history"][:, :, 3] = (given["history"][:, :, 3] < 0.5).float()
+    coarse, traced = given["conditions"][:, :, :3], given["conditions"][:, :, channel_slice(LAST)]
+    past, known = given["history"][:, :, :3], given["history"][:, :, 3:] == 1
+    for share in (0.25, 1.0):
+        out, _ = run(factored(BACK, share, 3, **reading(traced=True)), given)
+        assert torch.allclose(out, (1 - share) * traced + share * coarse, atol=1e-6)
+        out, _ = run(factored(PAST, share, 3, **reading(traced=True)), given)
+        mean = (1 - share) * traced + share * past
+        assert torch.allclose(out, torch.where(known, mean, traced), atol=1e-6)
+    one, _ = run(factored(PAST + 1, 1.0, **reading(traced=True)), given)
+    assert torch.equal(one[:, :, ::2], traced[:, :, ::2]), "each colour by itself"
+    assert torch.allclose(one[:, :, 1], torch.where(known, past, traced)[:, :, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("color", [0, 1, 2])
@@ -165,8 +210,9 @@ def test_shrunk_motion_is_the_mean_over_what_is_seen() -> None:
 
 
 def test_weights_of_other_conditions_are_refused() -> None:
-    with pytest.raises(ValueError, match="7 channels"):
-        RefinerUNet(conditions=7)
+    for conditions, optional in ((7, 11), (29, 11), (26, 12), (30, 13)):
+        with pytest.raises(ValueError, match=f"{conditions} channels and {optional} flags; expected 29 and 12, or 26"):
+            RefinerUNet(conditions=conditions, optional=optional)
 
 
 # The bridge
@@ -319,3 +365,14 @@ def test_conditions_hold_the_frames_of_a_part() -> None:
     part: Conditions = random_conditions(4).part(1, 3)
     assert len(part) == 2
     assert np.array_equal(part.channels, random_conditions(4).channels[1:3])
+
+
+def test_history_beyond_the_edge_is_not_there() -> None:
+    """Up to half a pixel the edge is continued, without the grey around it; farther out there is nothing."""
+    refined = torch.full((1, 3, 4, 4), 0.75)
+    flow, visible = torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4)
+    flow[:, 0, :, 0], flow[:, 0, :, 3] = -0.4, 0.6
+    moved = follow(refined, flow, visible)
+    assert moved[0, 3].tolist() == [[1, 1, 1, 0]] * 4
+    assert torch.allclose(moved[0, :3, :, :3], refined[0, :, :, :3], atol=1e-6)
+    assert not moved[0, :3, :, 3].any()

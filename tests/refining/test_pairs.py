@@ -52,7 +52,7 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
     assert np.allclose(channels(crop, "light_diffuse"), np.moveaxis(light, -1, 1), atol=0.003)
     assert np.array_equal(crop.conditions.flow, np.moveaxis(labels["flow_backward"], -1, 1))
     assert crop.conditions.visible.min() == 1
-    assert crop.conditions.present.tolist() == [1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0]
+    assert crop.conditions.present.tolist() == [1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0]
 
 
 def test_surfaces_come_back_and_turn_with_mirrors_and_colors(tmp_path: Path) -> None:
@@ -67,12 +67,31 @@ def test_surfaces_come_back_and_turn_with_mirrors_and_colors(tmp_path: Path) -> 
     assert np.allclose(np.moveaxis(channels(plain, "surface_albedo"), 1, -1) ** 2, albedo, atol=0.005)
     assert np.allclose(np.moveaxis(channels(plain, "surface_normals"), 1, -1), facing, atol=0.005)
     assert not channels(plain, "surface_normals")[0, :, 0, 0].any()
-    assert plain.conditions.present[-2:].tolist() == [1, 1]
+    assert plain.conditions.present[-3:].tolist() == [1, 1, 0]
     turned = clip.crop(slice(None), slice(None), slice(None), mirrored=True, colors=(1, 2, 0))
     assert np.array_equal(channels(turned, "surface_albedo"), channels(plain, "surface_albedo")[:, [1, 2, 0], :, ::-1])
     facing = channels(plain, "surface_normals")[..., ::-1]
     assert np.allclose(channels(turned, "surface_normals"), facing * np.array([-1, 1, 1])[:, None, None], atol=1e-6)
     assert next(clip.frames()).surface_normals.dtype == np.float16  # type: ignore[union-attr]
+
+
+def test_the_traced_picture_is_one_of_the_pictures(tmp_path: Path) -> None:
+    """Where it is the target, it comes back, is mirrored, gets a gain and other colours as that is and does."""
+    coarse, target, labels = frames()
+    write_pair(tmp_path / "t", coarse, target, {**labels, "traced": target}, name="t", family="squares", fps=12.0)
+    clip = PairClip(tmp_path / "t")
+    assert np.array_equal(clip.stored("traced"), target)
+    for made, frame in zip(target, clip.frames(("traced",)), strict=True):
+        assert frame.traced is not None
+        assert frame.traced.dtype == np.uint8
+        assert np.array_equal(frame.traced, made)
+    for seed in range(8):
+        crop = random_crop(clip, np.random.default_rng(seed), 2, 24)
+        assert np.array_equal(channels(crop, "traced"), crop.target)
+        assert crop.conditions.present[-1] == 1
+    with pytest.raises(ClipError, match=r"traced: expected uint8 .*, got float32"):
+        write_pair(tmp_path / "f", coarse, target, {"traced": target.astype(np.float32)}, name="f", family="squares",
+                   fps=12.0)  # fmt: skip
 
 
 def test_a_crop_is_a_part(tmp_path: Path) -> None:

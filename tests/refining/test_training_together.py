@@ -15,12 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from simvid.errors import AssetError, SimvidError
-from simvid.refining.pairs import open_pairs, write_pair
+from simvid.errors import AssetError, ClipError, SimvidError
+from simvid.refining.conditions import LAST, OPTIONAL, channel_slice, reading
+from simvid.refining.model import HISTORY, LIGHT
+from simvid.refining.pairs import PairClip, open_pairs, write_pair
+from simvid.refining.pipeline import VideoRefinerPipeline
+from simvid.refining.scheduler import BridgeScheduler
 from simvid.refining.training import checkpoint
 from simvid.refining.training.batches import make_batch
 from simvid.refining.training.loop import Trainer
 from simvid.refining.training.settings import TrainSettings, with_defaults
+from simvid.refining.training.start import architecture, begin
+from simvid.testing.refiners import random_conditions, tiny_unet
 from simvid.testing.refining import sample_frames
 
 TINY: dict[str, Any] = {
@@ -39,6 +45,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         labels["occluded_backward"][:, :, : 10 * k] = True
         coarse = np.stack([f.rgb for f in frames])
         write_pair(folder / f"clip{k}", coarse, 255 - coarse, labels, name=f"clip{k}", family="seen", fps=12.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def traced(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same clips; one of them has been traced too."""
+    folder = tmp_path_factory.mktemp("traced") / "pairs"
+    shutil.copytree(data, folder)
+    clip = PairClip(folder / "clip1")
+    pictures = {"traced": clip.pictures("target") // 2, **clip.labels()}
+    shutil.rmtree(clip.folder)
+    write_pair(clip.folder, clip.pictures("coarse"), clip.pictures("target"), pictures, name="clip1", family="seen",
+               fps=12.0)  # fmt: skip
     return folder
 
 
@@ -143,6 +162,62 @@ def test_a_run_begins_with_saved_weights(data: Path, tmp_path: Path) -> None:
     assert all(torch.equal(v, second.unet.state_dict()[k]) for k, v in again.unet.state_dict().items())
     with pytest.raises(SimvidError, match="holds a run with other settings"):
         Trainer(data, tmp_path / "second", TrainSettings(**{**TINY, "steps": 8, "seed": 1}), None)
+
+
+def seen(unet: Any, given: dict[str, Any]) -> list[Any]:
+    """What a network's first layer and its last features are, and the picture it gives."""
+    found: list[Any] = []
+    hooks = [layer.register_forward_hook(lambda _, __, out: found.append(out)) for layer in (unet.enter, unet.even)]
+    with torch.no_grad():
+        picture, _ = unet(**given)
+    for hook in hooks:
+        hook.remove()
+    return [*found, picture]
+
+
+def test_weights_grow_to_read_the_traced_picture(tmp_path: Path) -> None:
+    """They begin with the features that they had, whatever was traced, and give the traced picture as it is."""
+    old = tiny_unet(looks=("sunset",))
+    VideoRefinerPipeline(old, BridgeScheduler()).save_pretrained(tmp_path)
+    new = tiny_unet(1, looks=("sunset",), **reading(traced=True))
+    begin(new, tmp_path)
+    known = random_conditions(3)
+    given = {
+        "sample": torch.randn(1, 3, 3, *known.size), "timestep": torch.rand(1, 3),
+        "history": torch.rand(1, 3, HISTORY, *known.size), "look": torch.tensor([1]), "light": torch.rand(1, LIGHT),
+        **{name: torch.from_numpy(getattr(known, name))[None] for name in ("flow", "visible", "present")},
+        "conditions": torch.from_numpy(known.channels)[None],
+    }  # fmt: skip
+    (entered, features, _), (same, alike, picture) = seen(old, given), seen(new, given)
+    assert torch.allclose(same, entered, atol=1e-5)
+    assert torch.allclose(alike, features, atol=1e-4)
+    assert torch.equal(picture, given["conditions"][:, :, channel_slice(LAST)])
+    given["present"][:, OPTIONAL.index(LAST)] = 0
+    assert torch.equal(seen(new, given)[2], given["conditions"][:, :, :3])
+    VideoRefinerPipeline(new, BridgeScheduler()).save_pretrained(tmp_path)
+    with pytest.raises(AssetError, match="conditions: this run has 26, those weights have 29; a run can only begin"):
+        begin(old, tmp_path)
+
+
+def test_a_run_reads_what_was_traced_if_it_is_told_to(data: Path, traced: Path, tmp_path: Path) -> None:
+    """Also where it goes on, and where it begins from weights that do not."""
+    settings = TrainSettings(**{**TINY, "shares": (0.5, 0.0, 0.5), "traced": True})
+    plain = Trainer(traced, tmp_path / "plain", TrainSettings(**TINY), None).run(until=1).pipeline
+    whole = Trainer(traced, tmp_path / "whole", settings, None).run().pipeline
+    for until in (1, None):
+        Trainer(traced, tmp_path / "parts", settings, None).run(until=until)
+    one, two = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+    for folder, read in ((plain, False), (whole, True)):
+        config = json.loads((folder / "unet" / "config.json").read_text())
+        assert {name: config[name] for name in ("conditions", "optional")} == reading(traced=read)
+        assert architecture(folder)["traced"] is read
+    with pytest.raises(ClipError, match=r"no training pair has traced pictures; .*traced: false"):
+        Trainer(data, tmp_path / "none", settings, None)
+    grown = TrainSettings(**{**TINY, "begin_from": str(plain), "traced": True})
+    begun = Trainer(traced, tmp_path / "grown", grown, None).unet.state_dict()
+    saved = load_file(plain / "unet" / "diffusion_pytorch_model.safetensors")
+    assert torch.equal(begun["down.0.weight"], saved["down.0.weight"].float())
 
 
 def test_weights_that_do_not_fit_are_refused(data: Path, tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from simvid.jobs.evaluation.measuring import Cost
 from simvid.jobs.evaluation.variants import Ready, Variant
 from simvid.progress import SILENCE, Reporter
 
-COARSE, TRUE = "coarse", "true"
+COARSE, PATHS, TRUE = "coarse", "few paths", "true"
+TRACED = "traced"
+"""What frames call the pictures of ``PATHS``."""
 Keep = Callable[[Case, str, NDArray[np.uint8]], None]
 """Told of each case's refined pictures, for the videos."""
 
@@ -48,6 +50,8 @@ def judge(
 ) -> list[Row]:  # fmt: skip
     """Rows for the coarse pictures, for each variant, and for the true pictures.
 
+    And for the traced pictures, where a refiner begins from them and all cases have them.
+
     Args:
         cases: at least one.
         variants: ways to refine; their refiners are loaded before work begins.
@@ -61,6 +65,8 @@ def judge(
     """
     ready = [Ready(variant) for variant in variants]
     rows = [_row(COARSE, cases, lambda case: case.coarse(), features, reporter)]
+    if any(TRACED in chosen.use.reads for chosen in ready) and all(_has_traced(case) for case in cases):
+        rows.append(_row(PATHS, cases, _traced, features, reporter))
     for chosen in ready:
         cost = Cost()
 
@@ -94,6 +100,16 @@ def true_row(cases: Sequence[Case]) -> Row:
             figures |= {"flow_warp_error": least, "flow_warp_ratio": 1.0}
         found[case.name] = Evaluation(figures)
     return Row(TRUE, found, mean_of(list(found.values())))
+
+
+def _has_traced(case: Case) -> bool:
+    return case.frames is not None and next(case.frames((TRACED,))).traced is not None
+
+
+def _traced(case: Case) -> NDArray[np.uint8]:
+    """The pictures that few paths gave, [T, H, W, 3]."""
+    assert case.frames is not None, "it was asked before"
+    return np.stack([frame.traced for frame in case.frames((TRACED,)) if frame.traced is not None])
 
 
 def _row(

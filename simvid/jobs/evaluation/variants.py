@@ -22,6 +22,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
     "without light buffers": ("light_diffuse", "light_specular", "ambient_occlusion"),
     "without albedo and materials": ("albedo", "roughness", "metallic"),
     "without surfaces": ("surface_albedo", "surface_normals"),
+    "without the traced picture": ("traced",),
 }
 """Labels that each ablation hides."""
 STEPS = (1, 2, 4)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from simvid.errors import SimvidError
+from simvid.errors import ClipError, SimvidError
 from simvid.perception.fetch import COMMAND
 from simvid.perception.squeezenet import imagenet_features, perceptual_distance
+from simvid.refining.conditions import LAST, reading
 from simvid.refining.deep import Tensor, torch
 from simvid.refining.model import RefinerState, RefinerUNet
 from simvid.refining.pairs import PairClip, open_pairs
@@ -64,7 +65,7 @@ class Trainer:
         processes: the company; by default what the environment says.
 
     Raises:
-        ClipError: no training pairs, or a damaged checkpoint.
+        ClipError: no training pairs, none with traced pictures where these are wanted, or a damaged checkpoint.
         AssetError: the weights to begin from are damaged or of another architecture.
         SimvidError: the folder holds a run with other settings or other data.
     """
@@ -84,7 +85,11 @@ class Trainer:
         self.features = imagenet_features() if isinstance(features, str) else features
         self.device = self.processes.device
         torch.manual_seed(settings.seed)
-        config: dict[str, Any] = {"widths": settings.widths, "depths": settings.depths, "window": settings.window}
+        if settings.traced and not any(LAST in clip.record.arrays for clip in self.clips):
+            raise ClipError(f"{data}: no training pair has traced pictures; make the pairs again, or train without "
+                            "them (traced: false)")  # fmt: skip
+        config: dict[str, Any] = {"widths": settings.widths, "depths": settings.depths, "window": settings.window,
+                                  **reading(traced=settings.traced)}  # fmt: skip
         self.unet = RefinerUNet(**config, looks=self.looks).to(self.device)
         self.ema = RefinerUNet(**config, looks=self.looks).to(self.device).eval()
         if settings.begin_from is not None:

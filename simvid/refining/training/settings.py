@@ -57,6 +57,9 @@ class TrainSettings(Model):
     """How often each condition beside the coarse picture, and the light's numbers, are hidden from a clip of the
     batch, so that the network serves clips which have fewer labels, such as captures, whose light and materials nobody
     knows, and frames on their own, without a clip."""
+    traced: bool = False
+    """Read the pictures by few paths of light that pairs bring, and begin from them. Such weights refine only scenes
+    that can be traced."""
     learn_looks: bool = False
     """Tell the network each clip's look by name. Needed only where the coarse pictures are not lit by it."""
     weights: Weights = Weights()

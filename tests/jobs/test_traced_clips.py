@@ -1,0 +1,109 @@
+"""Clips with the label ``traced``, and refiners that read it: made, kept, checked, or refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import simvid
+from simvid.clip import Clip
+from simvid.clips.records import Backend
+from simvid.errors import SceneError
+from simvid.jobs.backends import refiner_of
+from simvid.jobs.coarse import coarse_pass
+from simvid.jobs.preflight import prepared
+from simvid.jobs.stage_inputs import Inputs, render_inputs
+from simvid.refining.conditions import reading
+from simvid.refining.pipeline import VideoRefinerPipeline
+from simvid.refining.scheduler import BridgeScheduler
+from simvid.testing.refiners import tiny_unet
+
+pathtrace = pytest.importorskip("simvid.rendering.pathtrace.tracer")
+pytestmark = pytest.mark.usefixtures("free_fall")
+SMALL = {"cameras": [{"name": "front", "resolution_px": [48, 32],
+                      "pose": {"look_from_m": [0, -1.6, 0.7], "look_at_m": [0, 0, 0.3]}}]}  # fmt: skip
+WAY_OUT = "; or leave the label out, and refine with a refiner that does not read it"
+
+
+@pytest.fixture(scope="module")
+def clip(free_fall: None, flying_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    scene = simvid.load_scene(flying_file, {**SMALL, "labels": ["depth", "traced"]})
+    return simvid.run(scene, tmp_path_factory.mktemp("traced"))
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The entry of a refiner whose weights read it."""
+    folder = tmp_path_factory.mktemp("reader")
+    unet = tiny_unet(looks=("sunset",), **reading(traced=True))
+    VideoRefinerPipeline(unet, BridgeScheduler()).save_pretrained(folder / "weights")
+    entry = folder / "reader.yaml"
+    entry.write_text("# For tests.\nbackend: bridge\nsettings: {weights: weights}\n")
+    return str(entry)
+
+
+def blurred(**changes: Any) -> dict[str, Any]:
+    front = {**SMALL["cameras"][0], "shutter": {"angle_deg": 180}}
+    return {"cameras": [front], **changes}
+
+
+def test_a_clip_holds_it_and_is_sound(clip: Clip, simvid_: Any) -> None:
+    assert clip.arrays("front") == ("rgb", "depth", "depth_expected", "traced")
+    assert (clip.path / "cameras/front/traced.npz").is_file()
+    frames = clip.frames("front")
+    assert frames.traced is not None
+    assert frames.traced.shape == frames.rgb.shape
+    assert 0 < np.abs(frames.traced.astype(int) - frames.rgb).mean() < 20, "the same scene by other light"
+    done = simvid_("check", clip.path, "--json", "-q")
+    assert done.code == 0, done.err
+    assert clip.verify() == []
+
+
+def test_a_refiner_that_reads_it_is_given_it(clip: Clip, flying_file: Path, reader: str, tmp_path: Path) -> None:
+    assert "traced" in refiner_of(reader, Path()).use.reads
+    asked = {**SMALL, "labels": ["depth"], "refine": {"refiner": reader}}
+    made = simvid.run(simvid.load_scene(flying_file, asked), tmp_path)
+    assert made.arrays("front") == ("rgb", "depth", "depth_expected")
+    assert made.refinement("reader").coarse is None
+    assert np.array_equal(made.frames("front").rgb, clip.frames("front").rgb)
+
+
+def test_a_path_traced_scene_is_drawn_by_splats_for_it(flying_file: Path) -> None:
+    assets = prepared(simvid.load_scene(flying_file, {"render": "pathtrace"}))
+    assert coarse_pass(assets, ("depth", "traced"), None).renderer.record.entry == "cpu"
+
+
+def test_a_scene_that_cannot_be_traced_is_told_so_before_any_work(
+    flying_file: Path, reader: str, tmp_path: Path, simvid_: Any
+) -> None:
+    own = simvid.load_scene(flying_file, blurred(labels=["traced"]))
+    with pytest.raises(SceneError, match=r"render: label 'traced': .*cameras\[0\]\.shutter \(front\): ") as caught:
+        simvid.run(own, tmp_path)
+    assert str(caught.value).endswith(WAY_OUT)
+    read = simvid.load_scene(flying_file, blurred(refine={"refiner": reader}))
+    with pytest.raises(SceneError, match=r"refine: label 'traced': .*cameras\[0\]\.shutter \(front\): ") as caught:
+        simvid.run(read, tmp_path)
+    assert str(caught.value).endswith(WAY_OUT)
+    assert list(tmp_path.iterdir()) == []
+    done = simvid_("validate", flying_file, "--set", "cameras[0].shutter.angle_deg=180", "--set", "labels=[traced]")
+    assert done.code == 2
+    assert "label 'traced': " in done.err
+    prepared(simvid.load_scene(flying_file, blurred(labels=["depth"])))
+
+
+def test_its_tracer_and_the_scene_s_seed_count(flying_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For pictures with it alone: those without are found in the store as before."""
+
+    def inputs(label: str, seed: int = 5) -> Inputs:
+        scene = simvid.load_scene(flying_file, {**SMALL, "labels": [label], "seed": seed})
+        return render_inputs(prepared(scene), "front", Backend(backend="cpu", version="1"), "a" * 64)
+
+    before = {label: inputs(label) for label in ("depth", "traced")}
+    assert inputs("depth", 6) == before["depth"]
+    assert inputs("traced", 6) != before["traced"]
+    monkeypatch.setattr(pathtrace.PathTracer, "version", lambda tracer: "another")
+    assert inputs("depth") == before["depth"]
+    assert inputs("traced") != before["traced"]
