@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,17 @@ def tiny_unet(seed: int = 0, **config: Any) -> Any:
             if not weight.abs().sum() > 0:
                 weight.normal_(0, 0.1)
     return unet
+
+
+def tiny_entry(folder: Path, **config: Any) -> Path:
+    """An entry of the refiners shelf in a folder, with the weights of a ``tiny_unet`` beside it."""
+    from simvid.refining.pipeline import VideoRefinerPipeline
+    from simvid.refining.scheduler import BridgeScheduler
+
+    VideoRefinerPipeline(tiny_unet(**config), BridgeScheduler()).save_pretrained(folder / "net")
+    path = folder / "tiny.yaml"
+    path.write_text("# Weights that mean nothing.\nbackend: bridge\nsettings: {weights: net, bfloat16: false}\n")
+    return path
 
 
 def random_conditions(count: int, height: int = 32, width: int = 48, seed: int = 0) -> Conditions:

@@ -28,7 +28,9 @@ from simvid.jobs.evaluation.measuring import Cost, forget_peak, peak_memory
 from simvid.jobs.evaluation.variants import Ready, Variant, ablations
 from simvid.jobs.refine_clip import refine_clip
 from simvid.refining.base import LitRefiner
+from simvid.refining.conditions import reading
 from simvid.refining.pairs import PairClip, write_pair
+from simvid.testing.refiners import tiny_entry
 from simvid.testing.refining import sample_frames
 
 
@@ -59,15 +61,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with random weights, also in its last layer, so that it changes pictures."""
-    from simvid.refining.pipeline import VideoRefinerPipeline
-    from simvid.refining.scheduler import BridgeScheduler
-    from simvid.testing.refiners import tiny_unet
-
-    folder = tmp_path_factory.mktemp("weights")
-    VideoRefinerPipeline(tiny_unet(), BridgeScheduler()).save_pretrained(folder / "net")
-    path = folder / "tiny.yaml"
-    path.write_text(f"# Tiny.\nbackend: bridge\nsettings: {{weights: {folder / 'net'}, bfloat16: false}}\n")
-    return path
+    return tiny_entry(tmp_path_factory.mktemp("weights"))
 
 
 def test_a_pair_gives_the_frames_it_was_made_of(data: Path) -> None:
@@ -149,14 +143,7 @@ def test_ablations_do_what_they_say(data: Path, entry: Path) -> None:
 
 
 def test_the_traced_picture_is_hidden_from_weights_that_read_it(tmp_path: Path) -> None:
-    from simvid.refining.conditions import reading
-    from simvid.refining.pipeline import VideoRefinerPipeline
-    from simvid.refining.scheduler import BridgeScheduler
-    from simvid.testing.refiners import tiny_unet
-
-    VideoRefinerPipeline(tiny_unet(**reading(traced=True)), BridgeScheduler()).save_pretrained(tmp_path / "net")
-    path = tmp_path / "tiny.yaml"
-    path.write_text(f"# Tiny.\nbackend: bridge\nsettings: {{weights: {tmp_path / 'net'}, bfloat16: false}}\n")
+    path = tiny_entry(tmp_path, **reading(traced=True))
     coarse = np.stack([f.rgb for f in sample_frames(2)])
     for name, labels in (("with", {"traced": 255 - coarse}), ("without", {})):
         write_pair(tmp_path / "data" / name, coarse, coarse, labels, name=name, family="f", fps=12.0)

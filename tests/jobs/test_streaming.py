@@ -16,20 +16,14 @@ from simvid.errors import ClipError, SceneError
 from simvid.frames import Frame
 from simvid.jobs.refine_clip import refine_clip
 from simvid.refining.conditions import CHANNELS
-from simvid.refining.pipeline import VideoRefinerPipeline
-from simvid.refining.scheduler import BridgeScheduler
-from simvid.testing.refiners import tiny_unet
+from simvid.testing.refiners import tiny_entry
 from simvid.testing.refining import sample_frames
 
 
 @pytest.fixture(scope="module")
 def entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An entry with its weights beside it."""
-    folder = tmp_path_factory.mktemp("shelf")
-    VideoRefinerPipeline(tiny_unet(), BridgeScheduler()).save_pretrained(folder / "tiny")
-    path = folder / "tiny.yaml"
-    path.write_text("# Weights that mean nothing.\nbackend: bridge\nsettings: {weights: tiny}\n")
-    return path
+    return tiny_entry(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,7 @@ from simvid.jobs.coarse import coarse_pass
 from simvid.jobs.preflight import prepared
 from simvid.jobs.stage_inputs import Inputs, render_inputs
 from simvid.refining.conditions import reading
-from simvid.refining.pipeline import VideoRefinerPipeline
-from simvid.refining.scheduler import BridgeScheduler
-from simvid.testing.refiners import tiny_unet
+from simvid.testing.refiners import tiny_entry
 
 pathtrace = pytest.importorskip("simvid.rendering.pathtrace.tracer")
 pytestmark = pytest.mark.usefixtures("free_fall")
@@ -37,12 +35,7 @@ def clip(free_fall: None, flying_file: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The entry of a refiner whose weights read it."""
-    folder = tmp_path_factory.mktemp("reader")
-    unet = tiny_unet(looks=("sunset",), **reading(traced=True))
-    VideoRefinerPipeline(unet, BridgeScheduler()).save_pretrained(folder / "weights")
-    entry = folder / "reader.yaml"
-    entry.write_text("# For tests.\nbackend: bridge\nsettings: {weights: weights}\n")
-    return str(entry)
+    return str(tiny_entry(tmp_path_factory.mktemp("reader"), **reading(traced=True)))
 
 
 def blurred(**changes: Any) -> dict[str, Any]:
@@ -67,7 +60,7 @@ def test_a_refiner_that_reads_it_is_given_it(clip: Clip, flying_file: Path, read
     asked = {**SMALL, "labels": ["depth"], "refine": {"refiner": reader}}
     made = simvid.run(simvid.load_scene(flying_file, asked), tmp_path)
     assert made.arrays("front") == ("rgb", "depth", "depth_expected")
-    assert made.refinement("reader").coarse is None
+    assert made.refinement("tiny").coarse is None
     assert np.array_equal(made.frames("front").rgb, clip.frames("front").rgb)
 
 

@@ -17,6 +17,7 @@ from simvid.errors import MissingExtraError, RenderError, SceneError
 from simvid.frames import CameraPath, Frame
 from simvid.gaussians import Gaussians
 from simvid.optics import Lens
+from simvid.perception.pictures import psnr
 from simvid.rendering import traced
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
@@ -117,10 +118,6 @@ def test_metal_and_shadows_are_nearer_the_truth_than_those_of_splats() -> None:
     frame = next(splats(RenderSettings(threads=1)).frames(*scene_of(CAMERA), ("traced",)))
     (truth, _) = paths(seed=1, camera=CAMERA, samples=64, max_depth=8, exposure=1.0, far_m=1000.0)
     assert psnr(picture_of(frame), truth) > psnr(frame.rgb, truth) + 3
-
-
-def psnr(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
-    return float(10 * np.log10(255**2 / np.mean((one.astype(np.float64) - two) ** 2)))
 
 
 BLURRED: dict[str, dict[str, Any]] = {
