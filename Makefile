@@ -75,7 +75,7 @@ llvm:
 
 unit: $(VENV)/.dev browser llvm
 	@echo "==> Tests (pytest)"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 test: lint types unit
 	@echo "==> All checks passed"
