@@ -119,6 +119,8 @@ class CameraRecord(Record):
     arrays: tuple[str, ...]
     """Names of the lossless arrays: ``folder/NAME.npz``."""
     renderer: Backend
+    tracer: str | None = None
+    """What drew the label ``traced``: versions, and Mitsuba's variant; None without it."""
 
 
 class CoarseRecord(Record):
@@ -127,6 +129,8 @@ class CoarseRecord(Record):
     look: str | None
     """Of the scene; None is its own light."""
     renderer: Backend
+    tracer: str | None = None
+    """As of a camera."""
 
 
 class InstanceGateRecord(Record):

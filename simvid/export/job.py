@@ -21,7 +21,7 @@ from simvid.clips.records import CLIP_FILE
 from simvid.errors import ClipError, MissingExtraError
 from simvid.export.base import Episode, Exporter, ExportError, Request, Tell, View, has_label
 from simvid.export.encoded import Encoder, EpisodeWise, Kept
-from simvid.frames import LABELS
+from simvid.frames import BUFFER_LABELS, LABELS
 
 NOTE_FILE = "simvid_export.json"
 """In the exported folder: what it was made from. Readers of the formats leave it alone."""
@@ -209,9 +209,10 @@ def _holds_all(exporter: Exporter, view: View) -> None:
     missing = sorted(label for label in view.labels if not has_label(view.clip, view.record, label))
     if missing:
         what = "needs" if missing[0] in exporter.needs else "was asked for"
+        more = ",".join(["all", *(label for label in missing if label in BUFFER_LABELS)])
         raise ExportError(
             f"{view.clip.path}: camera {view.camera!r} was made without {', '.join(missing)}, which {exporter.name} "
-            f"{what}; make it again:  simvid render {view.clip.path} --labels all"
+            f"{what}; make it again:  simvid render {view.clip.path} --labels {more}"
         )
 
 

@@ -46,6 +46,7 @@ from simvid.errors import ClipError
 from simvid.frames import LABEL_ARRAYS
 from simvid.jobs.asset_records import asset_records, needs_its_folder
 from simvid.jobs.job import CHECKS_FILE, CONTACTS_FILE, Job
+from simvid.rendering.traced import tracer_version
 from simvid.scene import Camera, DepthSensor, Refine
 from simvid.success import outcomes
 from simvid.surfaces.meshes import part_boxes_m
@@ -274,6 +275,7 @@ def _camera(job: Job, trajectory: Trajectory, name: str, stage: Stage) -> Camera
         folder=f"cameras/{name}",
         arrays=tuple(name for name in array_names(stage.record.files) if name not in job.unasked),
         renderer=job.renderer.record,
+        tracer=tracer_version(job.drawn.scene.labels),
     )
 
 

@@ -29,6 +29,7 @@ from simvid.progress import Reporter
 from simvid.refining.base import ClipContext, ListeningRefiner, Refiner
 from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.summary import summarise
+from simvid.rendering.traced import tracer_version
 from simvid.scene import Label, LookName, Scene
 from simvid.trajectory import Trajectory
 
@@ -106,7 +107,8 @@ class CoarsePass:
     @property
     def record(self) -> CoarseRecord:
         """For the clip's record."""
-        return CoarseRecord(look=self.assets.scene.look, renderer=self.renderer.record)
+        scene = self.assets.scene
+        return CoarseRecord(look=scene.look, renderer=self.renderer.record, tracer=tracer_version(scene.labels))
 
 
 def coarse_pass(assets: SceneAssets, reads: Iterable[str], light: LookName | None) -> CoarsePass:

@@ -23,8 +23,7 @@ from simvid.assets.robot_model import RobotModel
 from simvid.clips.arrays import digest
 from simvid.clips.digests import hash_of
 from simvid.clips.records import Backend
-from simvid.rendering.base import RenderSettings
-from simvid.rendering.traced import LABEL, tracer_of
+from simvid.rendering import traced
 from simvid.scene import Scene
 
 Inputs: TypeAlias = dict[str, Any]
@@ -82,11 +81,11 @@ def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajector
     view = scene.view(camera)
     assert view is not None, "it is a camera of the scene"
     drawn = (view.sensor is not None and view.sensor.noise is not None) or bool(
-        {"depth_sensor", "tracks", LABEL} & set(scene.labels)
+        {"depth_sensor", "tracks", traced.LABEL} & set(scene.labels)
     )
-    traced = {"tracer": tracer_of(RenderSettings(), 0).version()} if LABEL in scene.labels else {}
+    tracer = traced.tracer_version(scene.labels)
     return {
-        **traced,
+        **({"tracer": tracer} if tracer else {}),
         "stage": "rendering",
         "simvid": code_version("rendering"),
         "renderer": renderer.model_dump(),

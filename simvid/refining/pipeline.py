@@ -219,7 +219,8 @@ def _history(refined: Tensor | None, flow: Tensor, visible: Tensor) -> Tensor:
 def follow(refined: Tensor, flow: Tensor, visible: Tensor) -> Tensor:
     """Pictures of the frame before, moved to this frame: [B, 3, H, W] to [B, 4, H, W] with the mask as fourth.
 
-    What was beyond their edge by half a pixel or more is not there; up to that, the edge is continued.
+    What was beyond their edge by half a pixel or more (beyond a corner: by less) is not there; up to that, the edge is
+    continued.
     """
     inside = warp(torch.ones_like(visible), flow)
     there = visible * (inside >= 0.5)

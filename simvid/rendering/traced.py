@@ -6,7 +6,7 @@ refiner can average over time. Any rasterizer's frames can carry it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -34,13 +34,22 @@ def tracer_of(settings: RenderSettings, seed: int) -> Any:
                               far_m=settings.far_m))  # fmt: skip
 
 
-def faults(assets: SceneAssets) -> list[str]:
-    """Why a scene cannot have the label: captures, blurred or noisy cameras; a line each.
+def tracer_version(labels: Collection[str]) -> str | None:
+    """Of the path tracer, where it draws one of the labels; for records and keys.
 
     Raises:
         MissingExtraError: as ``tracer_of``.
     """
-    found: list[str] = _kind().scene_faults(assets)
+    return str(tracer_of(RenderSettings(), 0).version()) if LABEL in labels else None
+
+
+def faults(assets: SceneAssets) -> list[str]:
+    """Why a scene cannot have the label: captures, blurred or noisy cameras, lenses that cannot be traced here.
+
+    Raises:
+        MissingExtraError: as ``tracer_of``.
+    """
+    found: list[str] = tracer_of(RenderSettings(), 0).scene_faults(assets)
     return [_without(text) for text in found]
 
 

@@ -16,20 +16,20 @@ from PIL import Image
 from simvid import cli
 from simvid.clip import Clip
 from simvid.clips.video import probe, read_video
-from simvid.errors import ClipError
+from simvid.errors import ClipError, SimvidError
 from simvid.evaluating.table import Evaluation, evaluate
 from simvid.frames import SURFACES
 from simvid.jobs.evaluation.beside import beside, markdown_beside
 from simvid.jobs.evaluation.cases import pair_cases
 from simvid.jobs.evaluation.clip_cases import _rendered, clip_cases
-from simvid.jobs.evaluation.files import side_by_side
+from simvid.jobs.evaluation.files import Report, side_by_side
 from simvid.jobs.evaluation.judge import judge
 from simvid.jobs.evaluation.measuring import Cost, forget_peak, peak_memory
 from simvid.jobs.evaluation.variants import Ready, Variant, ablations
 from simvid.jobs.refine_clip import refine_clip
 from simvid.refining.base import LitRefiner
 from simvid.refining.conditions import reading
-from simvid.refining.pairs import PairClip, write_pair
+from simvid.refining.pairs import PairClip, open_pairs, write_pair
 from simvid.testing.refiners import tiny_entry
 from simvid.testing.refining import sample_frames
 
@@ -109,6 +109,30 @@ def test_beside_tells_differences_and_shares_and_nothing_else() -> None:
     assert beside(Evaluation({"psnr_db": np.inf}), base) == {}
     table = markdown_beside({"a": beside(mean, base), "b": {}})
     assert table == "| video | PSNR [dB] | FLIP |\n|---|---|---|\n| a | +1.50 | 0.500 |\n| b | - | - |\n"
+
+
+def test_the_network_stands_beside_the_paths_that_it_begins_from(data: Path, entry: Path, tmp_path: Path) -> None:
+    """And the next refiner beside both and beside the first one."""
+    for clip in open_pairs(data, "held_out"):
+        pictures = {"traced": clip.pictures("coarse") + 2, **clip.labels()}
+        write_pair(tmp_path / clip.record.name, clip.pictures("coarse"), clip.pictures("target"), pictures, fps=12.0,
+                   name=clip.record.name, family="balls", split="held_out")  # fmt: skip
+    reader = Variant("reader", str(tiny_entry(tmp_path / "weights", **reading(traced=True))))
+    cases, other = pair_cases(tmp_path, "held_out"), Variant("other", str(entry))
+    rows = judge(cases, [reader, other])
+    assert [row.name for row in rows] == ["coarse", "few paths", "reader", "other", "true"]
+    assert (
+        rows[1].clips["clip0"].figures
+        == evaluate(cases[0].coarse() + 2, cases[0].true(), cases[0].motion(), None, 12.0).figures
+    )
+    found = Report({}, rows, {case.name: case.group for case in cases}).json()["beside"]
+    assert {base: list(gains) for base, gains in found.items()} == {
+        "coarse": ["few paths", "reader", "other"], "few paths": ["reader", "other"], "reader": ["other"],
+    }  # fmt: skip
+    assert [row.name for row in judge(cases, [other])] == ["coarse", "other", "true"]
+    mixed = [*cases, *pair_cases(data, "held_out")]
+    with pytest.raises(SimvidError, match=r"^reader: begins from traced pictures, which 3 of 6 clips lack \(clip0\); "):
+        judge(mixed, [other, reader])
 
 
 def test_few_of_many_are_spread_evenly(data: Path) -> None:

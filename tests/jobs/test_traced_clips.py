@@ -10,13 +10,19 @@ import pytest
 
 import simvid
 from simvid.clip import Clip
+from simvid.clips.arrays import ArrayFile
 from simvid.clips.records import Backend
+from simvid.clips.stage_store import StageStore
 from simvid.errors import SceneError
 from simvid.jobs.backends import refiner_of
-from simvid.jobs.coarse import coarse_pass
+from simvid.jobs.coarse import Asked, coarse_pass, drawn_of_clip, pass_of_clip
 from simvid.jobs.preflight import prepared
+from simvid.jobs.refine_clip import refine_clip
 from simvid.jobs.stage_inputs import Inputs, render_inputs
+from simvid.progress import Silence
 from simvid.refining.conditions import reading
+from simvid.rendering.base import RenderSettings
+from simvid.rendering.traced import tracer_of, tracer_version
 from simvid.testing.refiners import tiny_entry
 
 pathtrace = pytest.importorskip("simvid.rendering.pathtrace.tracer")
@@ -50,6 +56,7 @@ def test_a_clip_holds_it_and_is_sound(clip: Clip, simvid_: Any) -> None:
     assert frames.traced is not None
     assert frames.traced.shape == frames.rgb.shape
     assert 0 < np.abs(frames.traced.astype(int) - frames.rgb).mean() < 20, "the same scene by other light"
+    assert clip.record.cameras[0].tracer == tracer_version(("traced",))
     done = simvid_("check", clip.path, "--json", "-q")
     assert done.code == 0, done.err
     assert clip.verify() == []
@@ -61,7 +68,32 @@ def test_a_refiner_that_reads_it_is_given_it(clip: Clip, flying_file: Path, read
     made = simvid.run(simvid.load_scene(flying_file, asked), tmp_path)
     assert made.arrays("front") == ("rgb", "depth", "depth_expected")
     assert made.refinement("tiny").coarse is None
+    assert made.record.cameras[0].tracer, "it was drawn for the refiner"
     assert np.array_equal(made.frames("front").rgb, clip.frames("front").rgb)
+
+
+class NoWork(Silence):
+    """Lets nothing be done that is not done already."""
+
+    def advance(self, stage: str, done: int) -> None:
+        raise AssertionError(stage)
+
+
+def test_a_look_is_traced_anew_by_each_camera(flying_file: Path, reader: str, tmp_path: Path) -> None:
+    """The clip's motion under the look's light; the record says by what."""
+    front = SMALL["cameras"][0]
+    side = {**front, "name": "side", "pose": {"look_from_m": [-1.6, 0, 0.7], "look_at_m": [0, 0, 0.3]}}
+    clip = simvid.run(simvid.load_scene(flying_file, {"cameras": [front, side], "labels": ["depth"]}), tmp_path)
+    clip, record = refine_clip(clip, reader, look="sunset")
+    again = pass_of_clip(clip, refiner_of(reader, Path()), Asked("sunset", "as_rendered"))
+    assert again is not None
+    assert record.coarse == again.record
+    assert (again.record.look, again.record.tracer) == ("sunset", tracer_version(("traced",)))
+    tracer = tracer_of(RenderSettings(), clip.record.seed)
+    for camera, path in clip.cameras.items():
+        stage = drawn_of_clip(clip, camera, StageStore(tmp_path), again, NoWork())
+        (found,) = ArrayFile(stage.path / "traced.npz").read([0])
+        assert np.array_equal(found, next(tracer.frames(again.assets, clip.trajectory, path, ())).rgb), camera
 
 
 def test_a_path_traced_scene_is_drawn_by_splats_for_it(flying_file: Path) -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from simvid.errors import AssetError, ClipError, SimvidError
 from simvid.refining.conditions import LAST, OPTIONAL, channel_slice, reading
 from simvid.refining.model import HISTORY, LIGHT
-from simvid.refining.pairs import PairClip, open_pairs, write_pair
+from simvid.refining.pairs import open_pairs, write_pair
 from simvid.refining.pipeline import VideoRefinerPipeline
 from simvid.refining.scheduler import BridgeScheduler
 from simvid.refining.training import checkpoint
@@ -50,14 +50,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def traced(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same clips; one of them has been traced too."""
+    """The same clips, which have been traced too."""
     folder = tmp_path_factory.mktemp("traced") / "pairs"
-    shutil.copytree(data, folder)
-    clip = PairClip(folder / "clip1")
-    pictures = {"traced": clip.pictures("target") // 2, **clip.labels()}
-    shutil.rmtree(clip.folder)
-    write_pair(clip.folder, clip.pictures("coarse"), clip.pictures("target"), pictures, name="clip1", family="seen",
-               fps=12.0)  # fmt: skip
+    for clip in open_pairs(data):
+        pictures = {"traced": clip.pictures("target") // 2, **clip.labels()}
+        write_pair(folder / clip.record.name, clip.pictures("coarse"), clip.pictures("target"), pictures,
+                   name=clip.record.name, family="seen", fps=12.0)  # fmt: skip
     return folder
 
 
@@ -195,7 +193,7 @@ def test_weights_grow_to_read_the_traced_picture(tmp_path: Path) -> None:
     given["present"][:, OPTIONAL.index(LAST)] = 0
     assert torch.equal(seen(new, given)[2], given["conditions"][:, :, :3])
     VideoRefinerPipeline(new, BridgeScheduler()).save_pretrained(tmp_path)
-    with pytest.raises(AssetError, match="conditions: this run has 26, those weights have 29; a run can only begin"):
+    with pytest.raises(AssetError, match="read the traced picture; set  traced: true, or begin from others"):
         begin(old, tmp_path)
 
 
@@ -212,8 +210,14 @@ def test_a_run_reads_what_was_traced_if_it_is_told_to(data: Path, traced: Path, 
         config = json.loads((folder / "unet" / "config.json").read_text())
         assert {name: config[name] for name in ("conditions", "optional")} == reading(traced=read)
         assert architecture(folder)["traced"] is read
-    with pytest.raises(ClipError, match=r"no training pair has traced pictures; .*traced: false"):
-        Trainer(data, tmp_path / "none", settings, None)
+    some = tmp_path / "some"
+    shutil.copytree(traced, some)
+    shutil.rmtree(some / "clip1")
+    shutil.copytree(data / "clip1", some / "clip1")
+    with pytest.raises(ClipError, match=r"1 of \d pairs have no traced pictures \(clip1\); .*traced: false"):
+        Trainer(some, tmp_path / "none", settings, None)
+    batches = [make_batch(open_pairs(traced), s, (), 0, "regression") for s in (TrainSettings(**TINY), settings)]
+    assert not torch.equal(batches[0].noise, batches[1].noise), "a run without it goes on to draw what it drew"
     grown = TrainSettings(**{**TINY, "begin_from": str(plain), "traced": True})
     begun = Trainer(traced, tmp_path / "grown", grown, None).unet.state_dict()
     saved = load_file(plain / "unet" / "diffusion_pytorch_model.safetensors")

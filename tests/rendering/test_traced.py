@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from simvid.rendering.camera import camera_path
 from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.splat_renderer import SplatRenderer
 from simvid.scene import Camera, CameraPose, Ground, Light, Look, Sky, Sun
+from simvid.scene.lenses import Fisheye
+from simvid.scene.lenses import Lens as SceneLens
 from simvid.scene.sensors import Focus, Rolling, Sensor, Shutter
 from simvid.testing.staging import Prop, box_mesh, checkered, matte, sphere_mesh, staged
 from simvid.trajectory import Trajectory
@@ -159,8 +162,16 @@ def test_a_lens_that_mitsuba_lacks_here_is_told_with_the_label(monkeypatch: pyte
     monkeypatch.setattr(pathtrace, "chosen", lambda wanted: scalar)
     assets, trajectory, path = scene_of()
     bent = replace(path, lens=Lens("fisheye", (0.05, -0.01, 0, 0)))
-    with pytest.raises(RenderError, match=r"^label 'traced': cameras\.c: Mitsuba's scalar .*; or leave the label out"):
+    told = r"^label 'traced': cameras\.c: Mitsuba's scalar [^;]*; install LLVM [^;']*; or leave the label out, "
+    with pytest.raises(RenderError, match=told):
         splats().frames(assets, trajectory, bent, ("traced",))
+    assert splats().faults(assets) == []
+    lens = SceneLens(fisheye=Fisheye(k1=0.05))
+    assets, _, _ = scene_of(LOW.model_copy(update={"lens": lens}))
+    (fault,) = splats().faults(assets)
+    assert re.match(told.replace("cameras\\.c", r".*cameras\[0\] \(c\)"), fault), "before physics"
+    monkeypatch.setattr(pathtrace, "chosen", lambda wanted: variants.Variant(variants.NAMES["llvm"]))
+    assert splats().faults(assets) == []
 
 
 def test_a_path_tracer_has_its_own_picture() -> None:

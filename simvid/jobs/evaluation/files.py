@@ -19,7 +19,7 @@ from simvid.errors import ClipError
 from simvid.evaluating.table import Evaluation, markdown, mean_of
 from simvid.jobs.evaluation.beside import beside, markdown_beside
 from simvid.jobs.evaluation.cases import Case
-from simvid.jobs.evaluation.judge import COARSE, TRUE, Row
+from simvid.jobs.evaluation.judge import COARSE, PATHS, TRUE, Row
 
 JSON_FILE, TABLE_FILE, VIDEOS = "evaluation.json", "evaluation.md", "videos"
 _LABEL, _GAP, _TEXT = 20, 4, 13
@@ -85,11 +85,12 @@ class Report:
         })  # fmt: skip
 
     def _beside(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Videos beside the coarse ones, and beside those of the first refiner; by the name of the base."""
+        """Videos beside the coarse, those of few paths, and the first refiner's; by the name of the base."""
         rows = [row for row in self.rows if row.name != TRUE]
+        bases = 3 if any(row.name == PATHS for row in rows) else 2
         return {
             base.name: {row.name: beside(row.mean, base.mean) for row in rows[k + 1 :]}
-            for k, base in enumerate(rows[:2]) if rows[k + 1 :]
+            for k, base in enumerate(rows[:bases]) if rows[k + 1 :]
         }  # fmt: skip
 
     def _costs(self) -> str:

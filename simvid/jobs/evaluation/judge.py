@@ -50,7 +50,7 @@ def judge(
 ) -> list[Row]:  # fmt: skip
     """Rows for the coarse pictures, for each variant, and for the true pictures.
 
-    And for the traced pictures, where a refiner begins from them and all cases have them.
+    And for the traced pictures, where a refiner begins from them.
 
     Args:
         cases: at least one.
@@ -61,11 +61,13 @@ def judge(
         keep: given the refined pictures.
 
     Raises:
-        SimvidError: a refiner cannot be loaded, does not know a look, or gives no picture for a frame.
+        SimvidError: a refiner cannot be loaded, does not know a look, or gives no picture for a frame; or it begins
+            from traced pictures, and a case has none.
     """
     ready = [Ready(variant) for variant in variants]
     rows = [_row(COARSE, cases, lambda case: case.coarse(), features, reporter)]
-    if any(TRACED in chosen.use.reads for chosen in ready) and all(_has_traced(case) for case in cases):
+    if readers := [chosen.variant.name for chosen in ready if TRACED in chosen.use.reads]:
+        _check_traced(cases, readers[0])
         rows.append(_row(PATHS, cases, _traced, features, reporter))
     for chosen in ready:
         cost = Cost()
@@ -102,13 +104,18 @@ def true_row(cases: Sequence[Case]) -> Row:
     return Row(TRUE, found, mean_of(list(found.values())))
 
 
-def _has_traced(case: Case) -> bool:
-    return case.frames is not None and next(case.frames((TRACED,))).traced is not None
+def _check_traced(cases: Sequence[Case], reader: str) -> None:
+    without = [case.name for case in cases if case.frames is None or next(case.frames((TRACED,))).traced is None]
+    if without:
+        raise SimvidError(
+            f"{reader}: begins from traced pictures, which {len(without)} of {len(cases)} clips lack ({without[0]}); "
+            "make these pairs again, or evaluate a refiner that does not read them"
+        )
 
 
 def _traced(case: Case) -> NDArray[np.uint8]:
     """The pictures that few paths gave, [T, H, W, 3]."""
-    assert case.frames is not None, "it was asked before"
+    assert case.frames is not None, "it was checked"
     return np.stack([frame.traced for frame in case.frames((TRACED,)) if frame.traced is not None])
 
 

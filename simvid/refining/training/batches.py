@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.refining.conditions import OPTIONAL
+from simvid.refining.conditions import OPTIONAL, reading
 from simvid.refining.deep import Tensor, torch
 from simvid.refining.model import HISTORY
 from simvid.refining.pairs import Crop, PairClip, draw_crop
@@ -66,7 +66,8 @@ def make_batch(
     if phase != "rollout":
         spread = rng.random(len(chosen)) < 0.5
         times[spread] = rng.uniform(0.02, 1, (int(spread.sum()), shape[1]))
-    channels, flow, visible, present = _known(crops, (rng.random((len(chosen), len(OPTIONAL))) < settings.hide)[mine])
+    optional = reading(traced=settings.traced)["optional"]
+    channels, flow, visible, present = _known(crops, (rng.random((len(chosen), optional)) < settings.hide)[mine])
     batch = Batch(
         target=target, channels=channels, flow=flow, visible=visible, present=present,
         look=torch.tensor([1 + looks.index(c.record.look) if c.record.look in looks else 0 for c in crops]),
@@ -82,9 +83,9 @@ def make_batch(
 
 
 def _known(crops: Sequence[Crop], hidden: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Conditions without what ``hidden`` [B, len(OPTIONAL)] says."""
+    """Conditions without what ``hidden`` says of the first ones of ``OPTIONAL``, [B, N]."""
     parts = [
-        crop.conditions.without([name for name, away in zip(OPTIONAL, row, strict=True) if away])
+        crop.conditions.without([name for name, away in zip(OPTIONAL, row, strict=False) if away])
         for crop, row in zip(crops, hidden, strict=True)
     ]
     arrays = (np.stack([getattr(p, name) for p in parts]) for name in ("channels", "flow", "visible", "present"))

@@ -65,7 +65,7 @@ class Trainer:
         processes: the company; by default what the environment says.
 
     Raises:
-        ClipError: no training pairs, none with traced pictures where these are wanted, or a damaged checkpoint.
+        ClipError: no training pairs, some without traced pictures where these are wanted, or a damaged checkpoint.
         AssetError: the weights to begin from are damaged or of another architecture.
         SimvidError: the folder holds a run with other settings or other data.
     """
@@ -85,9 +85,10 @@ class Trainer:
         self.features = imagenet_features() if isinstance(features, str) else features
         self.device = self.processes.device
         torch.manual_seed(settings.seed)
-        if settings.traced and not any(LAST in clip.record.arrays for clip in self.clips):
-            raise ClipError(f"{data}: no training pair has traced pictures; make the pairs again, or train without "
-                            "them (traced: false)")  # fmt: skip
+        without = [c.record.name for c in (*self.clips, *self.held_out) if LAST not in c.record.arrays]
+        if settings.traced and without:
+            raise ClipError(f"{data}: {len(without)} of {len(self.clips) + len(self.held_out)} pairs have no traced "
+                            f"pictures ({without[0]}); make these again, or train without (traced: false)")  # fmt: skip
         config: dict[str, Any] = {"widths": settings.widths, "depths": settings.depths, "window": settings.window,
                                   **reading(traced=settings.traced)}  # fmt: skip
         self.unet = RefinerUNet(**config, looks=self.looks).to(self.device)

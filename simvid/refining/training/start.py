@@ -45,6 +45,8 @@ def begin(net: RefinerUNet, folder: Path) -> None:
         raise AssetError(f"{folder}: expected a {RefinerUNet.__name__}, got {config.get('_class_name')}; {_expected()}")
     read = {name: config.get(name) for name in reading(traced=True)}
     grows = net.traced and read == reading(traced=False)
+    if read == reading(traced=True) and not net.traced:
+        raise AssetError(f"{folder}: those weights read the traced picture; set  traced: true, or begin from others")
     for name in (*ARCHITECTURE, "looks", *(() if grows else read)):
         theirs, mine = _plain(config.get(name)), _plain(net.config[name])
         if theirs != mine:

@@ -22,6 +22,7 @@ from simvid import __version__
 from simvid.assets.parts import SceneAssets
 from simvid.errors import RenderError, SceneError
 from simvid.frames import BUFFER_LABELS, LABEL_ARRAYS, CameraPath, Frame, arrays_of
+from simvid.optics import Lens
 from simvid.rendering import surface_labels
 from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.region import shadow_region
@@ -33,6 +34,7 @@ from simvid.rendering.pathtrace.variant import Variant, Wanted, chosen
 from simvid.rendering.surface_labels import Seen, SurfaceLabels
 from simvid.scene import Scene
 from simvid.scene.base import Model, Positive
+from simvid.scene.intrinsics import camera_matrix, optics_of
 from simvid.trajectory import Trajectory
 
 MADE = frozenset(LABEL_ARRAYS) - BUFFER_LABELS - {"depth_sensor"}
@@ -91,15 +93,20 @@ class PathTracer:
         """What of a scene cannot be traced."""
         return self._refused(assets) + _label_faults(assets.scene.labels)
 
-    @staticmethod
-    def scene_faults(assets: SceneAssets) -> list[str]:
-        """The same but for labels: captures, and cameras that are not sharp."""
-        return _camera_faults(assets.scene) + [
+    def scene_faults(self, assets: SceneAssets) -> list[str]:
+        """The same but for labels: captures, cameras that are not sharp, lenses that the variant lacks."""
+        return _camera_faults(assets.scene) + self._lens_faults(assets.scene) + [
             f"{part.part.name}: the renderer 'pathtrace' draws meshes, not captures (their light is baked in): "
             "leave the body out or give it a mesh"
             for part in assets.parts
             if any(v.capture is not None for v in part.visuals)
-        ]
+        ]  # fmt: skip
+
+    def _lens_faults(self, scene: Scene) -> list[str]:
+        odd = {v.name: fault for v in scene.views if (fault := _lens_fault(optics_of(v.lens), camera_matrix(v)))}
+        if not odd or self.variant.vectorised:
+            return []
+        return [f"{scene.where(scene.camera_path(name))}: {fault}" for name, fault in odd.items()]
 
     def _refused(self, assets: SceneAssets) -> list[str]:
         return [f"{text}, or render with 'cpu'" for text in self.scene_faults(assets)]
@@ -112,9 +119,9 @@ class PathTracer:
         The same inputs on the same machine and variant give the same bits.
 
         Raises:
-            SceneError: a part is a capture, or a camera is not sharp.
-            RenderError: a label that it does not make (those of the scene do not matter), the camera's shutter rolls,
-                or its lens is none of the scalar variant's.
+            SceneError: a part is a capture, a camera is not sharp, or its lens is none of the scalar variant's.
+            RenderError: a label that it does not make (those of the scene do not matter), or ``camera`` is not that of
+                the scene, and its shutter rolls or it has such a lens.
         """
         if faults := self._refused(assets):
             raise SceneError("\n".join(faults))
@@ -161,17 +168,19 @@ def _camera_faults(scene: Scene) -> list[str]:
 
 def _check_camera(camera: CameraPath, variant: Variant) -> None:
     """Refuse what is not drawn."""
-    lens, K = camera.lens, camera.K
     where = f"cameras.{camera.name}"
     if camera.shutter is not None:
-        raise RenderError(f"{where}: the renderer 'pathtrace' has no rolling shutter; leave it out, or use 'cpu'")
-    if variant.vectorised:
-        return
-    if not lens.plain or abs(K[0, 0] / K[1, 1] - 1) > 1e-6:
-        raise RenderError(
-            f"{where}: Mitsuba's scalar variant has plain pinholes with square pixels alone, got a {lens.kind} with "
-            f"K = {K.tolist()}; install LLVM (apt-get install libllvm19) or use 'cpu'"
-        )
+        raise RenderError(f"{where}: the renderer 'pathtrace' has no rolling shutter; leave it out")
+    if not variant.vectorised and (fault := _lens_fault(camera.lens, camera.K)):
+        raise RenderError(f"{where}: {fault}")
+
+
+def _lens_fault(lens: Lens, K: NDArray[np.float64]) -> str | None:
+    """Why Mitsuba's scalar variant has no such lens; None if it has."""
+    if lens.plain and abs(K[0, 0] / K[1, 1] - 1) <= 1e-6:
+        return None
+    return (f"Mitsuba's scalar variant has plain pinholes with square pixels alone, got a {lens.kind} with "
+            f"K = {K.tolist()}; install LLVM (apt-get install libllvm19)")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
