@@ -16,6 +16,7 @@ from simvid.calibrating.gate_cases import cases, is_seen_through, lit, stuff_of,
 from simvid.calibrating.gate_limits import Rates, beyond, clip_limits, instance_limits, read_rows
 from simvid.calibrating.pair_frames import is_fine, pair_frames, spread
 from simvid.calibrating.probe_samples import Sample, mirrored, pasted
+from simvid.checking.gate.limits import read_limits
 from simvid.checking.probe.files import load_net, load_nets
 from simvid.checking.probe.net import outline_of
 from simvid.errors import ClipError, SimvidError
@@ -201,7 +202,7 @@ def test_limits_and_rates() -> None:
     rows = made_rows()
     limits = clip_limits(rows)
     assert not any(beyond(row, limits) for row in rows if not row["bad"])
-    assert limits["mismatch"].most == pytest.approx(19 + 1), "a logit beyond the worst good video"
+    assert limits["mismatch"].most == pytest.approx(0.98 * 19 + 0.5, abs=1e-4), "beyond all but 2 %"
     assert limits["edge_f1"].least == pytest.approx(1 - 1.2 * 0.7), "at least so far"
     assert instance_limits(rows)["mismatch"].most == 0
     rows[38]["measures"]["mismatch"] = 30.0
@@ -228,11 +229,13 @@ def test_pairs_without_shadows_are_not_fine() -> None:
         assert not is_fine(PairRecord.model_construct(coarseness={**fine.coarseness, **worse}))
 
 
-def test_the_table_goes_into_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_goes_into_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made_rows()))
     (tmp_path / "w").write_bytes(b"weights")
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- table -->\nold\n<!-- /table -->\nafter\n")
+    page.write_text("before\n<!-- fit -->\nold\n<!-- /fit -->\n<!-- check --><!-- /check -->\nafter\n")
     gate_limits.main(["fit", "--measures", str(tmp_path / "m.jsonl"), "--weights", str(tmp_path / "w"), "--out",
                       str(tmp_path), "--docs", str(page)])  # fmt: skip
     text = page.read_text()
@@ -241,4 +244,16 @@ def test_the_table_goes_into_the_page(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "old" not in text
     assert "| good | accepted |" in text
     assert json.loads((tmp_path / "limits.json").read_text())["provenance"]["pairs"] == 20
+    rows = made_rows()
+    rows[36]["measures"]["mismatch"] = rows[38]["measures"]["mismatch"] = 30.0
+    (tmp_path / "later.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    check = ["check", "--measures", str(tmp_path / "later.jsonl"), "--weights", str(tmp_path / "w"), "--out",
+             str(tmp_path), "--docs", str(page)]  # fmt: skip
+    with pytest.raises(SimvidError, match="belong to other weights"):
+        gate_limits.main(check)
+    monkeypatch.setattr(gate_limits, "shipped_limits", lambda: read_limits(tmp_path / "limits.json"))
+    gate_limits.main(check)
+    one, other = (part.split("-->")[-1] for part in page.read_text().split("<!-- /")[:2])
+    assert "| good | accepted | 20 | 5.0 % | `mismatch` 1 |" in one, "the worst is beyond the limits of the others"
+    assert "| good | accepted | 20 | 10.0 % | `mismatch` 2 |" in other, "by limits that know nothing of them"
     capsys.readouterr()
