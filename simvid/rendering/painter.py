@@ -35,6 +35,7 @@ from simvid.rendering.raster import Raster, Rasterizer
 from simvid.rendering.sharp.pictures import SharpPictures
 from simvid.rendering.sight import Sight
 from simvid.rendering.splats.appearance import Appearance
+from simvid.rendering.splats.deforming import torn_captures
 from simvid.rendering.splats.harmonics import bent_harmonics
 from simvid.rendering.splats.loose import LooseSplats
 from simvid.rendering.splats.posing import PosedSplats
@@ -43,8 +44,6 @@ from simvid.trajectory import Trajectory
 
 SURFACE_LABELS = frozenset(label for label, arrays in LABEL_ARRAYS.items() if arrays)
 """Labels that need more from the rasterizer than colour."""
-FLOWING = frozenset({"plastic", "snow"})
-"""Kinds of deformable bodies that yield."""
 LETS_LIGHT_IN = 0.5
 """What is seen through and lets more light through than this throws no shadow."""
 WANTED = frozenset({"expected_depth", "median_depth", "ids"})
@@ -107,9 +106,7 @@ class Painter:
             for m in particles
             if m.form == "loose"
         ]
-        kinds_of = {k: p.deformable.kind for k, p in enumerate(job.assets.parts) if p.deformable is not None}
-        flowing = frozenset(k for k, kind in kinds_of.items() if kind in FLOWING)
-        self._posed = PosedSplats(appearance, particles, loose, flowing)
+        self._posed = PosedSplats(appearance, particles, loose, torn_captures(job.assets.parts))
         self._sheer = bool(appearance.sheer.any()) or any(splats.sheer for splats in loose)
         self._selector = Selector(len(appearance), self.near_m, environment.ground_height_m)
         haze_m = max(environment.haze_m, 4 * radius)

@@ -20,8 +20,8 @@ from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import SplatArrays
 from simvid.rendering.light.environment import environment_of
 from simvid.rendering.light.region import usual_pixel
-from simvid.rendering.painter import FLOWING
 from simvid.rendering.splats.appearance import Appearance
+from simvid.rendering.splats.deforming import torn_captures
 from simvid.rendering.splats.loose import LooseSplats
 from simvid.rendering.splats.posing import PosedSplats
 from simvid.viewing.looks import Floats, covariances_of, daylight
@@ -79,9 +79,7 @@ class BentLooks:
             if motion.form == "loose":
                 pixel = 0.0 if camera is None else usual_pixel(camera, trajectory.poses[:, motion.part, :3])
                 loose.append(LooseSplats(motion, parts[motion.part], pixel))
-        bodies = {k: part.deformable for k, part in enumerate(parts)}
-        flowing = {k for k, body in bodies.items() if body is not None and body.kind in FLOWING}
-        self._posed = PosedSplats(look, trajectory.particles, loose, flowing)
+        self._posed = PosedSplats(look, trajectory.particles, loose, torn_captures(parts))
         self._still, self._workers = trajectory.poses[0], Workers(1)
         self._environment = environment_of(clip.scene)
         self._kept: OrderedDict[int, tuple[BentLook, ...]] = OrderedDict()

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
 
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
@@ -224,6 +225,33 @@ def test_surfaces_bend_too(drawn: list[Frame]) -> None:
             np.testing.assert_allclose(np.median(frame.surface_albedo[mask], axis=0), linear, rtol=0.05)
             agree = (frame.surface_normals[mask].astype(float) * frame.normals[mask]).sum(axis=-1)
             assert np.median(agree) > (0.9 if k == 4 else 0.98)
+
+
+KINDS: dict[str, Any] = {"elastic": {"young_modulus_pa": 1e4, **SPACED}, "snow": SPACED,
+                         "plastic": {"young_modulus_pa": 2e5, "yield_stress_pa": 2.5e3, **SPACED}}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_pressed_flat_stays_closed(kind: str) -> None:
+    """Seven times its area, of whatever a mesh is: no ground between its Gaussians."""
+    clay = {"name": "clay", "shape": {"box": {"size_m": [0.12, 0.12, 0.14]}}, "material": "clay",
+            "pose": {"position_m": [0, 0, 0.07]}}  # fmt: skip
+    front = {**SCENE["cameras"][0], "pose": {"look_from_m": [0.3, -0.5, 0.5], "look_at_m": [0, 0, 0.05]}}
+    mine = {"cameras": [front], "bodies": [clay], "materials": {"clay": {kind: KINDS[kind]}}}
+    scene = Scene.model_validate({**SCENE, **mine})
+    assets = prepare(scene)
+    trajectory = scripted(assets, {"clay": squash(np.diag([2.7, 2.7, 0.15]))})
+    camera = camera_path(scene.cameras[0], scene, trajectory)
+    (*_, last) = render_frames(assets, trajectory, camera, CpuRasterizer(), ["ids", "depth", "depth_surface"],
+                               RenderSettings())  # fmt: skip
+    assert last.ids is not None
+    assert last.depth is not None
+    assert last.depth_surface is not None
+    seen = inner(binary_fill_holes(last.ids == 2))
+    assert seen.sum() > 2000
+    assert (last.ids[seen] == 2).all()
+    off = np.abs(last.depth[seen] / last.depth_surface[seen] - 1)
+    assert np.mean(off > 0.02) < 0.1, "but for some at its edges"
 
 
 def test_fast_flow_is_the_slow_one(drawn: list[Frame], bending: tuple[SceneAssets, Trajectory, CameraPath]) -> None:

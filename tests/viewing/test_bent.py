@@ -83,7 +83,7 @@ def rendered(clip: Clip, frame: int) -> dict[int, tuple[Array, Array]]:
         for m in trajectory.particles
         if m.form == "loose"
     ]
-    posed = PosedSplats(look, trajectory.particles, loose, [CLAY - 1])
+    posed = PosedSplats(look, trajectory.particles, loose)  # no part is a capture
     posed.pose(trajectory.poses_at(frame), Workers(1), frame)
     a = posed.arrays
     axes = np.stack([matrix_from_quat(q) for q in a.quats.astype(float)]) * a.scales[:, None]

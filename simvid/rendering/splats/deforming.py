@@ -3,8 +3,9 @@
 The mean goes where ``simvid.deforming.binding`` takes it, the covariance becomes A = F A0 F^T (Xie et al. 2024,
 "PhysGaussian"), the normal goes along F^-T, and the directions from which spherical harmonics are looked up turn back
 by the rotation of F's polar decomposition. Stretches are held within ``STRETCH``: where the particles' map is torn or
-crumpled, a Gaussian must not become a spike. What flows (clay, snow) has been stretched without end where it has come
-apart: beyond ``FLOWN`` its Gaussians grow round again, of the volume that F leaves them.
+crumpled, a Gaussian must not become a spike. Captures of what flows (clay, snow) have been stretched without end where
+they have come apart: beyond ``FLOWN`` their Gaussians grow round again, of the volume that F leaves them. Those of a
+mesh lie side by side on its surface and have to stretch with it: round ones would leave gaps.
 
 The columns of M = F Q S, with the Gaussian's axes Q and scales S, are made orthogonal by rotations from the right
 (one-sided Jacobi; Hestenes 1958): their lengths are then the new scales and their directions the new axes. A part that
@@ -13,10 +14,12 @@ moves rigidly keeps its axes in their order, so that the local z axis of flat Ga
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from simvid.assets.parts import PartAssets
 from simvid.deforming.binding import TORN, Binding, bind
 from simvid.rendering.kernels.jit import inlined, kernel
 from simvid.rendering.kernels.threads import Workers
@@ -28,8 +31,21 @@ STRETCH = (0.1, 4.0)
 """Least and largest principal stretch of a Gaussian."""
 FLOWN = (1.5, 3.0)
 """Largest principal stretch of what flows at which Gaussians begin to grow round, and at which they are."""
+FLOWING = frozenset({"plastic", "snow"})
+"""Kinds of deformable bodies that yield."""
 SWEEPS = 8
 """Of Jacobi's rotations, at most; three or four are enough."""
+
+
+def torn_captures(parts: Sequence[PartAssets]) -> frozenset[int]:
+    """Indices of parts that are captures of what flows: their Gaussians grow round where they are stretched far."""
+    return frozenset(
+        k
+        for k, part in enumerate(parts)
+        if part.deformable is not None
+        and part.deformable.kind in FLOWING
+        and any(visual.capture is not None for visual in part.visuals)
+    )
 
 
 class DeformingSplats:
@@ -42,7 +58,7 @@ class DeformingSplats:
     """
 
     def __init__(self, motion: ParticleMotion, appearance: Appearance, *, flows: bool = False) -> None:
-        """``flows``: what it is made of yields, as clay and snow do."""
+        """``flows``: it is one of ``torn_captures``."""
         self.part = motion.part
         self.first, self.last = (int(row) for row in appearance.starts[motion.part : motion.part + 2])
         rows = slice(self.first, self.last)

@@ -42,7 +42,7 @@ class PosedSplats:
     ) -> None:
         """For all parts; ``particles`` are those of the deformable ones, ``loose`` what draws the loose ones.
 
-        Parts ``flowing`` are of what yields, as clay and snow do.
+        Gaussians of parts ``flowing`` grow round where they are stretched far (``torn_captures``).
         """
         splats = appearance.gaussians
         self.deforming = tuple(
