@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
 from simvid.assets.parts import SceneAssets
+from simvid.assets.pieces import Visual
 from simvid.assets.prepare import prepare
 from simvid.deforming.binding import bind, carried
 from simvid.deforming.frames import polar_rotation
@@ -26,12 +28,12 @@ from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.motion import flow
 from simvid.rendering.renderer import render_frames
 from simvid.rendering.splats.appearance import Appearance
-from simvid.rendering.splats.deforming import STRETCH
+from simvid.rendering.splats.deforming import STRETCH, torn_captures
 from simvid.rendering.splats.harmonics import bent_harmonics
 from simvid.rendering.splats.posing import PosedSplats
 from simvid.rendering.splats.visible import Visible
 from simvid.rotations import matrix_from_quat, pose_vector, quat_from_euler_deg
-from simvid.scene import Scene
+from simvid.scene import Look, Scene
 from simvid.spherical_harmonics import basis
 from simvid.testing.bending import Way, bend, scripted, spread, squash, twist
 from simvid.trajectory import ParticleMotion, Trajectory
@@ -252,6 +254,16 @@ def test_what_is_pressed_flat_stays_closed(kind: str) -> None:
     assert (last.ids[seen] == 2).all()
     off = np.abs(last.depth[seen] / last.depth_surface[seen] - 1)
     assert np.mean(off > 0.02) < 0.1, "but for some at its edges"
+
+
+def test_captures_of_what_flows_alone_grow_round() -> None:
+    boxes = [{"name": kind, "shape": {"box": {"size_m": 0.1}}, "material": kind,
+              "pose": {"position_m": [0.3 * k, 0, 0.05]}} for k, kind in enumerate(KINDS)]  # fmt: skip
+    materials = {kind: {kind: settings} for kind, settings in KINDS.items()}
+    parts = prepare(Scene.model_validate({**SCENE, "bodies": boxes, "materials": materials})).parts
+    assert torn_captures(parts) == frozenset()
+    captured = [replace(p, visuals=(Visual(Look(), capture=cloud(4).gaussians),)) for p in parts]
+    assert {captured[k].part.name for k in torn_captures(captured)} == {"plastic", "snow"}
 
 
 def test_fast_flow_is_the_slow_one(drawn: list[Frame], bending: tuple[SceneAssets, Trajectory, CameraPath]) -> None:
