@@ -16,6 +16,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from simvid.clip import Clip
 
+pytest.register_assert_rewrite("simvid.testing")  # contracts too say what differs
 ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("gate", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))  # HYPOTHESIS_PROFILE=default draws new cases

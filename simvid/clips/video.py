@@ -64,7 +64,7 @@ class VideoWriter:
         if rgb.shape != (*self.size, 3) or rgb.dtype != np.uint8:
             raise ValueError(f"VideoWriter.write: expected uint8 {(*self.size, 3)}, got {rgb.dtype} {rgb.shape}")
         frame = av.VideoFrame.from_ndarray(np.pad(rgb, self._padding, mode="edge"), format="rgb24")
-        yuv = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        yuv = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
         yuv.pts = self._count
         self._count += 1
         for packet in self._stream.encode(yuv):
@@ -112,7 +112,7 @@ def read_video(path: Path) -> Iterator[NDArray[np.uint8]]:
 
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            picture: Any = frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+            picture: Any = frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709, threads=1).to_ndarray()
             yield picture
 
 

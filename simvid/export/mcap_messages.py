@@ -73,7 +73,7 @@ class VideoEncoder:
         from av.video.reformatter import Colorspace
 
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-        yuv = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        yuv = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
         yuv.pts = self._count
         self._count += 1
         packets = self._context.encode(yuv)

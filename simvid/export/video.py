@@ -79,7 +79,7 @@ def write_frames(path: Path, frames: Iterable[NDArray[Any]], fps: float, codec: 
                 frame = av.VideoFrame.from_ndarray(plain, format=codec.source)
             else:  # read where it lies, as long as the conversion takes
                 frame = av.VideoFrame.from_numpy_buffer(plain, format=codec.source)
-                frame = frame.reformat(format=codec.pix_fmt, dst_colorspace=Colorspace.ITU709)
+                frame = frame.reformat(format=codec.pix_fmt, dst_colorspace=Colorspace.ITU709, threads=1)
             frame.pts = count
             count += 1
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tarfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -82,9 +83,16 @@ def planted(trajectory: Trajectory) -> Trajectory:
 
 
 def tree_digest(folder: Path) -> dict[str, str]:
-    """Path -> SHA-256 of every file in a folder."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    """Path -> SHA-256 of every file in a folder, and of the members of those that are tar."""
+    found = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder).as_posix()
+        found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.suffix == ".tar":
+            with tarfile.open(path) as archive:
+                read = {m.name: archive.extractfile(m) for m in archive.getmembers()}
+                found |= {f"{name}/{m}": hashlib.sha256(f.read()).hexdigest() for m, f in read.items() if f}
+    return found
 
 
 class ExporterContract:
