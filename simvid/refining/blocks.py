@@ -31,6 +31,27 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
     return read.to(picture.dtype)
 
 
+def channels_last(x: Tensor) -> Tensor:
+    """The same numbers [N, C, h, w] with the channels of each pixel side by side, as convolutions on a CPU want them.
+
+    A convolution that is given others orders them itself, which takes it as long as the rest of its work. The plane
+    transposition of one picture is torch's fastest way. Strides of single pictures and channels, which may be anything,
+    become those by which torch knows the order.
+    """
+    n, c, h, w = x.shape
+    rows = x.permute(0, 2, 3, 1) if c > 1 else x.reshape(n, h, w, 1)
+    if not rows.is_contiguous():
+        rows = x.reshape(c, h * w).t().contiguous() if n == 1 and x.is_contiguous() else rows.contiguous()
+    flat = rows.reshape(n * h * w, c) if c > 1 else rows
+    return flat.reshape(n, h, w, c).permute(0, 3, 1, 2)
+
+
+def computed(x: Tensor) -> Tensor:
+    """In the precision that a convolution would round it to, so that it is moved about in half the bytes."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 def shrink_motion(flow: Tensor, visible: Tensor, scale: int) -> tuple[Tensor, Tensor]:
     """Flow and visibility of pixels that are ``scale`` times as large: means over the visible, and their share."""
     share = functional.avg_pool2d(visible, scale)
@@ -94,7 +115,8 @@ class WarpFusion(nn.Module):
             seen[:, 0] = 0
             seen = seen.reshape(b * t, 1, h, w)
         flat, seen = x.reshape(b * t, c, h, w), seen.to(x.dtype)
-        mixed = flat + self.mix(torch.cat([flat, warp(past, flow) * seen, seen], dim=1))
+        known = (flat, warp(past, flow) * seen, seen)
+        mixed = flat + self.mix(torch.cat([channels_last(part) for part in known], dim=1))
         return mixed.reshape(b, t, c, h, w), x[:, -1]
 
 

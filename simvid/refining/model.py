@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from simvid.refining.blocks import ResBlock, TimeAttention, WarpFusion, shrink_motion, time_features
+from simvid.refining.blocks import (
+    ResBlock,
+    TimeAttention,
+    WarpFusion,
+    channels_last,
+    computed,
+    shrink_motion,
+    time_features,
+)
 from simvid.refining.conditions import CHANNELS, LAST, OPTIONAL, channel_slice, reading
 from simvid.refining.deep import ConfigMixin, ModelMixin, Tensor, functional, nn, register_to_config, torch
 
@@ -140,7 +148,7 @@ class RefinerUNet(ModelMixin, ConfigMixin):
         embedding = self._embedding(timestep, look, light, present)
         moved = {level: shrink_motion(motion[:, :2], motion[:, 2:], 2 ** (level + 1)) for level in (0, 1)}
         old, new = state or RefinerState(), RefinerState()
-        x, skips = self.enter(functional.pixel_unshuffle(pixels, 2)), []
+        x, skips = self.enter(channels_last(functional.pixel_unshuffle(computed(pixels), 2))), []
         for level, blocks in enumerate(self.encode):
             if level:
                 x = self.down[level - 1](x)
@@ -189,7 +197,8 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             base = base + mixed[1] * past[:, 3:] * (past[:, :3] - base)
         turned = (slope.unflatten(1, (3, 3)) * bent[:, None].to(fine.dtype)).sum(dim=2)
         lit = light * lost.to(fine.dtype) + share * relit.to(fine.dtype) + turned * sharp.to(fine.dtype)
-        change = self.leave(functional.silu(self.head(torch.cat([rest, torch.cat(seen, dim=1).to(fine.dtype)], dim=1))))
+        known = channels_last(torch.cat([rest, torch.cat(seen, dim=1).to(fine.dtype)], dim=1))
+        change = self.leave(functional.silu(self.head(known)))
         return base.float() + (change + lit).float()
 
     @staticmethod
@@ -221,7 +230,7 @@ class RefinerUNet(ModelMixin, ConfigMixin):
             out, new.features[name] = site(frames, *moved[level], old.features.get(name))
         else:
             out, new.memory[name] = site(frames, old.memory.get(name))
-        return out.flatten(0, 1)
+        return channels_last(out.flatten(0, 1))
 
 
 def _padded(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from simvid.errors import SimvidError
-from simvid.refining.blocks import shrink_motion, warp
+from simvid.refining.blocks import channels_last, shrink_motion, warp
 from simvid.refining.conditions import CHANNELS, LAST, OPTIONAL, Conditions, channel_slice, reading
 from simvid.refining.model import HISTORY, LIGHT, RefinerUNet
 from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
@@ -199,6 +199,17 @@ def test_warp_moves_by_whole_pixels() -> None:
     moved = warp(picture, flow)
     assert torch.allclose(moved[..., 1:, :6], picture[..., :5, 2:], atol=1e-6)
     assert bool((moved[..., 7] == 0).all())
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 6, 7), (3, 5, 6, 7), (1, 1, 6, 7), (3, 1, 6, 7), (1, 5, 1, 1)])
+def test_channels_last_is_the_same_and_torch_knows(shape: tuple[int, int, int, int]) -> None:
+    n, c, h, w = shape
+    x = torch.randn(shape)
+    loose = channels_last(x).reshape(1, n, c, h, w).flatten(0, 1)  # strides of what there is one of are now anything
+    for made in (channels_last(x), channels_last(channels_last(x)), channels_last(loose), channels_last(x.mT).mT):
+        assert torch.equal(made, x)
+    for given in (x, loose):
+        assert channels_last(given).stride() == (h * w * c, 1, w * c, c)
 
 
 def test_shrunk_motion_is_the_mean_over_what_is_seen() -> None:
