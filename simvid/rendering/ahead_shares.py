@@ -141,7 +141,7 @@ def stood_in(parts: int, each: int = 64) -> Appearance:
         normals=normals,
         baked=row == count - 1,
         back=f32(0.1) * full,
-        gloss=np.full((count, 6), 0.5, f32),
+        gloss=np.full((count, 7), 0.5, f32),
         points=points.copy(),
         radius_m=f32(0.03) * full,
         sheer=row % each == 0,

@@ -240,7 +240,8 @@ class Painter:
     def _solid(self) -> NDArray[np.bool_]:
         """Which Gaussians are in the way of light."""
         splats = self._posed.arrays
-        clear = splats.sheer & (splats.gloss[:, 3] * (1 - splats.gloss[:, 1]) > LETS_LIGHT_IN)
+        metallic, transmission, cover = splats.gloss[:, 1], splats.gloss[:, 3], splats.gloss[:, 6]
+        clear = splats.sheer & (1 - cover * (1 - transmission * (1 - metallic)) > LETS_LIGHT_IN)
         return np.asarray((splats.radius > 0) & ~clear)
 
     @property

@@ -26,7 +26,7 @@ def ground_texture(scene: Scene) -> Pyramid:
 def ground_gloss(scene: Scene) -> Floats:
     """Roughness of the ground, its reflectance head-on in linear RGB, metalness, sheen and clearcoat, float32 [7]."""
     look = ground_look(scene)
-    roughness, metallic, head_on, _, sheen, coat = finish(look)
+    roughness, metallic, head_on, _, sheen, coat, _ = finish(look)
     color = linear(look.base_color or DEFAULT_GROUND_COLOR)
     f0 = head_on * (1 - metallic) + color * metallic
     return np.array([roughness, *f0, metallic, sheen * (1 - metallic), coat], np.float32)

@@ -3,7 +3,7 @@
 A surface of which the share t goes straight through shows its own light R, and t times what is behind it. As a splat
 it has the opacity a = 1 - t and the colour R / a. Its Gaussians overlap: their opacities are those at which together
 they cover a, by the sum of their optical depths. Where R alone is brighter than the rest, as at a glint, the surface
-hides what is behind it.
+hides what is behind it. A mesh that has but a share of its surface (``cover_of``) covers that much, in its own colour.
 
 What goes through is not bent, and is tinted only as far as it is dimmed. Labels know nothing of this: to them what is
 clear is as solid as anything.
@@ -59,6 +59,7 @@ def veil_rows(
         share = max(ONE - clear, min(bright / GLARING, ONE), LEAST)
         for k in range(3):
             radiance[slot, k] /= share
+        share *= splats.gloss[i, 6]
         dx, dy, dz = eye[0] - s.p[0], eye[1] - s.p[1], eye[2] - s.p[2]
         pixel = veil.pixel[0] * np.sqrt(dx * dx + dy * dy + dz * dz) + veil.pixel[1]
         a, b = splats.scales[i, 0] / pixel, splats.scales[i, 1] / pixel

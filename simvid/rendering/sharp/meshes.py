@@ -17,6 +17,7 @@ from simvid.mesh import Mesh
 from simvid.rendering.kernels.types import Floats, Ints
 from simvid.rendering.sharp.textures import Atlas, atlas
 from simvid.rendering.splats.appearance import dressed
+from simvid.rendering.splats.clear import cover_of
 from simvid.rendering.splats.loose import plain_albedo
 from simvid.trajectory import Trajectory, pose_matrices
 
@@ -136,7 +137,8 @@ def _piece(mesh: Mesh, opaque: float, images: _Images) -> Posed:
     elif mesh.vertex_colors is not None:
         color *= srgb_to_linear(mesh.vertex_colors[:, :3] / f(255)).astype(f)
     normals = np.zeros((count, 3), f) if mesh.normals is None else mesh.normals
-    which, solid = np.full(len(mesh.faces), texture, np.int32), np.full(len(mesh.faces), opaque == 1, f)
+    which = np.full(len(mesh.faces), texture, np.int32)
+    solid = np.full(len(mesh.faces), opaque * cover_of(mesh) == 1, f)
     return Posed(mesh.vertices.astype(np.float64), normals, mesh.faces, color, uvs, which, solid)
 
 

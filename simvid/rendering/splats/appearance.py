@@ -21,6 +21,7 @@ from simvid.mesh import Mesh
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.light.shadows import Casters
+from simvid.rendering.splats.clear import as_solid, cover_of, is_sheer, looks_inwards
 from simvid.rendering.splats.covering import Cover, Covering, taken
 from simvid.rendering.splats.detail import (
     FACES_PER_SIDE,
@@ -48,10 +49,6 @@ UNSEEN_SHARE = 0.1
 into it as a haze, as seen from a hand that carries the camera."""
 BENT_BACK = 0.1
 """Least ``back`` of what deforms: a Gaussian of a flat face may come to lie on a bent one."""
-FLAT_SIDES = 24
-"""A clear mesh with so many sides at most is taken for a pane or a block."""
-THIN_WALL = 0.12
-"""A clear mesh is thin where its wall, twice the volume over the area, is less than this share of its size."""
 ONE_GROUP = 1500
 """A mesh that needs no more Gaussians than this at its finest is covered evenly."""
 
@@ -67,7 +64,7 @@ class Appearance:
         baked: Gaussians of captures, whose colour is final, bool [N].
         back: cosine between normal and line of sight from which on a Gaussian on the outside of a closed mesh is
             turned away for certain; 1 where its back may be seen, float32 [N].
-        gloss: the look in numbers, see ``finish``, float32 [N, 6].
+        gloss: the look in numbers, see ``finish``, float32 [N, 7].
         points: of the surface that each Gaussian stands for, in the part's frame [m]; mesh-made Gaussians lie a little
             below it, float32 [N, 3].
         radius_m: of the disc of surface that each Gaussian stands for, float32 [N].
@@ -127,35 +124,18 @@ def appearance_of(
         normals=_normals(splats, baked),
         baked=baked,
         back=spread([p.plan.back for p in pieces], np.float32),
-        gloss=spread([finish(p.plan.look) for p in pieces], np.float32).reshape(-1, 6),
+        gloss=spread([finish(p.plan.look, p.plan.cover) for p in pieces], np.float32).reshape(-1, 7),
         points=np.concatenate([p.points for p in pieces]),
         radius_m=_radii(splats, baked),
         sheer=spread([p.plan.sheer for p in pieces], np.bool_),
     )
 
 
-def finish(look: Look) -> tuple[float, ...]:
-    """Roughness, metalness, reflectance head-on of what is no metal, transmission, sheen, clearcoat."""
+def finish(look: Look, cover: float = 1.0) -> tuple[float, ...]:
+    """Roughness, metalness, reflectance head-on of what is no metal, transmission, sheen, clearcoat, and ``cover``."""
     clear = ((look.ior - 1) / (look.ior + 1)) ** 2
     head_on = clear if look.transmission > 0 else 0.08 * look.specular
-    return look.roughness, look.metallic, head_on, look.transmission, look.sheen, look.clearcoat
-
-
-def is_sheer(look: Look, mesh: Mesh) -> bool:
-    """Whether a mesh of a look shows what is behind it much as it is: a clear pane, block or thin wall.
-
-    Clear bodies that are round and thick bend what is behind them beyond recognition; they show the surroundings.
-    """
-    if look.transmission <= 0:
-        return False
-    corners = mesh.vertices[mesh.faces].astype(np.float64)
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    double = np.linalg.norm(cross, axis=1)
-    sides = np.unique(np.round(cross[double > 0] / double[double > 0, None], 2), axis=0)
-    if len(sides) <= FLAT_SIDES:
-        return True
-    volume = abs(float((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum())) / 6
-    return bool(4 * volume / double.sum() < THIN_WALL * np.ptp(mesh.vertices, axis=0).max())
+    return look.roughness, look.metallic, head_on, look.transmission, look.sheen, look.clearcoat, cover
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +155,7 @@ class _Plan:
     """[m^2], [F]."""
     size_m: float
     sheer: bool = False
+    cover: float = 1.0
 
 
 _NONE = np.zeros(0)
@@ -212,19 +193,25 @@ def _plans(
             finest = float(wanted.min(initial=np.inf))
             if float(areas.sum()) / finest**2 <= ONE_GROUP or k in forms:
                 wanted = np.full(len(wanted), finest)
-            back = once(_smoothing, visual.mesh) if closed else 1.0
+            cover = once(_own_cover, visual.mesh, visual.look)
+            one_sided = closed and cover == 1 and not once(looks_inwards, visual.mesh)
+            back = once(_smoothing, visual.mesh) if one_sided else 1.0
             if k in forms:
                 back = max(back, BENT_BACK)
-            sheer = once(is_sheer, visual.look, visual.mesh)
+            sheer = cover < 1 or once(is_sheer, visual.look, visual.mesh)
             unseen, most = np.isinf(wanted), np.full(len(wanted), np.inf)
             most[unseen] = UNSEEN_SHARE * nearest_eye_m(centers[unseen], trajectory.poses[:, k], views)
-            plans.append(_Plan(k, visual.look, None, mesh, back, wanted, most, areas, size, sheer))
+            plans.append(_Plan(k, visual.look, None, mesh, back, wanted, most, areas, size, sheer, cover))
     return plans
 
 
 def _made_ready(mesh: Mesh, look: Look, size_m: float) -> Mesh:
     """The mesh of a part of a size [m] in the colours of its look, large faces divided."""
-    return divided(dressed(mesh, look), size_m / FACES_PER_SIDE)
+    return divided(as_solid(dressed(mesh, look)), size_m / FACES_PER_SIDE)
+
+
+def _own_cover(mesh: Mesh, look: Look) -> float:
+    return cover_of(dressed(mesh, look))
 
 
 def _fitted(plans: list[_Plan], most: int) -> list[_Plan]:
