@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -49,6 +51,14 @@ def test_outlines_lie_where_they_belong(detail_px: float) -> None:
     assert (slab.sum() - wide * tall) / (2 * (wide + tall)) == pytest.approx(0, abs=0.45)
 
 
+def test_outlines_of_a_mesh_that_looks_inwards_lie_there_too() -> None:
+    ball = sphere_mesh(0.2)
+    assert ball.normals is not None
+    turned = replace(ball, faces=ball.faces[:, ::-1].copy(), normals=-ball.normals)
+    for seen, twin in zip(drawn(turned, FROM_ABOVE), drawn(ball, FROM_ABOVE), strict=True):
+        assert np.abs(seen - twin).mean() < 0.002
+
+
 def test_half_of_white_and_half_of_black_is_188() -> None:
     half, none = np.full((1, 1, 3), 0.5, np.float32), np.zeros((1, 1, 3), np.float32)
     covered = np.full((1, 1), 0.5, np.float32)
@@ -63,6 +73,18 @@ def test_the_light_of_a_rim_is_its_coverage() -> None:
     edge = (alpha > 0.1) & (alpha < 0.9)
     assert edge.sum() > 40
     np.testing.assert_allclose(seen[edge], alpha[edge] * face, rtol=0.05)
+
+
+@pytest.mark.parametrize("away_m", [0.005, 0.03, 0.06, 0.1])
+def test_a_face_that_is_not_seen_does_not_light_its_edge(away_m: float) -> None:
+    """A box seen from above, and one of its sides, turned away by 0.3 to 6 degrees, in the light."""
+    moved = np.eye(4)
+    moved[0, 3] = away_m - 0.15
+    from_the_side = (Light(sun=Sun(direction=(-1, 0, -0.02), strength=3.0)),)
+    seen, alpha = drawn(box_mesh((0.3, 0.3, 0.3)).transformed(moved), from_the_side)
+    face = float(np.median(seen[alpha > 0.998]))
+    assert (alpha > 0.998).sum() > 400
+    assert seen.max() < 1.5 * face
 
 
 def test_past_its_outline_a_body_is_lit_from_outside() -> None:

@@ -21,7 +21,7 @@ from simvid.mesh import Mesh
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.light.shadows import Casters
-from simvid.rendering.splats.clear import as_solid, cover_of, is_sheer, looks_inwards
+from simvid.rendering.splats.clear import as_solid, cover_of, facing_out, is_polyhedron, is_sheer, looks_inwards
 from simvid.rendering.splats.covering import Cover, Covering, taken
 from simvid.rendering.splats.detail import (
     FACES_PER_SIDE,
@@ -207,7 +207,7 @@ def _plans(
 
 def _made_ready(mesh: Mesh, look: Look, size_m: float) -> Mesh:
     """The mesh of a part of a size [m] in the colours of its look, large faces divided."""
-    return divided(as_solid(dressed(mesh, look)), size_m / FACES_PER_SIDE)
+    return divided(facing_out(as_solid(dressed(mesh, look))), size_m / FACES_PER_SIDE)
 
 
 def _own_cover(mesh: Mesh, look: Look) -> float:
@@ -300,7 +300,14 @@ def _raised(piece: _Piece, rows: NDArray[np.bool_]) -> Gaussians:
 
 
 def _smoothing(mesh: Mesh) -> float:
-    """Sine of the angle by which vertex normals lean away from the faces (all but 1 %), at least 0.05."""
+    """Sine of the angle by which vertex normals lean away from the faces (all but 1 %), at least 0.05; 0 of polyhedra.
+
+    Gaussians of a face that looks away by ever so little are drawn at its edge, in the light that falls on it, not on
+    the face beside it that is seen: of a box beneath a lamp, as a bright line. What is round needs them for its
+    outline, where their light is that of what is seen.
+    """
+    if is_polyhedron(mesh):
+        return 0.0
     if mesh.normals is None:
         return 0.05
     _, flat, areas = face_geometry(mesh)

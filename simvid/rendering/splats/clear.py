@@ -10,7 +10,7 @@ from simvid.mesh import Mesh
 from simvid.scene import Look
 
 FLAT_SIDES = 24
-"""A clear mesh with so many sides at most is taken for a pane or a block."""
+"""A mesh with so many sides at most is a polyhedron; a clear one is taken for a pane or a block."""
 THIN_WALL = 0.12
 """A clear mesh is thin where its wall, twice the volume over the area, is less than this share of its size."""
 HOLLOW = 0.05
@@ -26,14 +26,20 @@ def is_sheer(look: Look, mesh: Mesh) -> bool:
     """
     if look.transmission <= 0:
         return False
+    if is_polyhedron(mesh):
+        return True
+    corners = mesh.vertices[mesh.faces].astype(np.float64)
+    double = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    volume = abs(float((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum())) / 6
+    return bool(4 * volume / double.sum() < THIN_WALL * np.ptp(mesh.vertices, axis=0).max())
+
+
+def is_polyhedron(mesh: Mesh) -> bool:
+    """Whether a mesh has few sides, all flat."""
     corners = mesh.vertices[mesh.faces].astype(np.float64)
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     double = np.linalg.norm(cross, axis=1)
-    sides = np.unique(np.round(cross[double > 0] / double[double > 0, None], 2), axis=0)
-    if len(sides) <= FLAT_SIDES:
-        return True
-    volume = abs(float((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum())) / 6
-    return bool(4 * volume / double.sum() < THIN_WALL * np.ptp(mesh.vertices, axis=0).max())
+    return len(np.unique(np.round(cross[double > 0] / double[double > 0, None], 2), axis=0)) <= FLAT_SIDES
 
 
 def cover_of(mesh: Mesh) -> float:
@@ -63,3 +69,10 @@ def looks_inwards(mesh: Mesh) -> bool:
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     volume, area = (corners[:, 0] * cross).sum() / 6, np.linalg.norm(cross, axis=1).sum() / 2
     return bool(volume < 0 and 36 * np.pi * volume**2 > HOLLOW * area**3)
+
+
+def facing_out(mesh: Mesh) -> Mesh:
+    """The mesh with faces that look outwards: Gaussians lie below them, not above."""
+    if not looks_inwards(mesh):
+        return mesh
+    return replace(mesh, faces=mesh.faces[:, ::-1].copy(), normals=None if mesh.normals is None else -mesh.normals)

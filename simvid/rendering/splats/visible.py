@@ -159,6 +159,8 @@ def _pick(splats: SplatArrays, view: _View, out: Ints, start: int, stop: int) ->
         if above and splats.points[i, 2] < view.ground - np.float32(0.2) * splats.radius[i]:
             continue
         if splats.back[i] < ONE:
+            if splats.back[i] == ZERO:  # a flat face: what matters is on which side of it the camera is
+                x, y, z = splats.points[i, 0], splats.points[i, 1], splats.points[i, 2]
             dx, dy, dz = _toward(view, x, y, z)
             away = dx * splats.normals[i, 0] + dy * splats.normals[i, 1] + dz * splats.normals[i, 2]
             if away > ZERO and away * away > splats.back[i] * splats.back[i] * (dx * dx + dy * dy + dz * dz):
