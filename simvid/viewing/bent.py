@@ -109,7 +109,8 @@ class BentLooks:
         lit = np.where(posed.baked[rows, None], albedo, albedo * light * (self._environment.exposure / np.pi))
         return BentLook(
             id_, posed.means[rows], posed.quats[rows], scales,
-            np.rint(linear_to_srgb(np.clip(lit, 0, 1)) * 255).astype(np.uint8), posed.opacities[rows],
+            np.rint(linear_to_srgb(np.clip(lit, 0, 1)) * 255).astype(np.uint8),
+            posed.opacities[rows] * posed.gloss[rows, 6],
         )  # fmt: skip
 
 

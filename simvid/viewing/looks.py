@@ -92,9 +92,8 @@ def _split(look: Appearance, colors: NDArray[np.uint8]) -> Iterator[PartLook]:
     for k in range(len(look.starts) - 1):
         rows = slice(int(look.starts[k]), int(look.starts[k + 1]))
         if rows.stop > rows.start:
-            yield PartLook(
-                k + 1, splats.means[rows], splats.quats[rows], splats.scales[rows], colors[rows], splats.opacities[rows]
-            )
+            opacities = splats.opacities[rows] * look.gloss[rows, 6]
+            yield PartLook(k + 1, splats.means[rows], splats.quats[rows], splats.scales[rows], colors[rows], opacities)
 
 
 def _lit(look: Appearance, environment: Environment, poses: NDArray[np.float64]) -> NDArray[np.uint8]:

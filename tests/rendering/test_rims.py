@@ -75,6 +75,19 @@ def test_the_light_of_a_rim_is_its_coverage() -> None:
     np.testing.assert_allclose(seen[edge], alpha[edge] * face, rtol=0.05)
 
 
+def test_few_sides_with_smooth_normals_are_covered() -> None:
+    """A box and, at a flat angle, its side: shading normals that lean do not say where a face looks."""
+    moved = np.eye(4)
+    moved[0, 3] = 0.25
+    box = box_mesh((0.3, 0.3, 0.3))
+    assert box.normals is not None
+    outward = box.vertices / np.linalg.norm(box.vertices, axis=1, keepdims=True)
+    leaning = 0.6 * box.normals + 0.4 * outward
+    smooth = replace(box, normals=(leaning / np.linalg.norm(leaning, axis=1, keepdims=True)).astype(np.float32))
+    (_, flat), (_, soft) = (drawn(mesh.transformed(moved), FROM_ABOVE) for mesh in (box, smooth))
+    assert soft[flat > 0.998].min() > 0.98
+
+
 @pytest.mark.parametrize("away_m", [0.005, 0.03, 0.06, 0.1])
 def test_a_face_that_is_not_seen_does_not_light_its_edge(away_m: float) -> None:
     """A box seen from above, and one of its sides, turned away by 0.3 to 6 degrees, in the light."""

@@ -47,6 +47,8 @@ UNSEEN_FACTOR = 2.0
 UNSEEN_SHARE = 0.1
 """Their spacing is at most this share of their distance from a camera. Coarser ones just outside a picture would reach
 into it as a haze, as seen from a hand that carries the camera."""
+SHARP = 0.01
+"""Sine of the angle up to which a face whose vertex normals lean is shaded flat."""
 BENT_BACK = 0.1
 """Least ``back`` of what deforms: a Gaussian of a flat face may come to lie on a bent one."""
 ONE_GROUP = 1500
@@ -300,20 +302,20 @@ def _raised(piece: _Piece, rows: NDArray[np.bool_]) -> Gaussians:
 
 
 def _smoothing(mesh: Mesh) -> float:
-    """Sine of the angle by which vertex normals lean away from the faces (all but 1 %), at least 0.05; 0 of polyhedra.
+    """Sine of the angle by which vertex normals lean away from the faces (all but 1 %), and 0.05; 0 of polyhedra.
 
     Gaussians of a face that looks away by ever so little are drawn at its edge, in the light that falls on it, not on
     the face beside it that is seen: of a box beneath a lamp, as a bright line. What is round needs them for its
     outline, where their light is that of what is seen.
     """
-    if is_polyhedron(mesh):
-        return 0.0
-    if mesh.normals is None:
-        return 0.05
+    lean = 0.0
     _, flat, areas = face_geometry(mesh)
     solid = areas > 0
-    cosine = np.einsum("fkd,fd->fk", mesh.normals[mesh.faces[solid]], flat[solid]).ravel()
-    lean = float(np.percentile(np.sqrt(np.maximum(1 - cosine**2, 0)), 99)) if len(cosine) else 0.0
+    if mesh.normals is not None and solid.any():
+        cosine = np.einsum("fkd,fd->fk", mesh.normals[mesh.faces[solid]], flat[solid]).ravel()
+        lean = float(np.percentile(np.sqrt(np.maximum(1 - cosine**2, 0)), 99))
+    if lean < SHARP and is_polyhedron(mesh):
+        return 0.0
     return float(np.clip(lean + 0.05, 0.05, 0.5))
 
 

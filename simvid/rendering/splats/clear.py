@@ -15,6 +15,8 @@ THIN_WALL = 0.12
 """A clear mesh is thin where its wall, twice the volume over the area, is less than this share of its size."""
 HOLLOW = 0.05
 """A mesh whose faces look inwards holds at least this share of the square of what a ball of its area would."""
+OPEN = 0.1
+"""Share of its area that a closed mesh may be short of."""
 LEAST_COVER = 0.02
 """A mesh that has less of its surface gets no Gaussians."""
 
@@ -64,11 +66,15 @@ def as_solid(mesh: Mesh) -> Mesh:
 
 
 def looks_inwards(mesh: Mesh) -> bool:
-    """Whether the faces of a mesh look inwards, as a sky dome's, the wall's of a hollow, or a part's by mistake."""
+    """Whether a mesh bounds a solid by itself, nearly, with faces that look inwards: a sky dome, or a mistake.
+
+    The inner wall of a cup looks inwards too, and should; but its faces all together do not look every way alike.
+    """
     corners = mesh.vertices[mesh.faces].astype(np.float64) - mesh.bounds.mean(axis=0)
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     volume, area = (corners[:, 0] * cross).sum() / 6, np.linalg.norm(cross, axis=1).sum() / 2
-    return bool(volume < 0 and 36 * np.pi * volume**2 > HOLLOW * area**3)
+    closes = np.linalg.norm(cross.sum(axis=0)) / 2 < OPEN * area
+    return bool(volume < 0 and closes and 36 * np.pi * volume**2 > HOLLOW * area**3)
 
 
 def facing_out(mesh: Mesh) -> Mesh:
