@@ -1,7 +1,8 @@
 """WebDataset: plain tar shards, one sample per clip and camera, whose files share the name before the first dot.
 
 Members are sorted, without owners or times, so equal clips give equal shards, but for videos now and then (see
-``simvid.export.video``). ``.rgb.mp4`` is H.264; labels are lossless ``.npz``, which the reader's ``decode()`` opens as dictionaries of arrays [T, ...].
+``simvid.export.video``). ``.rgb.mp4`` is H.264; labels are
+lossless ``.npz``, which the reader's ``decode()`` opens as dictionaries of arrays [T, ...].
 """
 
 from __future__ import annotations
