@@ -109,6 +109,7 @@ def test_a_mesh_whose_faces_look_inwards_is_seen_from_both_sides() -> None:
     turned = replace(ball, faces=ball.faces[:, ::-1].copy(), normals=-ball.normals)
     assert [looks_inwards(mesh) for mesh in (turned, ball, box)] == [True, False, False]
     wall = bowl_mesh(0.1, 0.01)
+    assert wall.normals is not None
     inner = (wall.normals[wall.faces].mean(axis=1) * wall.vertices[wall.faces].mean(axis=1)).sum(axis=1) < 0
     assert inner.sum() > 100
     assert not looks_inwards(replace(wall, faces=wall.faces[inner])), "the inner wall of a bowl looks in, and should"
