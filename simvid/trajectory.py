@@ -305,6 +305,8 @@ class Trajectory:
             raise ValueError(f"Trajectory.poses: expected shape (T, {b}, 7), got {self.poses.shape}")
         if self.twists.shape != (len(self.poses), b, 6):
             raise ValueError(f"Trajectory.twists: expected shape ({len(self.poses)}, {b}, 6), got {self.twists.shape}")
+        if not np.isfinite(self.twists).all():
+            raise ValueError("Trajectory.twists: NaN or infinite values; the simulation diverged")
         if not np.isfinite(self.poses).all():
             raise ValueError("Trajectory.poses: NaN or infinite values")
         norms = np.linalg.norm(self.poses[..., 3:], axis=-1)

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from simvid import cli, registry
 from simvid.checking.probe.files import shipped_limits
 from simvid.clip import Clip
+from simvid.errors import ClipError
 from simvid.frames import Frame
+from simvid.jobs import gate_clip
+from simvid.jobs.refine_clip import refine_clip
 from simvid.refining.identity import IdentityRefiner
 
 pytestmark = pytest.mark.usefixtures("free_fall")
@@ -130,6 +133,10 @@ def test_a_rejected_video_is_tried_again_with_the_next_seed(simvid_: Any, clip: 
     assert record.seed == 5
     assert record.gate is not None
     assert record.gate.accepted
+    assert simvid_("check", clip.path, "--refined", "mirror", "-q")[0] == 0
+    assert Clip.open(clip.path).refinement("mirror") == record, "a second look forgets no seed"
+    assert simvid_("refine", clip.path, "--refiner", mirror, "--seed", 4, "--retries", 2, "-q")[0] == 0
+    assert Clip.open(clip.path).refinement("mirror") == record, "the same command again makes nothing new"
     code, out, _ = simvid_("refine", clip.path, "--refiner", mirror, "--seed", 4, "--retries", 0, "--force")
     assert code == 10
     assert "REJECTED" in out
@@ -149,6 +156,37 @@ def test_what_cannot_be_judged_is_told(
     got, _, err = simvid_("check", clip.path, *arguments)
     assert got == code
     assert said in err
+
+
+def test_a_verdict_does_not_land_on_other_pictures(clip: Clip, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that another process puts there while these are judged."""
+    clip, _ = refine_clip(clip, str(mirror), seed=3)
+    judged = gate_clip.judge
+
+    def slow(*arguments: Any) -> Any:
+        refine_clip(Clip.open(clip.path), str(mirror), seed=9, force=True)
+        return judged(*arguments)
+
+    monkeypatch.setattr(gate_clip, "judge", slow)
+    with pytest.raises(ClipError, match="refinement 'mirror' vanished or was replaced while it was judged; run again"):
+        gate_clip.judge_clip(clip, "mirror")
+    assert Clip.open(clip.path).refinement("mirror").gate is None
+
+
+def test_tiny_pictures_are_not_judged(flying_file: Path, tmp_path: Path, simvid_: Any) -> None:
+    import simvid
+
+    changes = {"cameras.side.resolution_px": [49, 31], "labels": ["depth", "ids"]}
+    clip = simvid.run(simvid.load_scene(flying_file, changes), tmp_path)
+    code, _, err = simvid_("check", clip.path, "--refined", "identity")
+    assert code == 6
+    assert "expected pictures of 32 px or more, got 49 x 31 px of camera 'side'" in err
+
+
+def test_options_for_whole_folders_do_not_go_with_a_refinement(clip: Clip, simvid_: Any) -> None:
+    code, _, err = simvid_("check", clip.path, "--refined", "identity", "--plot", "p.svg")
+    assert code == 2
+    assert "--plot" in err
 
 
 def test_a_clip_without_depth_is_told(simvid_: Any, flying_file: Path, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ def flow_follows_pose(subject: Subject) -> CheckRecord:
 
     Judged part by part, by the median over its pixels: parts that stand still (for them depth and camera alone say it
     all), and parts that move (with their poses). A pixel where only one of the two is defined counts as infinitely
-    wrong.
+    wrong. The renderer draws the flow of cameras with a shutter or a lens that is not plain by the very same formula:
+    of those this finds what was stored wrongly, and ``flow_returns`` has to find the rest.
     """
     needed = ("depth", "ids", "flow_forward")
     if not subject.has(*needed):

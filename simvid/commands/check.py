@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from simvid.clips.records import CLIP_FILE
-from simvid.errors import ClipError
+from simvid.errors import ClipError, UsageError
 from simvid.generating.dataset_check import Findings, check_folder
 from simvid.generating.soundness import clip_faults
 
@@ -17,6 +17,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Check, list what is wrong; ``ClipError``'s code if anything is. With ``--refined``, judge that."""
     if arguments.refined is not None:
         from simvid.commands.gate import judge
+
+        if arguments.plot is not None:
+            raise UsageError("--plot: draws the receipt of a clip, not of a refinement; with --refined the scores are "
+                             "drawn beside the video")  # fmt: skip
 
         return judge(arguments)
     source = Path(arguments.source)

@@ -12,7 +12,9 @@ from simvid.clips.records import GateRecord, RefinedRecord
 from simvid.commands.reporting import Times, reporter_for
 from simvid.commands.run import shelf_entry
 from simvid.errors import GateError
+from simvid.jobs.assembly import refined_name
 from simvid.jobs.refine_clip import refine_clip
+from simvid.scene import Refine
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -57,16 +59,28 @@ def _refined(
     )  # fmt: skip
 
 
+def _rejected_before(clip: Clip, arguments: argparse.Namespace, first: int) -> list[int]:
+    """Seeds from the first on that this command has tried before, and the gate has rejected."""
+    wanted = clip.scene.refine
+    entry, look = shelf_entry("refiner", arguments.refiner) or wanted.refiner, arguments.look or wanted.look
+    name = refined_name(Refine(refiner=entry, look=look))
+    found = {r.name: r for r in clip.record.refined}.get(name)
+    if found is None or found.gate is None or first not in found.gate.rejected_seeds:
+        return []
+    return list(found.gate.rejected_seeds)
+
+
 def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Clip, RefinedRecord, list[Path]]:
     """Refine with one seed after another until the gate accepts or the retries are used up; the last try stays."""
     from simvid.commands.gate import write_charts
     from simvid.jobs.gate_clip import judge_clip
 
     first = clip.record.seed if arguments.seed is None else arguments.seed
-    rejected: list[int] = []
+    rejected = [] if arguments.force else _rejected_before(clip, arguments, first)
+    known = len(rejected)
     while True:
         seed = first + len(rejected)
-        clip, record = _refined(clip, arguments, seed, arguments.force or bool(rejected), times)
+        clip, record = _refined(clip, arguments, seed, arguments.force or len(rejected) > known, times)
         judged = judge_clip(clip, record.name, rejected_seeds=tuple(rejected), reporter=times)
         if judged.gate.accepted or len(rejected) >= arguments.retries:
             return (

@@ -11,12 +11,15 @@ from simvid.checking.gate.scores import ClipScores, GateFrame, Scorer
 from simvid.checking.gate.verdict import InstanceVerdict, Verdict, judge
 from simvid.checking.probe.files import shipped_limits, shipped_nets
 from simvid.clip import Clip
-from simvid.clips.records import CameraGateRecord, ClipRecord, GateRecord, InstanceGateRecord
+from simvid.clips.records import CameraGateRecord, ClipRecord, GateRecord, InstanceGateRecord, RefinedRecord
 from simvid.clips.stage_store import StageStore
 from simvid.errors import ClipError
 from simvid.jobs.changed_record import changed_record
 from simvid.jobs.coarse import drawn_of_clip, pass_of_refinement
 from simvid.progress import SILENCE, Reporter
+
+LEAST_PX = 32
+"""Smaller pictures are not judged: next to nothing could be wrong with them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +32,28 @@ class Judged:
 
 
 def judge_clip(
-    clip: Clip, refined: str | None = None, *, rejected_seeds: tuple[int, ...] = (), reporter: Reporter = SILENCE
+    clip: Clip,
+    refined: str | None = None,
+    *,
+    rejected_seeds: tuple[int, ...] | None = None,
+    reporter: Reporter = SILENCE,
 ) -> Judged:
     """Judge all cameras of a refinement, and write the verdict into the clip's record.
 
     Args:
         clip: with depth and ids.
         refined: which refinement; None is the only one.
-        rejected_seeds: tried before, for the record.
+        rejected_seeds: tried before, for the record; None keeps those that are recorded.
         reporter: told how it goes on.
 
     Raises:
-        ClipError: no such refinement, a label is missing, or a file is damaged.
+        ClipError: no such refinement, it is too small or was replaced meanwhile, a label is missing, or a file is
+            damaged.
         AssetError: the probe is damaged.
         MissingExtraError: torch or safetensors is not installed.
     """
     record = clip.refinement(refined)
+    _check_sizes(clip, record)
     again = pass_of_refinement(clip, record)
     nets, limits, robots = shipped_nets(), shipped_limits(), robots_of(clip)
     scores: dict[str, ClipScores] = {}
@@ -57,11 +66,23 @@ def judge_clip(
         scores[camera] = Scorer(nets, robots).scores(frames)
         reporter.end(stage, time.perf_counter() - started, False)
         cameras.append(_camera(clip, camera, judge(scores[camera], limits, robots)))
+    if rejected_seeds is None:
+        rejected_seeds = () if record.gate is None else record.gate.rejected_seeds
     gate = GateRecord(
         accepted=all(camera.accepted for camera in cameras), weights_sha256=limits.weights_sha256,
         cameras=tuple(cameras), rejected_seeds=rejected_seeds,
     )  # fmt: skip
-    return Judged(_recorded(clip, record.name, gate), gate, scores)
+    return Judged(_recorded(clip, record, gate), gate, scores)
+
+
+def _check_sizes(clip: Clip, record: RefinedRecord) -> None:
+    for camera in record.cameras:
+        width, height = clip.cameras[camera].width, clip.cameras[camera].height
+        if min(width, height) < LEAST_PX:
+            raise ClipError(
+                f"{clip.path}: expected pictures of {LEAST_PX} px or more, got {width} x {height} px of camera "
+                f"{camera!r}; the gate can tell nothing from them"
+            )
 
 
 def _store(clip: Clip) -> StageStore:
@@ -74,13 +95,15 @@ def _told(frames: Iterable[GateFrame], stage: str, reporter: Reporter) -> Iterat
         reporter.advance(stage, k + 1)
 
 
-def _recorded(clip: Clip, name: str, gate: GateRecord) -> Clip:
+def _recorded(clip: Clip, record: RefinedRecord, gate: GateRecord) -> Clip:
     """The clip with the verdict in its record."""
 
     def judged(now: ClipRecord) -> ClipRecord:
-        if name not in {r.name for r in now.refined}:
-            raise ClipError(f"{clip.path}: refinement {name!r} vanished while it was judged; run again")
-        refined = tuple(r.model_copy(update={"gate": gate}) if r.name == name else r for r in now.refined)
+        found = {r.name: r.model_copy(update={"gate": record.gate}) for r in now.refined}
+        if found.get(record.name) != record:
+            raise ClipError(f"{clip.path}: refinement {record.name!r} vanished or was replaced while it was judged; "
+                            "run again")  # fmt: skip
+        refined = tuple(r.model_copy(update={"gate": gate}) if r.name == record.name else r for r in now.refined)
         return now.model_copy(update={"refined": refined})
 
     return changed_record(clip.path, judged)

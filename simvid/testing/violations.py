@@ -108,13 +108,34 @@ def duplicated(scenery: Scenery, rng: np.random.Generator) -> Video | None:
 
 def recoloured_robot(scenery: Scenery, rng: np.random.Generator) -> Video | None:
     """A robot is painted in another colour."""
+    return _painted(scenery, rng, np.ones(scenery.instances.shape, np.bool_))
+
+
+def recoloured_part(scenery: Scenery, rng: np.random.Generator) -> Video | None:
+    """Of a robot what is above a line of the picture is painted in another colour: about half of it."""
+    rows = np.nonzero(np.isin(scenery.instances, scenery.robots))[1]
+    if not len(rows):
+        return None
+    above = np.arange(scenery.instances.shape[1])[:, None] < np.median(rows)
+    return _painted(scenery, rng, np.broadcast_to(above, scenery.instances.shape))
+
+
+def recoloured_late(scenery: Scenery, rng: np.random.Generator) -> Video | None:
+    """A robot is painted in another colour for the last third of the clip, three frames at least."""
+    count = len(scenery.video)
+    late = np.arange(count) >= count - max(3, count // 3)
+    return _painted(scenery, rng, np.broadcast_to(late[:, None, None], scenery.instances.shape))
+
+
+def _painted(scenery: Scenery, rng: np.random.Generator, where: Mask) -> Video | None:
+    """Robots in another colour at some places."""
     masks = np.isin(scenery.instances, scenery.robots)
     if masks.mean() < 0.005:
         return None
     tint = np.array(TINTS[int(rng.integers(len(TINTS)))])
     linear = (scenery.video.astype(np.float64) / 255) ** 2.2
     painted = np.round(255 * (linear * tint) ** (1 / 2.2)).astype(np.uint8)
-    return np.where(masks[..., None], painted, scenery.video)
+    return np.where((masks & where)[..., None], painted, scenery.video)
 
 
 def flickering(scenery: Scenery, rng: np.random.Generator) -> Video | None:
@@ -178,6 +199,8 @@ VIOLATIONS: dict[str, Plant] = {
     "object erased": erased,
     "object duplicated": duplicated,
     "robot recoloured": recoloured_robot,
+    "robot half recoloured": recoloured_part,
+    "robot recoloured late": recoloured_late,
     "flicker": flickering,
     "melted edges": melted_edges,
     "frozen frames": frozen_frames,

@@ -15,6 +15,7 @@ from simvid.checking.gate.limits import GateLimits, Limit
 from simvid.checking.gate.over_time import flicker, moves_on, own_time, residual, warp_error, warp_ratio
 from simvid.checking.gate.scores import ClipScores, GateFrame, small, worst_of
 from simvid.checking.gate.verdict import judge, lasting, measures
+from simvid.checking.probe.files import shipped_limits
 from simvid.checking.probe.net import EVIDENCE, CompareNet, ProbeNet, Reading, detail, evidence, outline_of
 from simvid.checking.probe.reading import compared, see
 
@@ -204,6 +205,18 @@ def test_hue_is_compared_with_the_rest() -> None:
     np.testing.assert_allclose(log_light(picture)[0, 0, :2], [math.log(0.02), math.log(1.02)], atol=1e-6)
 
 
+def test_paint_on_a_part_of_a_region_counts_in_full() -> None:
+    mask = np.zeros((40, 40), np.bool_)
+    mask[5:35, 5:35] = True
+    gap = np.zeros((40, 40, 3), np.float32)
+    gap[5:17, 5:35, 1] = 1
+    assert colour_change(gap, mask, ~mask) == pytest.approx(math.sqrt(2) / 3, rel=1e-4), "two fifths of it"
+    gap[8:, :, 1] = 0
+    assert colour_change(gap, mask, ~mask) == pytest.approx(0, abs=1e-6), "a tenth is no paint"
+    gap[..., 1] = np.where(np.indices((40, 40)).sum(axis=0) % 2, 1, -1)
+    assert colour_change(gap, mask, ~mask) < 0.05, "nor is texture"
+
+
 def test_what_lasts() -> None:
     assert lasting(np.array([0, 9, 0, 0.0])) == 0, "one frame does not"
     assert lasting(np.array([0, 9, 8, 0.0])) == 8
@@ -242,8 +255,7 @@ LIMITS = GateLimits(
     weights_sha256="",
     clip={"mismatch": Limit(most=1), "instance_mismatch": Limit(most=1), "robot_hue": Limit(most=0.1),
           "own_time": Limit(least=0), "warp_ratio": Limit(most=2)},
-    instance={"mismatch": Limit(most=1), "iou_loss": Limit(most=0.3), "depth_gap": Limit(most=0.2),
-              "hue": Limit(most=0.1)},
+    instance={"mismatch": Limit(most=1), "iou_loss": Limit(most=0.3), "depth_gap": Limit(most=0.2)},
 )  # fmt: skip
 
 
@@ -280,5 +292,23 @@ def test_validity_of_labels_is_told_for_each_instance(changed: dict[str, float],
     assert (other.masks, other.depth, other.colour) == held
 
 
+def test_paint_that_comes_late_is_paint() -> None:
+    made = scored()
+    made.instances[2]["hue"][-3:] = 0.5
+    verdict = judge(made, LIMITS, robots=(2,))
+    assert verdict.failed == ("robot_hue",)
+    assert verdict.instances[1].colour is False
+    made.instances[2]["hue"][-2:] = 0.0
+    assert judge(made, LIMITS, robots=(2,)).accepted, "one frame is none"
+
+
 def test_all_limits_have_their_measure() -> None:
-    assert set(LIMITS.clip) <= set(measures(scored(), (2,)))
+    assert set(shipped_limits().clip) == set(measures(scored(), (2,)))
+    with pytest.raises(ValueError, match="got some of mismach"):
+        judge(scored(), LIMITS.model_copy(update={"clip": {"mismach": Limit(most=-100)}}))
+
+
+def test_a_picture_of_the_frame_beside_is_beyond_the_limit() -> None:
+    least = shipped_limits().clip["own_time"].least
+    assert least is not None
+    assert least > -1, "what such a picture scores"

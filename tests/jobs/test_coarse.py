@@ -107,6 +107,22 @@ def test_a_look_is_light_and_moves_nothing(plain: Clip, entry: str) -> None:
     assert not np.array_equal(again.refined("lit-kitchen"), sunset)
 
 
+def test_the_gate_knows_a_scene_s_own_look_from_one_that_was_asked_for(
+    flying_file: Path, tmp_path: Path, entry: str
+) -> None:
+    """A look that was asked for takes the place of the scene's lights, its own stands beside them."""
+    sun = [{"sun": {"direction": [-0.4, 0.3, -1]}}]
+    scene = simvid.load_scene(flying_file, {**SMALL, "labels": [], "look": "studio", "lights": sun})
+    clip = simvid.run(scene, tmp_path)
+    assert len(clip.scene.lights) == 1
+    for look, lights in (("studio", ()), ("as_rendered", clip.scene.lights)):
+        clip, record = refine_clip(clip, entry, look=look)
+        again = pass_of_refinement(clip, record)
+        assert again is not None
+        assert again.assets.scene.look == "studio"
+        assert again.assets.scene.lights == lights
+
+
 def test_the_gate_compares_with_what_was_refined(plain: Clip, entry: str) -> None:
     """Not with the clip's own light: nothing was changed but that."""
     clip, record = refine_clip(plain, entry, look="night_lab", force=True)

@@ -17,6 +17,10 @@ CONTACT_SHARE, CONTACT_PX = 0.02, 4
 """Parts touch in the picture where their depths differ by at most this share; so far around counts."""
 _CORE = 0.5
 """Share of the greatest distance from a mask's edge that its core keeps."""
+_SMOOTH_PX = 5
+"""Colours are compared after a mean over so many pixels of the region, so that texture and edges do not count."""
+_PAINTED = 0.25
+"""Share of a region that must have changed its hue by so much or more."""
 _DARK = 0.02
 """Added to linear light, so that colours of dark pixels do not count in full."""
 
@@ -87,14 +91,24 @@ def log_light(picture: Picture) -> Map:
 
 
 def colour_change(gap: Map, mask: Mask, rest: Mask) -> float:
-    """How a region's hue has changed more than that of the rest of the picture, in factors' logarithms.
+    """By how much a quarter of a region has changed its hue, or more, beyond the rest of the picture, in factors'
+    logarithms: paint on a part of it counts in full.
 
     Args:
         gap: logarithm of refined over coarse linear light, [H, W, 3].
         mask: the region, [H, W].
         rest: what it is compared with, [H, W].
     """
-    mine = np.median(gap[mask], axis=0)
-    others = np.median(gap[rest], axis=0) if rest.any() else np.zeros(3)
-    change = (mine - mine.mean()) - (others - others.mean())
-    return float(np.sqrt((change**2).mean()))
+    from scipy.ndimage import uniform_filter
+
+    others = np.median(gap[rest], axis=0) if rest.any() else np.zeros(3, np.float32)
+    rows, columns = np.nonzero(mask)
+    box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    inside = mask[box]
+    total = uniform_filter(
+        np.where(inside[..., None], gap[box] - others, 0), (_SMOOTH_PX, _SMOOTH_PX, 0), mode="constant"
+    )
+    weight = uniform_filter(inside.astype(np.float32), _SMOOTH_PX, mode="constant")
+    change = total[inside] / weight[inside][:, None]
+    hue = np.sqrt(((change - change.mean(axis=1, keepdims=True)) ** 2).mean(axis=1))
+    return float(np.quantile(hue, 1 - _PAINTED))

@@ -168,12 +168,13 @@ class Scorer:
         found = {}
         for k in owners:
             mask = ids == k
+            robot = k in self.robots
             found[k] = {
                 "mismatch": _region(logits, grown(mask, GROWN_PX)),
                 "depth_gap": float(maps[mask, 0].mean()),
                 "iou": new[k],
                 "coarse_iou": old[k],
-                "hue": colour_change(gap, mask, ~mask & ~robots),
+                "hue": colour_change(gap, mask, ~mask & ~robots) if robot else float("nan"),
             }
         return found
 

@@ -65,8 +65,14 @@ def judge(scores: ClipScores, limits: GateLimits, robots: tuple[int, ...] = ()) 
         scores: of one refined video.
         limits: of the gate.
         robots: instances that must keep their colours.
+
+    Raises:
+        ValueError: there is a limit of something that is not measured.
     """
-    measured = {name: value for name, value in measures(scores, robots).items() if not np.isnan(value)}
+    all_measures = measures(scores, robots)
+    if strange := sorted(set(limits.clip) - set(all_measures)):
+        raise ValueError(f"judge: expected limits of {', '.join(all_measures)}, got some of {', '.join(strange)}")
+    measured = {name: value for name, value in all_measures.items() if not np.isnan(value)}
     known = {name: limit for name, limit in limits.clip.items() if name in measured}
     failed = tuple(name for name, limit in known.items() if not limit.holds(measured[name]))
     each = tuple(_instance(k, series, limits, k in robots) for k, series in scores.instances.items())
@@ -82,7 +88,7 @@ def measures(scores: ClipScores, robots: tuple[int, ...] = ()) -> dict[str, floa
         "mismatch": lasting(frames["mismatch"]),
         "instance_mismatch": _worst(lasting(series["mismatch"]) for series in things.values()),
         "contact_mismatch": lasting(frames["contact_mismatch"]),
-        "robot_hue": _worst(_median(things[k]["hue"]) for k in robots if k in things),
+        "robot_hue": _worst(lasting(things[k]["hue"]) for k in robots if k in things),
         "warp_ratio": _mean(frames["warp_ratio"]),
         "warp_jump": _most(frames["warp_ratio"]) / _median(frames["warp_ratio"]),
         "flicker": _mean(frames["flicker"]),
@@ -102,7 +108,7 @@ def instance_measures(series: Mapping[str, Series]) -> dict[str, float]:
         "mismatch": lasting(series["mismatch"]),
         "depth_gap": lasting(series["depth_gap"]),
         "iou_loss": lasting(series["coarse_iou"] - series["iou"]),
-        "hue": _median(series["hue"]),
+        "robot_hue": lasting(series["hue"]),
     }
 
 
@@ -119,7 +125,8 @@ def _instance(k: int, series: Mapping[str, Series], limits: GateLimits, robot: b
     held = {name: limit.holds(found[name]) for name, limit in limits.instance.items() if name in found}
     masks = held["mismatch"] and held["iou_loss"]
     seen = int(np.count_nonzero(~np.isnan(series["mismatch"])))
-    return InstanceVerdict(k, masks, held["depth_gap"] and masks, held["hue"] if robot else None, seen, found)
+    colour = limits.clip["robot_hue"].holds(found["robot_hue"]) if robot and "robot_hue" in found else None
+    return InstanceVerdict(k, masks, held["depth_gap"] and masks, colour, seen, found)
 
 
 def _mean(series: Series) -> float:

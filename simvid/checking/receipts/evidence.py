@@ -201,9 +201,10 @@ class Evidence:
         return min(step // self.assets.scene.steps_per_frame + 1, self.count)
 
     def law(self, name: str, measured: Mapping[str, float], limits: Mapping[str, float], **more: Any) -> LawRecord:
-        """Passed where nothing is above its limit; ``note`` is kept only where something is."""
+        """Passed where nothing is above its limit, nor NaN; ``note`` is kept only where something is."""
         kept = {key: rounded(value) for key, value in measured.items()}
-        passed = all(kept[key] <= limit for key, limit in limits.items() if key in kept)
+        known = not any(np.isnan(value) for value in (*measured.values(), *limits.values()))
+        passed = known and all(kept[key] <= limit for key, limit in limits.items() if key in kept)
         told = {key: rounded(value) for key, value in limits.items()}
         if passed:
             more.pop("note", None)

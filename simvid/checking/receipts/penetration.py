@@ -86,11 +86,12 @@ def penetration(e: Evidence) -> Finding:
     if not depths:
         return nothing("penetration", "no two rigid things come near each other")
     worst: tuple[float, Pair, float, float] | None = None
+    longest_s = max(limits.DEEP_S, 1.5 * e.frame_s)
     for pair, depth in depths.items():
         gentle = max(limits.DEEP_M, limits.DEEP_SHARE * thin[pair])
         most = max(limits.THROUGH_M, limits.THROUGH_SHARE * thin[pair])
         lasted = longest(depth > gentle) * e.frame_s
-        share = max(float(depth.max()) / most, lasted / limits.DEEP_S)
+        share = max(float(depth.max()) / most, lasted / longest_s)
         if worst is None or share > worst[0]:
             worst = (share, pair, lasted, most)
     assert worst is not None, "there are pairs"
@@ -101,7 +102,7 @@ def penetration(e: Evidence) -> Finding:
     deeper = max(limits.DEEP_M, limits.DEEP_SHARE * thin[pair])
     record = e.law(
         "penetration", {"deepest_m": float(depth.max()), "deep_s": lasted},
-        {"deepest_m": most, "deep_s": max(limits.DEEP_S, 1.5 * e.frame_s)}, part=names, time_s=e.time(frame),
+        {"deepest_m": most, "deep_s": longest_s}, part=names, time_s=e.time(frame),
         note=f"they are up to {depth.max() * 1000:.3g} mm inside each other, and more than {deeper * 1000:.3g} mm for "
         f"{lasted:.3g} s",
     )  # fmt: skip

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
+from simvid.checking.receipts.evidence import Evidence
+from simvid.checking.receipts.penetration import penetration
 from simvid.checking.receipts.receipt import receipt_and_curves, receipt_of
 from simvid.clips.receipt_records import LawRecord
 from simvid.physics.newton.engine import NewtonPhysics
@@ -98,6 +102,26 @@ def test_a_body_that_falls_through_the_floor() -> None:
     assert "ground" in found.part
     assert found.measured["deepest_m"] == pytest.approx(0.05 - poses[-1, k, 2], abs=1e-3)
     assert found.measured["deep_s"] > 0.2
+
+
+def test_at_few_frames_a_second_the_pair_that_is_too_deep_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 2 frames a second a shallow touch of one frame lasts longer than contacts may, and is none all the same."""
+    deep = {(0, 1): np.array([0, 0.004, 0]), (0, 2): np.array([0, 0.05, 0])}
+    monkeypatch.setattr("simvid.checking.receipts.penetration.pair_depths", lambda e: (deep, dict.fromkeys(deep, 0.01)))
+    e = SimpleNamespace(frame_s=0.5, name=str, time=float, law=partial(Evidence.law, None))
+    found = penetration(cast("Evidence", e)).record
+    assert found.passed is False
+    assert found.part == "0 and 2"
+    del deep[0, 2]
+    assert penetration(cast("Evidence", e)).record.passed is True
+
+
+def test_what_is_not_a_number_passes_no_law() -> None:
+    broken = Evidence.law(cast("Evidence", None), "speed", {"most_m_s": float("nan")}, {"most_m_s": 1.0})
+    assert broken.passed is False
+    _, made = sound()
+    with pytest.raises(ValueError, match="twists: NaN"):
+        replace(made, twists=np.full_like(made.twists, np.nan))
 
 
 def test_energy_out_of_nothing() -> None:
