@@ -55,7 +55,8 @@ def _generate(commands: Any, command: Command) -> None:
     parser.add_argument("--look", metavar="NAME", help="how the refined videos should look, instead of the scene's")
     parser.add_argument(
         "--format", metavar="NAME",
-        help="encode clips for this format while others are made, and put them together as OUT/NAME: lerobot",
+        help="encode clips while others are made, and put them together as OUT/NAME: lerobot, cosmos_transfer, "
+        "cosmos3 or webdataset",
     )  # fmt: skip
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", dest="options",

@@ -15,7 +15,7 @@ import pytest
 import simvid
 from simvid.cli import main
 from simvid.errors import JobError, SimvidError
-from simvid.export.job import export
+from simvid.export.job import export, formats
 from simvid.export.lerobot import LeRobot
 from simvid.generating import encode_task
 from simvid.generating.data_set import DataSet, kept
@@ -79,6 +79,14 @@ def test_other_formats_with_videos_grow_too(
     monkeypatch.setattr(simvid.registry.load("export", name), "encode", forbidden)
     export(clips, name, tmp_path / "beside", options=options, kept=kept(job))
     assert content(tmp_path / "beside") == content(tmp_path / "after")
+
+
+def test_the_help_names_the_formats_that_grow(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    missing = [name for name, kind in formats().items() if hasattr(kind, "encode") and name not in said]
+    assert not missing, f"--format: {missing}"
 
 
 def test_no_clip_is_encoded_twice(tiny: Scene, grown: Path) -> None:
