@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simvid.clips.records import Backend
 from simvid.errors import SimvidError
-from simvid.evaluating.table import Evaluation, evaluate, mean_of, warp_error
+from simvid.evaluating.table import Evaluation, evaluate, mean_of, true_ratios
 from simvid.jobs.evaluation.cases import Case
 from simvid.jobs.evaluation.measuring import Cost
 from simvid.jobs.evaluation.variants import Ready, Variant
@@ -96,11 +96,8 @@ def true_row(cases: Sequence[Case]) -> Row:
     """How the true pictures themselves change along the flow; their other figures are those of equals."""
     found = {}
     for case in cases:
-        least = warp_error(case.true(), case.motion())
-        figures = {"gradient_energy_ratio": 1.0}
-        if least is not None:
-            figures |= {"flow_warp_error": least, "flow_warp_ratio": 1.0}
-        found[case.name] = Evaluation(figures)
+        true = case.true()
+        found[case.name] = Evaluation(*true_ratios(true, true, case.motion()))
     return Row(TRUE, found, mean_of(list(found.values())))
 
 
