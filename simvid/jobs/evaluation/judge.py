@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.clips.records import Backend
-from simvid.errors import SimvidError
+from simvid.errors import ClipError, SimvidError
 from simvid.evaluating.table import Evaluation, evaluate, mean_of, true_ratios
 from simvid.jobs.evaluation.cases import Case
 from simvid.jobs.evaluation.measuring import Cost
@@ -61,8 +61,8 @@ def judge(
         keep: given the refined pictures.
 
     Raises:
-        SimvidError: a refiner cannot be loaded, does not know a look, or gives no picture for a frame; or it begins
-            from traced pictures, and a case has none.
+        SimvidError: a refiner cannot be loaded, does not know a look, or gives no picture for a frame.
+        ClipError: a refiner begins from traced pictures, and a case has none.
     """
     ready = [Ready(variant) for variant in variants]
     rows = [_row(COARSE, cases, lambda case: case.coarse(), features, reporter)]
@@ -104,7 +104,7 @@ def true_row(cases: Sequence[Case]) -> Row:
 def _check_traced(cases: Sequence[Case], reader: str) -> None:
     without = [case.name for case in cases if case.frames is None or next(case.frames((TRACED,))).traced is None]
     if without:
-        raise SimvidError(
+        raise ClipError(
             f"{reader}: begins from traced pictures, which {len(without)} of {len(cases)} clips lack ({without[0]}); "
             "make these pairs again, or evaluate a refiner that does not read them"
         )
