@@ -18,7 +18,7 @@ from simvid.commands.reporting import reporter_for
 from simvid.errors import UsageError
 from simvid.evaluating.table import markdown
 from simvid.jobs.evaluation.cases import Case, Split, pair_cases, sample_folder
-from simvid.jobs.evaluation.files import JSON_FILE, TABLE_FILE, VIDEOS, Report, Shown, write_report
+from simvid.jobs.evaluation.files import JSON_FILE, TABLE_FILE, VIDEOS, Report, Shown, check_place, write_report
 from simvid.jobs.evaluation.judge import Row, compare, judge
 from simvid.jobs.evaluation.variants import Variant, ablations
 from simvid.perception.squeezenet import imagenet_features
@@ -28,8 +28,9 @@ from simvid.progress import Reporter
 def main(arguments: argparse.Namespace) -> int:
     """Compare, write the tables and videos, and show the means."""
     _check(arguments)
-    times, shown_progress = reporter_for(arguments)
     out = Path(arguments.out)
+    check_place(out)
+    times, shown_progress = reporter_for(arguments)
     with shown_progress:
         report, shown = (_clip if arguments.clip else _pairs)(arguments, times)
     write_report(out, report, shown)
