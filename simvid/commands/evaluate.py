@@ -112,11 +112,10 @@ def _clip(arguments: argparse.Namespace, reporter: Reporter) -> tuple[Report, Sh
 
     clip = Clip.open(arguments.clip)
     reference = Path(arguments.reference) if arguments.reference else None
-    cases = clip_cases(clip, reference)
-    about = {"clip": clip.name, "content_hash": clip.content_hash, **_size(cases)}
-    videos: dict[str, Callable[[Case], NDArray[np.uint8]]] = {}
-    for name in arguments.refined:
-        videos[clip.refinement(name).name] = partial(_refined, clip, name)
+    records = [clip.refinement(name) for name in arguments.refined]
+    cases = clip_cases(clip, reference, records, reporter)
+    about = {"clip": clip.name, "content_hash": clip.content_hash, "look": records[0].look, **_size(cases)}
+    videos: dict[str, Callable[[Case], NDArray[np.uint8]]] = {r.name: partial(_refined, clip, r.name) for r in records}
     rows = compare(cases, videos, features=imagenet_features(), reporter=reporter)
     rows = [_with_refiner(row, clip) for row in rows]
     shown = Shown(cases[: arguments.videos], list(videos))
