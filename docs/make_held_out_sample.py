@@ -1,4 +1,4 @@
-"""The held-out sample of refiners/held_out_sample: the start of one pair of each held-out family, cut out and packed.
+"""The held-out sample of refiners/held_out_sample: the start of one pair of four held-out families, cut out and packed.
 
 simvid pairs --out pairs --count 1 --held-out 8 --seed 1
 python docs/make_held_out_sample.py pairs refiners/held_out_sample

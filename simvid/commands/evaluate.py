@@ -18,7 +18,7 @@ from simvid.commands.reporting import reporter_for
 from simvid.errors import UsageError
 from simvid.evaluating.table import markdown
 from simvid.jobs.evaluation.cases import Case, Split, pair_cases, sample_folder
-from simvid.jobs.evaluation.files import JSON_FILE, TABLE_FILE, VIDEOS, Report, Shown, write_report
+from simvid.jobs.evaluation.files import JSON_FILE, TABLE_FILE, VIDEOS, Report, Shown, check_place, write_report
 from simvid.jobs.evaluation.judge import Row, compare, judge
 from simvid.jobs.evaluation.variants import Variant, ablations
 from simvid.perception.squeezenet import imagenet_features
@@ -28,8 +28,9 @@ from simvid.progress import Reporter
 def main(arguments: argparse.Namespace) -> int:
     """Compare, write the tables and videos, and show the means."""
     _check(arguments)
-    times, shown_progress = reporter_for(arguments)
     out = Path(arguments.out)
+    check_place(out)
+    times, shown_progress = reporter_for(arguments)
     with shown_progress:
         report, shown = (_clip if arguments.clip else _pairs)(arguments, times)
     write_report(out, report, shown)
@@ -111,11 +112,10 @@ def _clip(arguments: argparse.Namespace, reporter: Reporter) -> tuple[Report, Sh
 
     clip = Clip.open(arguments.clip)
     reference = Path(arguments.reference) if arguments.reference else None
-    cases = clip_cases(clip, reference)
-    about = {"clip": clip.name, "content_hash": clip.content_hash, **_size(cases)}
-    videos: dict[str, Callable[[Case], NDArray[np.uint8]]] = {}
-    for name in arguments.refined:
-        videos[clip.refinement(name).name] = partial(_refined, clip, name)
+    records = [clip.refinement(name) for name in arguments.refined]
+    cases = clip_cases(clip, reference, records, reporter)
+    about = {"clip": clip.name, "content_hash": clip.content_hash, "look": records[0].look, **_size(cases)}
+    videos: dict[str, Callable[[Case], NDArray[np.uint8]]] = {r.name: partial(_refined, clip, r.name) for r in records}
     rows = compare(cases, videos, features=imagenet_features(), reporter=reporter)
     rows = [_with_refiner(row, clip) for row in rows]
     shown = Shown(cases[: arguments.videos], list(videos))

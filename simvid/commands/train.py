@@ -49,11 +49,11 @@ def _settings(arguments: argparse.Namespace) -> TrainSettings:
 
     Raises:
         SceneError: faults in the recipe, each with its line.
-        SimvidError: a wrong value, or one that does not go with the others.
+        UsageError: a wrong value, or one that does not go with the others.
     """
     from pydantic import ValidationError
 
-    from simvid.errors import SimvidError
+    from simvid.errors import UsageError
     from simvid.parsing.entries import validated
     from simvid.refining.training.settings import TrainSettings
     from simvid.refining.training.start import architecture
@@ -69,7 +69,7 @@ def _settings(arguments: argparse.Namespace) -> TrainSettings:
         return TrainSettings(**given)
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
-        raise SimvidError("train: " + "; ".join(faults)) from error
+        raise UsageError("train: " + "; ".join(faults)) from error
 
 
 def _tell(step: int, losses: dict[str, float]) -> None:

@@ -11,7 +11,8 @@ from simvid.perception.edges import GREY
 
 Array: TypeAlias = NDArray[np.float64]
 _PATCH, _PATCHES, _DIRECTIONS = 7, 128, 256
-_LEAST_PX = 16
+SWD_LEAST_PX = 16
+"""Smallest height and width that the distance of patches is defined for [px]."""
 _TAPS = np.array([1, 4, 6, 4, 1]) / 16
 
 
@@ -27,10 +28,11 @@ def laplacian_swd(one: NDArray[np.uint8], two: NDArray[np.uint8], seed: int = 0)
         seed: of places and directions.
 
     Raises:
-        ValueError: pictures of different sizes or below 16 pixels.
+        ValueError: pictures of different sizes or below ``SWD_LEAST_PX``.
     """
-    if one.shape[1:] != two.shape[1:] or min(one.shape[1:3]) < _LEAST_PX:
-        raise ValueError(f"laplacian_swd: expected pictures of one size of 16 px or more, got {one.shape}, {two.shape}")
+    if one.shape[1:] != two.shape[1:] or min(one.shape[1:3]) < SWD_LEAST_PX:
+        raise ValueError(f"laplacian_swd: expected pictures of one size of {SWD_LEAST_PX} px or more, got {one.shape}, "
+                         f"{two.shape}")  # fmt: skip
     found = []
     for level, (a, b) in enumerate(zip(_pyramids(one), _pyramids(two), strict=True)):
         places = (np.random.default_rng((seed, level)) for _ in range(2))  # the same for both sets
@@ -81,7 +83,7 @@ def _pyramids(pictures: NDArray[np.uint8]) -> list[Array]:
 
     found: list[Array] = []
     level: Array = np.asarray(pictures @ GREY, np.float64)
-    while min(level.shape[1:]) >= 2 * _LEAST_PX:
+    while min(level.shape[1:]) >= 2 * SWD_LEAST_PX:
         smooth = correlate1d(correlate1d(level, _TAPS, axis=1, mode="nearest"), _TAPS, axis=2, mode="nearest")
         found.append(level - smooth)
         level = smooth[:, ::2, ::2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,10 +13,19 @@ from numpy.typing import NDArray
 from simvid.errors import SimvidError
 from simvid.evaluating.flip import flip
 from simvid.evaluating.jod import jod, jod_lacks
-from simvid.evaluating.sets import laplacian_swd, paired_kernel_distance
+from simvid.evaluating.sets import SWD_LEAST_PX, laplacian_swd, paired_kernel_distance
 from simvid.perception.fetch import COMMAND
-from simvid.perception.pictures import MS_SSIM_LEAST_PX, edge_f1, gradient_energy_ratio, ms_ssim, psnr, ssim
-from simvid.perception.stability import flow_warp_error
+from simvid.perception.pictures import (
+    MS_SSIM_LEAST_PX,
+    SSIM_LEAST_PX,
+    edge_f1,
+    gradient_energy_ratio,
+    is_flat,
+    ms_ssim,
+    psnr,
+    ssim,
+)
+from simvid.perception.stability import flow_warp_error, is_steady
 
 Floats: TypeAlias = NDArray[np.float64]
 FIGURES: Mapping[str, str] = {
@@ -34,6 +43,13 @@ FIGURES: Mapping[str, str] = {
     "jod": "JOD (10 is equal) ↑",
 }
 """Figures in the order of tables, with their headings. PSNR of equal videos is infinite, written as null."""
+_OF_A_SIZE: Mapping[str, tuple[Callable[[NDArray[np.uint8], NDArray[np.uint8]], float], int]] = {
+    "ssim": (ssim, SSIM_LEAST_PX),
+    "ms_ssim": (ms_ssim, MS_SSIM_LEAST_PX),
+    "laplacian_swd": (laplacian_swd, SWD_LEAST_PX),
+}
+"""Figures that small pictures do not have, with the least height and width [px]."""
+_FLAT = "needs true pictures that are not flat"
 _BATCH = 8
 
 
@@ -85,37 +101,51 @@ def evaluate(
     """
     if video.shape != true.shape or video.ndim != 4:
         raise SimvidError(f"evaluate: expected two videos [T, H, W, 3] of one size, got {video.shape} and {true.shape}")
-    found: dict[str, float] = {}
+    found = {"psnr_db": psnr(video, true), "flip": flip(video, true), "edge_f1": edge_f1(video, true)}
     missing: dict[str, str] = {}
-    found["psnr_db"], found["ssim"] = psnr(video, true), ssim(video, true)
-    if min(video.shape[1:3]) >= MS_SSIM_LEAST_PX:
-        found["ms_ssim"] = ms_ssim(video, true)
-    else:
-        missing["ms_ssim"] = f"needs pictures of {MS_SSIM_LEAST_PX} px or more"
-    found["flip"] = flip(video, true)
-    pooled = None
-    if features is None:
-        missing |= dict.fromkeys(("lpips_like", "kid_like"), f"needs SqueezeNet's weights:  {COMMAND}")
-    else:
-        found["lpips_like"], pooled = _perceptual(video, true, features)
-        if len(video) < 2:
-            missing["kid_like"] = "needs two frames or more"
+    for name, (figure, least_px) in _OF_A_SIZE.items():
+        if min(video.shape[1:3]) >= least_px:
+            found[name] = figure(video, true)
         else:
-            found["kid_like"] = 1000 * paired_kernel_distance(*pooled)
-    found["laplacian_swd"] = laplacian_swd(video, true)
-    found["gradient_energy_ratio"], found["edge_f1"] = gradient_energy_ratio(video, true), edge_f1(video, true)
-    error, least = (warp_error(v, motion) for v in (video, true))
-    if error is None or least is None:
-        why = "needs flow, two frames or more, and surfaces that are seen in two"
-        missing |= dict.fromkeys(("flow_warp_error", "flow_warp_ratio"), why)
-    else:
-        found |= {"flow_warp_error": error, "flow_warp_ratio": error / max(least, 1e-9)}
+            missing[name] = _too_small(least_px)
+    if "laplacian_swd" in found and is_flat(true):
+        del found["laplacian_swd"]
+        missing["laplacian_swd"] = _FLAT
+    perceptual, lacking, pooled = _perceptual(video, true, features)
+    ratios, without = true_ratios(video, true, motion)
+    found |= perceptual | ratios
+    missing |= lacking | without
     lacks = "needs the frames per second" if fps is None else jod_lacks()
     if fps is not None and lacks is None:
         found["jod"] = jod(video, true, fps)
     elif lacks is not None:
         missing["jod"] = lacks
     return Evaluation({name: found[name] for name in FIGURES if name in found}, missing, pooled)
+
+
+def true_ratios(
+    video: NDArray[np.uint8], true: NDArray[np.uint8], motion: Motion | None
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Figures that are read as ratios to the true video's own, and those left out with the reason.
+
+    Ratios to nothing are left out: to true pictures that are flat, or that change along the flow by less than rounding.
+    """
+    found: dict[str, float] = {}
+    missing: dict[str, str] = {}
+    if is_flat(true):
+        missing["gradient_energy_ratio"] = _FLAT
+    else:
+        found["gradient_energy_ratio"] = gradient_energy_ratio(video, true)
+    error, least = (warp_error(v, motion) for v in (video, true))
+    if error is None or least is None:
+        why = "needs flow, two frames or more, and surfaces that are seen in two"
+        return found, missing | dict.fromkeys(("flow_warp_error", "flow_warp_ratio"), why)
+    found["flow_warp_error"] = error
+    if is_steady(least):
+        missing["flow_warp_ratio"] = "needs true pictures that change along the flow by more than rounding does"
+    else:
+        found["flow_warp_ratio"] = error / least
+    return found, missing
 
 
 def warp_error(video: NDArray[np.uint8], motion: Motion | None) -> float | None:
@@ -169,10 +199,15 @@ def markdown(rows: Mapping[str, Evaluation]) -> str:
 
 def _perceptual(
     video: NDArray[np.uint8], true: NDArray[np.uint8], features: Any
-) -> tuple[float, tuple[Floats, Floats]]:  # fmt: skip
-    """The LPIPS-like figure, and the pooled features of both."""
-    from simvid.perception.squeezenet import perceptual_distance, pooled, torch
+) -> tuple[dict[str, float], dict[str, str], tuple[Floats, Floats] | None]:
+    """The LPIPS-like and KID-like figures, those left out, and the pooled features of both videos."""
+    both = ("lpips_like", "kid_like")
+    if features is None:
+        return {}, dict.fromkeys(both, f"needs SqueezeNet's weights:  {COMMAND}"), None
+    from simvid.perception.squeezenet import LEAST_PX, perceptual_distance, pooled, torch
 
+    if min(video.shape[1:3]) < LEAST_PX:
+        return {}, dict.fromkeys(both, _too_small(LEAST_PX)), None
     distances, ours, theirs = [], [], []
     with torch.no_grad():
         for a, b in zip(_batches(video, torch), _batches(true, torch), strict=True):
@@ -180,8 +215,15 @@ def _perceptual(
             distances.append(perceptual_distance(one, two).numpy())
             ours.append(pooled(one).numpy())
             theirs.append(pooled(two).numpy())
-    mean = float(np.concatenate(distances).mean())
-    return mean, (np.concatenate(ours).astype(np.float64), np.concatenate(theirs).astype(np.float64))
+    found = {"lpips_like": float(np.concatenate(distances).mean())}
+    sets = np.concatenate(ours).astype(np.float64), np.concatenate(theirs).astype(np.float64)
+    if len(video) < 2:
+        return found, {"kid_like": "needs two frames or more"}, sets
+    return found | {"kid_like": 1000 * paired_kernel_distance(*sets)}, {}, sets
+
+
+def _too_small(least_px: int) -> str:
+    return f"needs pictures of {least_px} px or more"
 
 
 def _batches(video: NDArray[np.uint8], torch: Any) -> Iterator[Any]:

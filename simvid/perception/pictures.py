@@ -13,8 +13,10 @@ Pictures: TypeAlias = NDArray[np.uint8]
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-MS_SSIM_LEAST_PX = _WINDOW * 2 ** (len(_SCALES) - 1)
-"""Smallest height and width that MS-SSIM is defined for [px]."""
+SSIM_LEAST_PX, MS_SSIM_LEAST_PX = _WINDOW, _WINDOW * 2 ** (len(_SCALES) - 1)
+"""Smallest height and width that SSIM and MS-SSIM are defined for [px]."""
+LEAST_CHANGE = 12**-0.5
+"""Root mean square of rounding to whole levels. Ratios to true pictures that change by less tell nothing [levels]."""
 
 
 def psnr(one: Pictures, two: Pictures) -> float:
@@ -28,11 +30,11 @@ def ssim(one: Pictures, two: Pictures) -> float:
     """Wang, Bovik, Sheikh & Simoncelli 2004: window of 11 x 11 with sigma 1.5, mean over whole windows and channels.
 
     Raises:
-        ValueError: pictures below 11 pixels.
+        ValueError: pictures below ``SSIM_LEAST_PX``.
     """
     _alike(one, two)
-    if min(one.shape[-3:-1]) < _WINDOW:
-        raise ValueError(f"ssim: expected pictures of {_WINDOW} x {_WINDOW} px or more, got {one.shape[-3:-1]}")
+    if min(one.shape[-3:-1]) < SSIM_LEAST_PX:
+        raise ValueError(f"ssim: expected pictures of {SSIM_LEAST_PX} px or more, got {one.shape[-3:-1]}")
     return float(np.mean([_terms(a, b)[0] for a, b in _planes(one, two)]))
 
 
@@ -57,9 +59,20 @@ def ms_ssim(one: Pictures, two: Pictures) -> float:
 
 
 def gradient_energy_ratio(one: Pictures, true: Pictures) -> float:
-    """Mean squared differences of neighbouring pixels over those of the true pictures: 1 is as sharp, below is blur."""
+    """Mean squared differences of neighbouring pixels over those of the true pictures: 1 is as sharp, below is blur.
+
+    Raises:
+        ValueError: the true pictures are flat.
+    """
     _alike(one, true)
-    return _gradient_energy(one) / max(_gradient_energy(true), 1e-12)
+    if is_flat(true):
+        raise ValueError("gradient_energy_ratio: the true pictures are flat; there is nothing to be as sharp as")
+    return _gradient_energy(one) / _gradient_energy(true)
+
+
+def is_flat(pictures: Pictures) -> bool:
+    """Whether neighbouring pixels differ by less than ``LEAST_CHANGE``, root mean square."""
+    return _gradient_energy(pictures) < LEAST_CHANGE**2
 
 
 def edge_f1(one: Pictures, true: Pictures) -> float:
@@ -81,7 +94,8 @@ def edge_f1(one: Pictures, true: Pictures) -> float:
 
 def _gradient_energy(pictures: Pictures) -> float:
     grey: NDArray[Any] = np.asarray(pictures @ GREY)
-    return float((np.diff(grey, axis=-1) ** 2).mean() + (np.diff(grey, axis=-2) ** 2).mean())
+    steps = [np.diff(grey, axis=axis) for axis in (-1, -2)]
+    return float(sum((step**2).mean() for step in steps if step.size))
 
 
 def _terms(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:

@@ -34,7 +34,7 @@ _TAPS = (3, 5, 6, 7, 8, 9)
 """Fires whose outputs are features, as in LPIPS (Zhang et al. 2018) on this network; the first is conv1's output."""
 CHANNELS = (64, 128, 256, 384, 384, 512, 512)
 """Of the seven features; each half as wide as the one before where a pooling lies between."""
-LEAST_PX = 32
+LEAST_PX = 17
 """Pictures must be as high and wide, for the last features to be of any size."""
 
 

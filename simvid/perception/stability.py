@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.perception.pictures import LEAST_CHANGE
+
 
 def flow_warp_error(
     video: NDArray[np.uint8], flow_backward: NDArray[np.float32], hidden: NDArray[np.bool_]
@@ -41,8 +43,21 @@ def flow_warp_error(
 def flow_warp_ratio(
     video: NDArray[np.uint8], true: NDArray[np.uint8], flow_backward: NDArray[np.float32], hidden: NDArray[np.bool_]
 ) -> float:
-    """Flow-warp error over that of the true video: above 1 is flicker."""
-    return flow_warp_error(video, flow_backward, hidden) / max(flow_warp_error(true, flow_backward, hidden), 1e-9)
+    """Flow-warp error over that of the true video: above 1 is flicker.
+
+    Raises:
+        ValueError: as ``flow_warp_error``; or the true video does not change along the flow.
+    """
+    least = flow_warp_error(true, flow_backward, hidden)
+    if is_steady(least):
+        raise ValueError(f"flow_warp_ratio: the true video changes by {255 * least:.2g} levels along the flow, which "
+                         "rounding alone may do; there is nothing to be as steady as")  # fmt: skip
+    return flow_warp_error(video, flow_backward, hidden) / least
+
+
+def is_steady(error: float) -> bool:
+    """Whether a flow-warp error is below ``LEAST_CHANGE``."""
+    return 255 * error < LEAST_CHANGE
 
 
 def warped(picture: NDArray[np.uint8], flow: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

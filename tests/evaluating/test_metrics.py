@@ -184,6 +184,7 @@ def test_flow_warp_error_reads_half_pixels_and_leaves_out_what_is_hidden() -> No
         flow_warp_error(video[:1], flow[:1], hidden[:1])
 
 
+RATIOS = ("gradient_energy_ratio", "laplacian_swd")
 NEEDY = ("ms_ssim", "lpips_like", "kid_like", "jod")
 
 
@@ -229,6 +230,46 @@ def test_motion_that_cannot_be_followed_is_said() -> None:
         assert "surfaces that are seen in two" in evaluate(video, video, motion).left_out["flow_warp_error"]
 
 
+def test_small_pictures_have_the_figures_that_they_can_have() -> None:
+    from simvid.perception.squeezenet import LEAST_PX, SqueezeNetFeatures
+
+    net = SqueezeNetFeatures()
+    needed = {"ssim": 11, "laplacian_swd": 16, "lpips_like": LEAST_PX, "kid_like": LEAST_PX, "ms_ssim": 176}
+    for size in (1, 8, 12, 16, LEAST_PX):
+        video = texture(2, size, size + 3)
+        motion = Motion(np.zeros((*video.shape[:3], 2), np.float32), np.zeros(video.shape[:3], np.bool_))
+        found = evaluate(video, video[::-1], motion, net, 24)
+        small = {name: f"needs pictures of {least} px or more" for name, least in needed.items() if size < least}
+        assert small.items() <= found.left_out.items()
+        assert not {*small} & {*found.figures}
+        assert {*FIGURES} == {*found.figures, *found.left_out}
+
+
+def test_ratios_to_true_videos_that_are_steady_or_flat_are_left_out() -> None:
+    """Not 0 for equals, and not millions for a flicker of one level."""
+    sharp = texture(1, 40, 64)
+    still = Motion(np.zeros((4, 40, 64, 2), np.float32), np.zeros((4, 40, 64), np.bool_))
+    true = np.repeat(sharp, 4, axis=0)
+    flicker = np.minimum(true, 254) + np.arange(4, dtype=np.uint8)[:, None, None, None] % 2
+    for video in (true, flicker):
+        found = evaluate(video, true, still)
+        assert "more than rounding" in found.left_out["flow_warp_ratio"]
+        assert found.figures["gradient_energy_ratio"] == pytest.approx(1, abs=0.01)
+    assert found.figures["flow_warp_error"] == pytest.approx(1 / 255)
+    with pytest.raises(ValueError, match="nothing to be as steady as"):
+        flow_warp_ratio(flicker, true, still.flow_backward, still.hidden)
+    flat = np.full_like(true, 90)
+    off = flat.copy()
+    off[1, 4, 4] += 1
+    for video in (flat, off):
+        left_out = evaluate(video, flat, still).left_out
+        assert all(left_out[name] == "needs true pictures that are not flat" for name in RATIOS)
+    with pytest.raises(ValueError, match="the true pictures are flat"):
+        gradient_energy_ratio(off, flat)
+    one_level = evaluate(true, flicker, still).figures["flow_warp_ratio"]
+    assert one_level == 0, "a truth that flickers by one level is enough"
+
+
 def test_jod_is_asked_of_cvvdp(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for the package, which brings torchvision: how it is called, and what becomes of the answer."""
     asked: list[tuple[Any, ...]] = []
@@ -254,7 +295,9 @@ def test_jod_is_asked_of_cvvdp(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_evaluation_says_what_it_left_out() -> None:
     video, flow, hidden = sliding(3)
-    found = evaluate(blurred(video), video, Motion(flow, hidden))
+    true = video.copy()
+    true[1] = np.minimum(true[1], 250) + 5
+    found = evaluate(blurred(video), true, Motion(flow, hidden))
     assert list(found.figures) == [name for name in FIGURES if name not in NEEDY]
     assert "simvid.perception.fetch" in found.left_out["lpips_like"]
     assert found.figures["psnr_db"] < 40

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +13,15 @@ from PIL import Image
 from simvid import cli
 from simvid.clip import Clip
 from simvid.clips.video import probe, read_video
-from simvid.errors import ClipError, SimvidError
+from simvid.errors import ClipError
 from simvid.evaluating.table import Evaluation, evaluate
 from simvid.frames import SURFACES
 from simvid.jobs.evaluation.beside import beside, markdown_beside
 from simvid.jobs.evaluation.cases import pair_cases
-from simvid.jobs.evaluation.clip_cases import _rendered, clip_cases
 from simvid.jobs.evaluation.files import Report, side_by_side
 from simvid.jobs.evaluation.judge import judge
 from simvid.jobs.evaluation.measuring import Cost, forget_peak, peak_memory
 from simvid.jobs.evaluation.variants import Ready, Variant, ablations
-from simvid.jobs.refine_clip import refine_clip
 from simvid.refining.base import LitRefiner
 from simvid.refining.conditions import reading
 from simvid.refining.pairs import PairClip, open_pairs, write_pair
@@ -131,7 +126,7 @@ def test_the_network_stands_beside_the_paths_that_it_begins_from(data: Path, ent
     }  # fmt: skip
     assert [row.name for row in judge(cases, [other])] == ["coarse", "other", "true"]
     mixed = [*cases, *pair_cases(data, "held_out")]
-    with pytest.raises(SimvidError, match=r"^reader: begins from traced pictures, which 3 of 6 clips lack \(clip0\); "):
+    with pytest.raises(ClipError, match=r"^reader: begins from traced pictures, which 3 of 6 clips lack \(clip0\); "):
         judge(mixed, [other, reader])
 
 
@@ -254,6 +249,7 @@ def test_the_command_ablates(data: Path, entry: Path, tmp_path: Path, capsys: py
         (["CLIP"], "expected --refined NAME, of the refinements that the clip has"),
         (["CLIP", "--refiner", "identity"], "simvid refine CLIP --refiner ENTRY"),
         (["CLIP", "--refined", "identity", "--ablate"], "--ablate is of training pairs"),
+        (["CLIP", "--refined", "nope"], "no refinement 'nope'; there are"),
         (["--refiner", "identity", "--refined", "x"], "--refined is of a clip"),
         (["--refiner", "identity", "--reference", "x"], "--reference is of a clip"),
         (["CLIP", "--refined", "identity", "--data", "x"], "--data is of training pairs"),
@@ -280,82 +276,19 @@ def test_wrong_arguments_are_answered(
     assert (data / "clip0" / "pair.json").is_file()
 
 
-@pytest.fixture
-def refined(flying_clip: Clip, tmp_path: Path) -> Clip:
-    """A clip with a refinement, and beside it another of the same motion that says it was path-traced."""
-    shutil.copytree(flying_clip.path, tmp_path / "clip")
-    return refine_clip(Clip.open(tmp_path / "clip"), "identity", seed=1, force=True)[0]
+@pytest.mark.parametrize(
+    ("out", "said"), [(".", "is there and is no evaluation"), ("clip0/pair.json/found", "cannot be written (Not a dir")]
+)
+def test_the_place_of_the_report_is_looked_at_before_work(
+    out: str, said: str, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judged(*_: Any, **__: Any) -> Any:
+        raise AssertionError("hours of work")
 
-
-def traced(clip: Clip, name: str, change: Callable[[dict[str, Any]], None] = lambda tree: None) -> Path:
-    folder = clip.path.parent / name
-    shutil.copytree(clip.path, folder)
-    tree = json.loads((folder / "clip.json").read_text())
-    for camera in tree["cameras"]:
-        camera["renderer"]["backend"] = "pathtrace"
-    change(tree)
-    (folder / "clip.json").write_text(json.dumps(tree))
-    return folder
-
-
-def test_a_clip_beside_its_path_traced_twin(refined: Clip, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ClipError, match=r"no path-traced clip .* simvid render .* --renderer pathtrace"):
-        clip_cases(refined)
-    twin = traced(refined, "twin")
-    out = refined.path.parent / "found"
-    name = refined.record.refined[0].name
-    given = ["evaluate", str(refined.path), "--refined", name, "--out", str(out)]
-    assert cli.main(given) == 0
-    found = json.loads((out / "evaluation.json").read_text())
-    assert list(found["per_clip"]) == ["front", "side"]
-    assert found["mean"][name]["figures"]["ssim"] == pytest.approx(1)
-    assert found["mean"][name]["figures"]["flow_warp_ratio"] == pytest.approx(1)
-    assert found["refiners"][name]["backend"] == "identity"
-    assert (out / "videos" / "side.mp4").is_file()
-    assert cli.main([*given, "--reference", str(twin)]) == 0
-    capsys.readouterr()
-    traced(refined, "other_twin")
-    assert cli.main(given) == 6
-    assert "several path-traced clips" in capsys.readouterr().err
-
-
-def test_references_of_something_else_are_refused(refined: Clip, tmp_path: Path) -> None:
-    def fewer(tree: dict[str, Any]) -> None:
-        tree["cameras"] = tree["cameras"][:1]
-
-    with pytest.raises(ClipError, match=r"expected the camera 'side' .* got front"):
-        clip_cases(refined, traced(refined, "fewer", fewer))
-    twin = Clip.open(traced(refined, "twin"))
-    object.__setattr__(twin, "trajectory", replace(twin.trajectory, poses=twin.trajectory.poses + np.eye(7)[0] * 0.01))
-    with pytest.raises(ClipError, match="its parts move otherwise"):
-        _rendered(refined, twin, "front")
-    front = twin.cameras["front"]
-    moved = front.world_from_camera.copy()
-    moved[:, :3, 3] += 0.01
-    elsewhere = {"K": front.K * np.array([1.01, 1.01, 1])[:, None], "world_from_camera": moved}
-    for name, array in elsewhere.items():
-        object.__setattr__(twin, "cameras", {"front": replace(front, **{name: array})})
-        with pytest.raises(ClipError, match=r"camera 'front' is not that of .* expected 4 frames of 64 x 48 px"):
-            _rendered(refined, twin, "front")
-    shots = tmp_path / "shots"
-    for camera in ("front", "side"):
-        (shots / camera).mkdir(parents=True)
-        for t, picture in enumerate(refined.frames(camera, labels=()).rgb):
-            Image.fromarray(255 - picture).save(shots / camera / f"{t:03d}.png")
-    cases = clip_cases(refined, shots)
-    assert np.array_equal(cases[1].true(), 255 - cases[1].coarse())
-    Image.new("RGB", (8, 8)).save(shots / "front" / "001.png")
-    with pytest.raises(ClipError, match=r"001\.png: expected 64 x 48 px, got 8 x 8"):
-        clip_cases(refined, shots)
-    (shots / "front" / "001.png").write_bytes(b"no picture")
-    with pytest.raises(ClipError, match=r"001\.png: cannot be read"):
-        clip_cases(refined, shots)
-    (shots / "front" / "001.png").unlink()
-    with pytest.raises(ClipError, match=r"expected 4 pictures \(\*.png\) or a clip, got 3"):
-        clip_cases(refined, shots)
-    shutil.rmtree(shots / "front")
-    with pytest.raises(ClipError, match="a folder of pictures for each camera; 'front' has none"):
-        clip_cases(refined, shots)
+    monkeypatch.setattr("simvid.commands.evaluate.judge", judged)
+    assert cli.main(["evaluate", "--data", str(data), "--refiner", "identity", "--out", str(data / out)]) == 6
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in data.iterdir()) == [f"clip{k}" for k in range(4)]
 
 
 def test_costs_are_measured() -> None:

@@ -2,61 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from simvid.clip import Clip
-from simvid.clips.records import CLIP_FILE, TRAJECTORY_FILE
+from simvid.clips.records import CLIP_FILE, TRAJECTORY_FILE, RefinedRecord
 from simvid.errors import ClipError
 from simvid.evaluating.table import Motion
 from simvid.jobs.evaluation.cases import Case, Pictures
+from simvid.jobs.evaluation.given import Given, given_of
+from simvid.progress import SILENCE, Reporter
 
 PICTURES = "*.png"
 TRACED = "pathtrace"
 
 
-def clip_cases(clip: Clip, reference: Path | None = None, look: str = "as_rendered") -> list[Case]:
+def clip_cases(
+    clip: Clip, reference: Path | None = None, refined: Sequence[RefinedRecord] = (), reporter: Reporter = SILENCE
+) -> list[Case]:
     """One case per camera.
 
     Args:
         clip: with one camera or more.
         reference: a clip of the same scene, path-traced; or a folder with PNG pictures, ``CAMERA/*.png`` or, for a clip
-            of one camera, ``*.png``. None looks beside the clip for a path-traced one of the same motion.
-        look: of the clip's pictures, for its heading.
+            of one camera, ``*.png``. None looks beside the clip for a path-traced one of the same motion and light.
+        refined: what will be compared: the coarse pictures are those that it was made from, and the reference must be
+            in its light.
+        reporter: told of pictures that are drawn again.
 
     Raises:
-        ClipError: no reference, or one of other frames, sizes or cameras.
+        ClipError: no reference, or one of other frames, sizes, cameras or light; or refinements of different lights.
     """
     names = [camera.name for camera in clip.record.cameras]
     if not names:
         raise ClipError(f"{clip.path}: has no camera; render it first")
-    place = reference or _beside(clip)
+    given = given_of(clip, refined)
+    place = reference or _beside(clip, given)
     if (place / CLIP_FILE).is_file():
         other = Clip.open(place)
-        return [_case(clip, name, look, _rendered(clip, other, name)) for name in names]
-    return [_case(clip, name, look, _pictures(clip, place, name)) for name in names]
+        given.check_light(other)
+        true = {name: _rendered(clip, other, name) for name in names}
+    else:
+        given.check_folder(place)
+        true = {name: _pictures(clip, place, name) for name in names}
+    coarse = given.coarse(reporter)
+    return [_case(clip, name, given.asked, coarse[name], true[name]) for name in names]
 
 
-def _beside(clip: Clip) -> Path:
-    """The one path-traced clip of the same motion in the folder that the clip lies in."""
-    wanted = clip.record.files[TRAJECTORY_FILE].digest
+def _beside(clip: Clip, given: Given) -> Path:
+    """The one other path-traced clip of the same motion and light in the folder that the clip lies in."""
     found = []
     for path in sorted(clip.path.resolve().parent.glob(f"*/{CLIP_FILE}")):
         try:
-            other = Clip.open(path.parent)
+            if not path.parent.samefile(clip.path) and _is_twin(Clip.open(path.parent), given):
+                found.append(path.parent)
         except ClipError:
             continue
-        traced = all(camera.renderer.backend == TRACED for camera in other.record.cameras)
-        if other.record.cameras and traced and other.record.files[TRAJECTORY_FILE].digest == wanted:
-            found.append(path.parent)
     if len(found) == 1:
         return found[0]
     if found:
         raise ClipError(f"{clip.path}: several path-traced clips of this motion lie beside it; name one with "
                         f"--reference: {', '.join(str(path) for path in found)}")  # fmt: skip
-    raise ClipError(f"{clip.path}: no path-traced clip of this motion lies beside it; make one with  "
-                    f"simvid render {clip.path} --renderer pathtrace  or name one with --reference")  # fmt: skip
+    raise ClipError(f"{clip.path}: no path-traced clip of this motion and light lies beside it; make one with  "
+                    f"{given.command}  or name one with --reference")  # fmt: skip
+
+
+def _is_twin(other: Clip, given: Given) -> bool:
+    """Whether a clip is path-traced, of the same motion, in the wanted light."""
+    traced = all(camera.renderer.backend == TRACED for camera in other.record.cameras)
+    mine, theirs = (clip.record.files[TRAJECTORY_FILE].digest for clip in (given.clip, other))
+    return bool(other.record.cameras) and traced and theirs == mine and given.lit_alike(other)
 
 
 def _rendered(clip: Clip, other: Clip, camera: str) -> Pictures:
@@ -101,7 +118,7 @@ def _pictures(clip: Clip, folder: Path, camera: str) -> Pictures:
     return np.stack(found)
 
 
-def _case(clip: Clip, camera: str, look: str, true: Pictures) -> Case:
+def _case(clip: Clip, camera: str, look: str, coarse: Callable[[], Pictures], true: Pictures) -> Case:
     path, arrays = clip.cameras[camera], clip.arrays(camera)
 
     def motion() -> Motion | None:
@@ -115,5 +132,5 @@ def _case(clip: Clip, camera: str, look: str, true: Pictures) -> Case:
 
     return Case(
         camera, clip.name, look, clip.fps, (clip.frame_count, path.height, path.width),
-        lambda: clip.frames(camera, labels=()).rgb, lambda: true, motion,
+        coarse, lambda: true, motion,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simvid import __version__
 from simvid.clips.contact_sheet import INK, PAPER, font
-from simvid.clips.folders import new_folder
+from simvid.clips.folders import clear_os_errors, new_folder, remove, temporary_beside
 from simvid.clips.video import VideoWriter
 from simvid.errors import ClipError
 from simvid.evaluating.table import Evaluation, markdown, mean_of
@@ -96,7 +96,7 @@ class Report:
     def _costs(self) -> str:
         lines = []
         for row in self.rows:
-            if row.refiner is not None:
+            if row.cost:
                 values = ("-" if value is None else f"{value:g}" for value in row.cost.values())
                 lines.append(f"| {row.name} | " + " | ".join(values) + " |")
         if not lines:
@@ -137,14 +137,27 @@ class Shown:
         return {COARSE: case.coarse(), **middle, TRUE: case.true()}
 
 
+def check_place(out: Path) -> None:
+    """See that a report can be written there, before there is one.
+
+    Raises:
+        ClipError: something else is in its place, or it cannot be written to.
+    """
+    if out.exists() and not (out / JSON_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ClipError(f"{out}: is there and is no evaluation; choose another place with --out")
+    probe = temporary_beside(out)
+    with clear_os_errors(out):
+        probe.mkdir(parents=True)
+        remove(probe)
+
+
 def write_report(out: Path, report: Report, shown: Shown) -> None:
     """Write the folder, in the place of an earlier one.
 
     Raises:
-        ClipError: another folder is in its place, or the disk is full.
+        ClipError: something else is in its place, it cannot be written to, or the disk is full.
     """
-    if out.exists() and not (out / JSON_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ClipError(f"{out}: is there and is no evaluation; choose another place with --out")
+    check_place(out)
     with new_folder(out, replace=True) as work:
         (work / JSON_FILE).write_text(json.dumps(report.json(), indent=1, allow_nan=False) + "\n")
         (work / TABLE_FILE).write_text(report.markdown())

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.clips.records import Backend
-from simvid.errors import SimvidError
-from simvid.evaluating.table import Evaluation, evaluate, mean_of, warp_error
+from simvid.errors import ClipError, SimvidError
+from simvid.evaluating.table import Evaluation, evaluate, mean_of, true_ratios
 from simvid.jobs.evaluation.cases import Case
 from simvid.jobs.evaluation.measuring import Cost
 from simvid.jobs.evaluation.variants import Ready, Variant
@@ -61,8 +61,8 @@ def judge(
         keep: given the refined pictures.
 
     Raises:
-        SimvidError: a refiner cannot be loaded, does not know a look, or gives no picture for a frame; or it begins
-            from traced pictures, and a case has none.
+        SimvidError: a refiner cannot be loaded, does not know a look, or gives no picture for a frame.
+        ClipError: a refiner begins from traced pictures, and a case has none.
     """
     ready = [Ready(variant) for variant in variants]
     rows = [_row(COARSE, cases, lambda case: case.coarse(), features, reporter)]
@@ -96,18 +96,15 @@ def true_row(cases: Sequence[Case]) -> Row:
     """How the true pictures themselves change along the flow; their other figures are those of equals."""
     found = {}
     for case in cases:
-        least = warp_error(case.true(), case.motion())
-        figures = {"gradient_energy_ratio": 1.0}
-        if least is not None:
-            figures |= {"flow_warp_error": least, "flow_warp_ratio": 1.0}
-        found[case.name] = Evaluation(figures)
+        true = case.true()
+        found[case.name] = Evaluation(*true_ratios(true, true, case.motion()))
     return Row(TRUE, found, mean_of(list(found.values())))
 
 
 def _check_traced(cases: Sequence[Case], reader: str) -> None:
     without = [case.name for case in cases if case.frames is None or next(case.frames((TRACED,))).traced is None]
     if without:
-        raise SimvidError(
+        raise ClipError(
             f"{reader}: begins from traced pictures, which {len(without)} of {len(cases)} clips lack ({without[0]}); "
             "make these pairs again, or evaluate a refiner that does not read them"
         )

@@ -1,0 +1,123 @@
+"""What refinements of a clip began from, and the light that they and their true pictures are in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from simvid.clip import Clip
+from simvid.clips.arrays import ArrayFile
+from simvid.clips.records import RefinedRecord
+from simvid.clips.stage_store import StageStore
+from simvid.errors import ClipError
+from simvid.jobs.coarse import AS_RENDERED, LOOKS, drawn_of_clip, pass_of_refinement
+from simvid.jobs.evaluation.cases import Pictures
+from simvid.progress import Reporter
+from simvid.scene import Light
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What one refinement or several were made from.
+
+    Attributes:
+        clip: that they are of.
+        asked: the look that they were asked for.
+        look, lights: of a scene in that light.
+        drawn: one of them, where the coarse pictures were drawn for it; None where they are the clip's own frames.
+    """
+
+    clip: Clip
+    asked: str
+    look: str | None
+    lights: tuple[Light, ...]
+    drawn: RefinedRecord | None
+
+    @property
+    def command(self) -> str:
+        """Makes the true pictures."""
+        light = "" if self.asked == AS_RENDERED else f" --set look={self.look} --set 'lights=[]'"
+        return f"simvid render {self.clip.path} --renderer pathtrace{light}"
+
+    def lit_alike(self, other: Clip) -> bool:
+        """Whether a clip is in the same light."""
+        return (other.scene.look, other.scene.lights) == (self.look, self.lights)
+
+    def check_light(self, other: Clip) -> None:
+        """See that a reference is in the same light.
+
+        Raises:
+            ClipError: it is not.
+        """
+        if other.scene.look != self.look:
+            differs = f"look: expected {self.look}, got {other.scene.look}"
+        elif other.scene.lights != self.lights:
+            differs = f"lights: expected {_plain(self.lights)}, got {_plain(other.scene.lights)}"
+        else:
+            return
+        raise ClipError(f"{other.path}: {differs}; true pictures are in the light of what is compared with them: make "
+                        f"them with  {self.command}")  # fmt: skip
+
+    def check_folder(self, folder: Path) -> None:
+        """See that pictures may be compared with that have no record of their light: with the clip's own light alone.
+
+        Raises:
+            ClipError: another look was asked for.
+        """
+        if self.asked != AS_RENDERED:
+            raise ClipError(f"{folder}: expected a clip, as pictures alone do not tell whether they are under the look "
+                            f"{self.asked}; make it with  {self.command}")  # fmt: skip
+
+    def coarse(self, reporter: Reporter) -> Mapping[str, Callable[[], Pictures]]:
+        """Reads each camera's coarse pictures, which are drawn first where the clip does not have them.
+
+        Raises:
+            SceneError: the scene's files are no longer there, or it cannot be drawn.
+        """
+        names = [camera.name for camera in self.clip.record.cameras]
+        again = None if self.drawn is None else pass_of_refinement(self.clip, self.drawn)
+        if again is None:
+            return {name: partial(self._own, name) for name in names}
+        store = StageStore(self.clip.path.resolve().parent)
+        stages = {name: drawn_of_clip(self.clip, name, store, again, reporter) for name in names}
+        return {name: ArrayFile(stage.path / "rgb.npz").stack for name, stage in stages.items()}
+
+    def _own(self, camera: str) -> Pictures:
+        return self.clip.frames(camera, labels=()).rgb
+
+
+def given_of(clip: Clip, refined: Sequence[RefinedRecord] = ()) -> Given:
+    """What refinements of a clip were made from; without any, the clip's own frames.
+
+    Raises:
+        ClipError: they were made from different pictures, or have a look that no scene has.
+    """
+    for one in refined[1:]:
+        if (one.look, _drawn(clip, one)) != (refined[0].look, _drawn(clip, refined[0])):
+            raise ClipError(
+                f"{clip.path}: refined/{one.name} (look {one.look}) was not made from the pictures that "
+                f"refined/{refined[0].name} (look {refined[0].look}) was made from; compare one after the other"
+            )
+    asked = refined[0].look if refined else AS_RENDERED
+    drawn = refined[0] if refined and _drawn(clip, refined[0]) is not None else None
+    if asked == AS_RENDERED:
+        return Given(clip, asked, clip.scene.look, clip.scene.lights, drawn)
+    if asked not in LOOKS:
+        raise ClipError(f"{clip.path}: refined/{refined[0].name} has the look {asked!r}, which no true picture can "
+                        f"have; expected {AS_RENDERED}, {', '.join(LOOKS)}")  # fmt: skip
+    return Given(clip, asked, asked, (), drawn)
+
+
+def _drawn(clip: Clip, record: RefinedRecord) -> tuple[object, object] | None:
+    """Look and renderer of what was drawn for a refinement; None where the clip's own frames are the same."""
+    if record.coarse is None:
+        return None
+    made = record.coarse.look, record.coarse.renderer
+    return None if all(made == (clip.scene.look, camera.renderer) for camera in clip.record.cameras) else made
+
+
+def _plain(lights: Sequence[Light]) -> str:
+    return json.dumps([light.model_dump(mode="json", exclude_unset=True) for light in lights])
