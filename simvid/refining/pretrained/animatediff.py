@@ -130,6 +130,5 @@ class AnimateDiff(PretrainedRefiner):
             return torch.randn(like.shape, generator=self.generator(chunk.seed))
         from simvid.refining.pretrained.latents import anchored_noise
 
-        trajectory = self.told().trajectory
-        made = anchored_noise(chunk.frames, trajectory, chunk.first, RULE, like.shape[1], chunk.clip_seed)
+        made = anchored_noise(chunk.frames, self.told(), chunk.first, RULE, like.shape[1], chunk.clip_seed)
         return torch.from_numpy(made)[None]

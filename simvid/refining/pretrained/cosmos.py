@@ -102,9 +102,7 @@ class CosmosTransfer(PretrainedRefiner):
         if self.chosen.noise == "drawn":
             return None
         channels = int(self.pipe.transformer.config.in_channels) - 1  # the last one says which frames are known
-        made = anchored_noise(
-            chunk.frames, self.told().trajectory, chunk.first, RULE, channels, chunk.clip_seed
-        )  # fmt: skip
+        made = anchored_noise(chunk.frames, self.told(), chunk.first, RULE, channels, chunk.clip_seed)
         return library("torch").from_numpy(made)[None]
 
 

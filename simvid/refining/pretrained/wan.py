@@ -76,8 +76,7 @@ class WanRefiner(PretrainedRefiner):
 
         if self.chosen.noise == "drawn":
             return torch.randn(shape, generator=self.generator(chunk.seed))
-        trajectory = self.told().trajectory
-        made = anchored_noise(chunk.frames, trajectory, chunk.first, RULE, shape[1], chunk.clip_seed)
+        made = anchored_noise(chunk.frames, self.told(), chunk.first, RULE, shape[1], chunk.clip_seed)
         return torch.from_numpy(made)[None]
 
     def latent_shape(self, coarse: Video) -> tuple[int, ...]:

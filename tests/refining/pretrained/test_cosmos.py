@@ -96,7 +96,7 @@ def test_the_control_network_sees_the_control(control: str, saved: Saved, packag
 def test_it_starts_from_noise_that_sticks(saved: Saved, packages: None) -> None:
     """What the sampler begins with is the anchored noise of these frames; without it, what the pipeline draws."""
     frames, context = Frames.stack(sample_context(5).camera, sample_frames(5)), sample_context(5)
-    wanted = anchored_noise(frames, context.trajectory, 0, RULE, 16, 0)
+    wanted = anchored_noise(frames, context, 0, RULE, 16, 0)
     for noise in ("anchored", "drawn"):
         refiner, seen = made(saved, noise=noise), list[Any]()
         prepare = refiner.pipe.prepare_latents

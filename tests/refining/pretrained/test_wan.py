@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simvid.camera_path import RollingShutter
 from simvid.errors import SceneError
 from simvid.frames import Frames
+from simvid.refining import noise_fast
+from simvid.refining.noise import anchors, latents
 from simvid.refining.pretrained.latents import Clock, LatentHold, anchored_noise, encoded
+from simvid.refining.pretrained.shapes import FrameRule
 from simvid.refining.pretrained.wan import RULE, WanVace, WanVaceSettings, WanVideo, WanVideoSettings
 from simvid.refining.pretrained.weights import library
 from simvid.testing.refining import RefinerContract, sample_context, sample_frames
@@ -111,14 +115,28 @@ def test_memory_does_not_grow_with_the_clip(saved: Saved) -> None:
 def test_anchored_noise_is_gaussian_and_sticks(saved: Saved) -> None:
     count, context = 9, sample_context(9, 128, 96)
     frames = Frames.stack(context.camera, sample_frames(count, 128, 96))
-    made = anchored_noise(frames, context.trajectory, 0, RULE, 16, seed=3)
+    made = anchored_noise(frames, context, 0, RULE, 16, seed=3)
     assert made.shape == (16, 3, 12, 16)
     assert abs(made.mean()) < 0.05
     assert abs(made.std() - 1) < 0.05
     background = (slice(None), slice(None), slice(0, 3))  # never behind the square: the same surface in all frames
     assert np.array_equal(made[background][:, 0], made[background][:, 2])
-    other = anchored_noise(frames, context.trajectory, 0, RULE, 16, seed=4)
+    other = anchored_noise(frames, context, 0, RULE, 16, seed=4)
     assert abs(np.corrcoef(made.ravel(), other.ravel())[0, 1]) < 0.1
+
+
+def test_chunks_under_a_rolling_shutter_know_where_the_camera_comes_from() -> None:
+    """A chunk's first frame is read on the way from the frame before it, which is in no chunk but in the path."""
+    rule, clip = FrameRule(stride=1, multiple=16), sample_context(6, 128, 100)
+    poses = np.array(clip.camera.world_from_camera)
+    poses[:, 0, 3] = (0.0, 0.4, -0.3, 0.5, 0.1, -0.2)
+    camera = replace(clip.camera, world_from_camera=poses, shutter=RollingShutter(0.03))
+    context, frames = replace(clip, camera=camera), sample_frames(6, 128, 100)
+    part = Frames.stack(replace(camera, world_from_camera=poses[3:]), frames[3:])
+    whole = anchored_noise(Frames.stack(camera, frames), context, 0, rule, 4, seed=3)
+    assert np.array_equal(anchored_noise(part, context, 3, rule, 4, seed=3), whole[:, 3:])
+    cells = anchors(camera, context.trajectory, 3, frames[3].depth, frames[3].ids)  # type: ignore[arg-type]
+    assert np.array_equal(latents(cells, 4, 3, 8, noise_fast.gaussian)[:, :12], whole[:, 3, :12, :16])
 
 
 def test_held_latents_follow_the_coarse_video() -> None:
