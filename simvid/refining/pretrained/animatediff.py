@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ class AnimateDiff(PretrainedRefiner):
 
     name = "animatediff"
     families = ("StableDiffusionPipeline",)
+    places: ClassVar = {"motion_adapter": True, "controlnets": {"__all__": {"model"}}}
     Settings = AnimateDiffSettings
 
     def __init__(self, settings: AnimateDiffSettings) -> None:

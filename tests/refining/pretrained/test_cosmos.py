@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -130,6 +131,12 @@ def test_refusals_are_errors_and_not_black_pictures(
     monkeypatch.setattr(GuardrailChecker, "refuse_pictures", True)
     with pytest.raises(SimvidError, match="guardrail refuses the pictures"):
         pictures(made(saved))
+
+
+def test_the_record_follows_the_folder_and_not_its_place(saved: Saved, packages: None, tmp_path: Path) -> None:
+    net = shutil.copytree(Path(saved("cosmos_transfer")).parent / "cosmos_controlnet", tmp_path / "moved")
+    here, there = made(saved), made(saved, controlnet=str(net), controlnet_revision="abc")
+    assert (here.settings(), here.version()) == (there.settings(), there.version())
 
 
 def test_another_family_is_refused(saved: Saved, packages: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,13 @@ def test_what_it_is_told_matters(saved: Saved) -> None:
     assert not np.array_equal(pictures(made(saved, control="edges")), plain)
     assert not np.array_equal(pictures(made(saved, reference_strength=0.5)), plain)
     assert not np.array_equal(pictures(made(saved, guidance=3.0)), plain)
+
+
+def test_the_frame_rate_matters_and_is_in_the_digest(saved: Saved) -> None:
+    plain, slow = made(saved), made(saved)
+    slow.context = replace(plain.context, trajectory=replace(plain.context.trajectory, fps=6))
+    assert not np.array_equal(pictures(slow), pictures(plain))
+    assert slow.context.digest() != plain.context.digest()
 
 
 def test_later_chunks_begin_with_what_was_refined(saved: Saved) -> None:
