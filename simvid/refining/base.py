@@ -82,10 +82,11 @@ class ClipContext:
         return tuple(k for k, part in parts if not part.fixed and part.kind != "ground")
 
     def digest(self) -> str:
-        """SHA-256 over all that pictures may depend on."""
-        told = (self.caption, self.light, self.trajectory.parts, self.camera.lens, self.camera.shutter)
+        """SHA-256 over all that pictures may depend on, but for particles, which the frames' own digests speak of."""
+        scene, camera = self.trajectory, self.camera
+        told = (self.caption, self.light, scene.fps, scene.parts, camera.lens, camera.shutter)
         total = sha256(repr(told).encode())
-        for array in (self.camera.K, self.camera.world_from_camera, self.trajectory.poses):
+        for array in (camera.K, camera.world_from_camera, scene.poses):
             total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 

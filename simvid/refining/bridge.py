@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,7 +14,7 @@ from pydantic import Field
 
 from simvid import collector
 from simvid.errors import SceneError, SimvidError
-from simvid.frames import Frame, Frames
+from simvid.frames import Frame
 from simvid.refining.base import ClipContext
 from simvid.refining.bridge_weights import BridgeWeights
 from simvid.refining.conditions import LAST, Conditions, depth_scale, encode_frame
@@ -201,11 +200,8 @@ class _Feed:
         from simvid.refining.deep import torch
 
         while (context := self.context) is not None and (frame := self._frame) is not None:
-            here = context.camera.world_from_camera[self.index : self.index + 1]
             assert frame.depth is not None and frame.ids is not None, "they are among what is read"  # noqa: PT018
-            camera = replace(context.camera, world_from_camera=here)
-            one = Frames(camera, frame.rgb[None], depth=frame.depth[None], ids=frame.ids[None])
-            cells = noise.anchors(one, context.trajectory, 0, self.index)
+            cells = noise.anchors(context.camera, context.trajectory, self.index, frame.depth, frame.ids)
             yield torch.from_numpy(noise_fast.gaussian(cells, 3, self._seed))
 
     def _check_clip(self, context: ClipContext, frame: Frame) -> None:

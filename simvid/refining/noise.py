@@ -16,15 +16,16 @@ This file is plain numpy; ``simvid.refining.noise_fast`` gives the same numbers 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.frames import Frames
-from simvid.lens import picture_rays, pixel_size_m
-from simvid.motion import motion_of, surface_points, to_camera
+from simvid.camera_path import CameraPath
+from simvid.lens import picture_rays, pixel_size_m, unproject_picture
+from simvid.motion import When, motion_of, to_camera, to_world
+from simvid.shutter import pixel_times
 from simvid.trajectory import Trajectory
 
 Array: TypeAlias = NDArray[np.float64]
@@ -54,32 +55,40 @@ class Anchors:
     levels: NDArray[np.int32]
 
 
-def anchors(frames: Frames, trajectory: Trajectory, frame: int, index: int | None = None) -> Anchors:
-    """The cells that a frame's pixels read.
+def anchors(
+    camera: CameraPath, trajectory: Trajectory, frame: int, depth: NDArray[np.float32], ids: NDArray[np.int32]
+) -> Anchors:
+    """The cells that a frame's pixels read, each at the time when its line is read.
 
     Args:
-        frames: with depth and ids.
-        trajectory: with the poses of the parts.
-        frame: which of ``frames``.
-        index: which of the trajectory's; None if they are the same.
-
-    Raises:
-        ValueError: the frames lack depth or ids.
+        camera: the whole path: a rolling shutter sees it between frames.
+        trajectory: with the poses of the parts, in the same frames.
+        frame: which of them.
+        depth: z [m], +inf without a surface, [H, W]. It may go beyond the camera's picture to the right and below, by
+            lines that count as read with the last one.
+        ids: part of each pixel, [H, W].
     """
-    if frames.depth is None or frames.ids is None:
-        raise ValueError("anchors: the frames have no depth or no ids; ask for the labels 'depth' and 'ids'")
-    depth, ids, camera = frames.depth[frame], frames.ids[frame], frames.camera
-    world = surface_points(camera, frame, depth)
-    size = pixel_size_m(camera, to_camera(camera, frame, world))
-    local = motion_of(trajectory).rest(world, ids, frame if index is None else index)
+    height, width = depth.shape
+    beyond = ((0, height - camera.height), (0, width - camera.width))
+    when: When = frame if camera.shutter is None else np.pad(pixel_times(camera, frame), beyond, mode="edge")
+    wide = replace(camera, width=width, height=height)
+    world = to_world(wide, when, unproject_picture(wide, depth))
+    size = pixel_size_m(wide, to_camera(wide, when, world))
+    local = motion_of(trajectory).rest(world, ids, when)
     bare = np.isnan(world[..., 0])
-    slopes = picture_rays(camera)[1]
-    ray = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)
-    ray = ray @ camera.world_from_camera[frame, :3, :3].T
+    slopes = picture_rays(wide)[1]
+    ray = _turned(wide, when, np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1))
     length = np.linalg.norm(ray, axis=-1)
     points = np.where(bare[..., None], ray / length[..., None], local)
-    width = np.where(bare, 1 / (float(max(camera.K[0, 0], camera.K[1, 1])) * length * length), size)
-    return cells_of(points, np.where(bare, SKY, ids).astype(np.int32), width)
+    shown = np.where(bare, 1 / (float(max(camera.K[0, 0], camera.K[1, 1])) * length * length), size)
+    return cells_of(points, np.where(bare, SKY, ids).astype(np.int32), shown)
+
+
+def _turned(camera: CameraPath, when: When, rays: Array) -> Array:
+    """Directions of a camera's frame [..., 3] along the axes of the world."""
+    if isinstance(when, int):
+        return np.asarray(rays @ camera.world_from_camera[when, :3, :3].T)
+    return np.asarray(np.einsum("...ab,...b->...a", camera.poses_at(when)[..., :3, :3], rays))
 
 
 def cells_of(points: Array, owners: NDArray[np.int32], width: Array) -> Anchors:

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simvid.camera_path import RollingShutter
 from simvid.errors import AssetError, SceneError, SimvidError
 from simvid.frames import Frame
+from simvid.refining import noise_fast
 from simvid.refining.base import ClipContext, ListeningRefiner
-from simvid.refining.bridge import BridgeRefiner, BridgeSettings
+from simvid.refining.bridge import ANCHORS, BridgeRefiner, BridgeSettings
 from simvid.refining.conditions import reading
 from simvid.refining.model import LIGHT
+from simvid.refining.noise import anchors
 from simvid.refining.pipeline import VideoRefinerPipeline
 from simvid.refining.scheduler import BridgeScheduler
 from simvid.testing.refiners import tiny_unet
@@ -179,6 +182,22 @@ def test_noise_sticks_to_surfaces_in_a_clip(weights: Path) -> None:
     assert not np.array_equal(drawn(in_clip(weights, history=False), still, seed=1), anchored)
     moved = [np.abs(video[2].astype(int) - video[1]).mean() for video in (anchored, white)]
     assert moved[1] > 3 * moved[0] + 0.5
+
+
+def test_noise_knows_the_whole_path_of_a_rolling_shutter() -> None:
+    from simvid.refining.bridge import _Feed
+
+    clip, frames = sample_context(3), sample_frames(3)
+    poses = np.array(clip.camera.world_from_camera)
+    poses[:, 0, 3] = (0.0, 0.4, -0.3)
+    camera = replace(clip.camera, world_from_camera=poses, shutter=RollingShutter(0.03))
+    feed = _Feed(frames, ANCHORS, replace(clip, camera=camera), 7)
+    noises = feed.noises()
+    for k, (frame, _) in enumerate(zip(frames, feed.conditions(), strict=True)):
+        assert frame.depth is not None
+        assert frame.ids is not None
+        wanted = noise_fast.gaussian(anchors(camera, clip.trajectory, k, frame.depth, frame.ids), 3, 7)
+        assert np.array_equal(next(noises).numpy(), wanted)
 
 
 def test_frames_without_a_clip_get_white_noise(weights: Path) -> None:

@@ -10,11 +10,14 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import kstest
 
+from simvid.camera_path import RollingShutter
 from simvid.clip import Clip
 from simvid.frames import CameraPath, Frames
+from simvid.lens import picture_rays, pixel_size_m
+from simvid.motion import motion_of, surface_points, to_camera
 from simvid.refining import noise, noise_fast
 from simvid.refining.noise import SKY, Anchors, anchors, cells_of, gaussian, latents
-from simvid.trajectory import Trajectory
+from simvid.trajectory import Contacts, Part, Trajectory
 
 SIZE = 128
 
@@ -42,8 +45,12 @@ def still(clip: Clip) -> Trajectory:
     return clip.trajectory
 
 
+def where_of(frames: Any, trajectory: Trajectory, frame: int) -> Anchors:
+    return anchors(frames.camera, trajectory, frame, frames.depth[frame], frames.ids[frame])
+
+
 def draw(frames: Any, clip: Clip, index: int, seed: int = 1, channels: int = 3) -> Any:
-    return noise_fast.gaussian(anchors(frames, still(clip), index, 0), channels, seed)
+    return noise_fast.gaussian(where_of(frames, still(clip), index), channels, seed)
 
 
 def test_philox_gives_its_published_numbers() -> None:
@@ -68,7 +75,7 @@ def test_the_quantile_is_scipy_s() -> None:
 
 
 def test_both_ways_give_the_same(flying_clip: Clip) -> None:
-    where = anchors(flying_clip.frames("front"), flying_clip.trajectory, 1)
+    where = where_of(flying_clip.frames("front"), flying_clip.trajectory, 1)
     for channels, seed in ((3, 0), (6, 2**63 + 5)):
         slow, fast = (
             gaussian(where, channels, seed),
@@ -103,12 +110,11 @@ def test_gaussian_and_white(flying_clip: Clip, tilt: float) -> None:
 
 def test_it_sticks_to_what_moves_under_the_camera(flying_clip: Clip) -> None:
     """The surface point of each pixel, found in the next frame by its flow, has the same value there."""
-    where = anchors(flying_clip.frames("front"), flying_clip.trajectory, 1)
+    where = where_of(flying_clip.frames("front"), flying_clip.trajectory, 1)
     clip = flying_clip
     frames = clip.frames("front")
     flow, hidden = clip.flow("front", 1, 2)
-    from simvid.lens import pixel_size_m
-    from simvid.motion import RigidMotion, surface_points, to_camera
+    from simvid.motion import RigidMotion
     from simvid.trajectory import pose_matrices
 
     assert frames.depth is not None
@@ -161,7 +167,7 @@ def test_other_parts_and_other_levels_read_other_numbers() -> None:
 def test_the_sky_has_noise_of_its_own(flying_clip: Clip) -> None:
     frames = floor_frames([0.0, 0.3])
     sky = replace(frames, depth=np.full_like(frames.depth, np.inf))
-    where = anchors(sky, still(flying_clip), 0, 0)
+    where = where_of(sky, still(flying_clip), 0)
     assert (where.owners == SKY).all()
     values = noise_fast.gaussian(where, 3, 1)
     assert abs(values.var() - 1) < 0.03
@@ -175,7 +181,7 @@ def test_latents_have_variance_one_even_where_cells_are_shared(
     flying_clip: Clip,
 ) -> None:
     frames = floor_frames([0.0], 1.37)
-    where = anchors(frames, still(flying_clip), 0, 0)
+    where = where_of(frames, still(flying_clip), 0)
     coarse = Anchors(where.cells // 3, where.owners, where.levels)
     for cells in (where, coarse):
         found = latents(cells, 16, 4, 8, noise_fast.gaussian)
@@ -191,6 +197,93 @@ def test_latents_have_variance_one_even_where_cells_are_shared(
     )
 
 
-def test_depth_and_ids_are_asked_for(flying_clip: Clip) -> None:
-    with pytest.raises(ValueError, match="labels 'depth' and 'ids'"):
-        anchors(replace(floor_frames([0.0]), depth=None), still(flying_clip), 0, 0)
+def as_before(camera: CameraPath, trajectory: Trajectory, frame: int, depth: Any, ids: Any) -> Anchors:
+    """What ``anchors`` was before it knew of rolling shutters."""
+    height, width = depth.shape
+    one = replace(camera, width=width, height=height, world_from_camera=camera.world_from_camera[frame : frame + 1])
+    world = surface_points(one, 0, depth)
+    size = pixel_size_m(one, to_camera(one, 0, world))
+    local = motion_of(trajectory).rest(world, ids, frame)
+    bare = np.isnan(world[..., 0])
+    slopes = picture_rays(one)[1]
+    ray = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1) @ one.world_from_camera[0, :3, :3].T
+    length = np.linalg.norm(ray, axis=-1)
+    points = np.where(bare[..., None], ray / length[..., None], local)
+    shown = np.where(bare, 1 / (float(max(one.K[0, 0], one.K[1, 1])) * length * length), size)
+    return cells_of(points, np.where(bare, SKY, ids).astype(np.int32), shown)
+
+
+@pytest.mark.parametrize("view", ["front", "side"])
+def test_without_a_rolling_shutter_not_a_bit_changes(view: str, flying_clip: Clip) -> None:
+    """Of any cell, sky or surface, in the picture or in what a model's size adds to it."""
+    frames, trajectory = flying_clip.frames(view), flying_clip.trajectory
+    assert frames.depth is not None
+    assert frames.ids is not None
+    for frame in range(len(frames)):
+        for more in (0, 13):
+            depth, ids = (np.pad(a[frame], ((0, more), (0, more)), mode="edge") for a in (frames.depth, frames.ids))
+            found, wanted = (f(frames.camera, trajectory, frame, depth, ids) for f in (anchors, as_before))
+            for name in ("cells", "owners", "levels"):
+                assert np.array_equal(getattr(found, name), getattr(wanted, name))
+
+
+LINES, STEP = 8, 40
+"""Lines of a band; pixels that things move in a frame, and 40 times a band's time is whole."""
+ROLLING = RollingShutter(0.8 / 24, lines=LINES)
+
+
+def slide(shifts_m: list[float]) -> Trajectory:
+    """Of the floor as a part that slides to the right."""
+    poses = np.zeros((len(shifts_m), 1, 7))
+    poses[:, 0, 0], poses[:, 0, 3] = shifts_m, 1
+    floor = Part("floor", "floor", 1, "body", "floor")
+    return Trajectory(24, (floor,), poses, np.zeros((len(shifts_m), 1, 6)), Contacts.none())
+
+
+@pytest.mark.parametrize("mover", ["camera", "part"])
+def test_it_sticks_under_a_rolling_shutter(mover: str) -> None:
+    """To a floor under a shaking camera and to one that shakes: each band is shifted by the motion at its own times."""
+    height = 2.000002  # 2^-6 m and a little for a pixel: cells are as wide, however the depth is rounded
+    step = STEP * height / SIZE
+    shifts, rest = [0.0, step, 0.0], [0.0] * 3
+    frames = floor_frames(shifts if mover == "camera" else rest, height)
+    camera, ids = replace(frames.camera, shutter=ROLLING), frames.ids + 1
+    trajectory = slide(rest if mover == "camera" else [-s for s in shifts])
+    before, after = (noise_fast.gaussian(anchors(camera, trajectory, k, frames.depth[k], ids[k]), 4, 1) for k in (0, 1))
+    for first, last, offset in ROLLING.bands(SIZE, SIZE):
+        shift = round(STEP * (1 - abs(offset) - offset))
+        assert 10 <= shift <= STEP
+        assert np.mean(before[:, first:last, shift:] == after[:, first:last, :-shift]) > 0.99, first
+
+
+def test_the_sky_sticks_under_a_rolling_shutter() -> None:
+    """Each line looks where the camera has turned to when it is read."""
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    for k in range(3):
+        poses[k, :3, :3] = yaw(0.2 * k)
+    frames = floor_frames([0.0] * 3)
+    camera = replace(frames.camera, world_from_camera=poses, shutter=ROLLING)
+    found = anchors(camera, slide([0.0] * 3), 1, np.full_like(frames.depth[0], np.inf), frames.ids[0])
+    u = np.arange(SIZE) + 0.5 - SIZE / 2
+    for first, last, offset in ROLLING.bands(SIZE, SIZE):
+        rays = np.stack(np.broadcast_arrays(u / SIZE, u[first:last, None] / SIZE, 1.0), axis=-1)
+        length = np.linalg.norm(rays, axis=-1)
+        points = rays @ yaw(0.2 * (1 + offset)).T / length[..., None]
+        owners = np.full(length.shape, SKY, np.int32)
+        wanted = cells_of(points, owners, 1 / (SIZE * length * length))
+        assert np.mean(found.cells[first:last] == wanted.cells) > 0.99
+
+
+def yaw(angle: float) -> Any:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def test_what_a_model_s_size_adds_changes_no_line_s_time() -> None:
+    frames = floor_frames([0.0, STEP * 2.0 / SIZE])
+    camera, depth, ids = replace(frames.camera, shutter=ROLLING), frames.depth[1], frames.ids[1]
+    small = anchors(camera, slide([0.0, 0.0]), 1, depth, ids)
+    more = ((0, 40), (0, 24))
+    wide = anchors(camera, slide([0.0, 0.0]), 1, np.pad(depth, more, mode="edge"), np.pad(ids, more))
+    assert wide.cells.shape == (SIZE + 40, SIZE + 24, 3)
+    assert np.array_equal(wide.cells[:SIZE, :SIZE], small.cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ class AnimateDiff(PretrainedRefiner):
 
     name = "animatediff"
     families = ("StableDiffusionPipeline",)
+    places: ClassVar = {"motion_adapter": True, "controlnets": {"__all__": {"model"}}}
     Settings = AnimateDiffSettings
 
     def __init__(self, settings: AnimateDiffSettings) -> None:
@@ -130,6 +131,5 @@ class AnimateDiff(PretrainedRefiner):
             return torch.randn(like.shape, generator=self.generator(chunk.seed))
         from simvid.refining.pretrained.latents import anchored_noise
 
-        trajectory = self.told().trajectory
-        made = anchored_noise(chunk.frames, trajectory, chunk.first, RULE, like.shape[1], chunk.clip_seed)
+        made = anchored_noise(chunk.frames, self.told(), chunk.first, RULE, like.shape[1], chunk.clip_seed)
         return torch.from_numpy(made)[None]

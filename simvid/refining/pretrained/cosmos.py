@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ class CosmosTransfer(PretrainedRefiner):
 
     name = "cosmos_transfer"
     families = ("Cosmos2_5_TransferPipeline",)
+    places: ClassVar = {"controlnet": True, "controlnet_revision": True}
     Settings = CosmosTransferSettings
 
     def __init__(self, settings: CosmosTransferSettings) -> None:
@@ -102,9 +103,7 @@ class CosmosTransfer(PretrainedRefiner):
         if self.chosen.noise == "drawn":
             return None
         channels = int(self.pipe.transformer.config.in_channels) - 1  # the last one says which frames are known
-        made = anchored_noise(
-            chunk.frames, self.told().trajectory, chunk.first, RULE, channels, chunk.clip_seed
-        )  # fmt: skip
+        made = anchored_noise(chunk.frames, self.told(), chunk.first, RULE, channels, chunk.clip_seed)
         return library("torch").from_numpy(made)[None]
 
 

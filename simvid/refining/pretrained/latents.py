@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from simvid.frames import Frames
 from simvid.refining import noise, noise_fast
+from simvid.refining.base import ClipContext
 from simvid.refining.deep import Tensor, torch
 from simvid.refining.pretrained.shapes import FrameRule, Video
-from simvid.trajectory import Trajectory
 
 
 def encoded(vae: Any, video: Video) -> Tensor:
@@ -29,7 +29,7 @@ def encoded(vae: Any, video: Video) -> Tensor:
 
 
 def anchored_noise(
-    frames: Frames, trajectory: Trajectory, first: int, rule: FrameRule, channels: int, seed: int
+    frames: Frames, context: ClipContext, first: int, rule: FrameRule, channels: int, seed: int
 ) -> NDArray[np.float32]:
     """Noise that sticks to surfaces, for a model's latents.
 
@@ -37,7 +37,7 @@ def anchored_noise(
 
     Args:
         frames: with depth and ids, not padded.
-        trajectory: of the whole clip.
+        context: the whole clip.
         first: which of its frames ``frames`` begins with.
         rule: of the model.
         channels: of its latents.
@@ -48,25 +48,18 @@ def anchored_noise(
     """
     assert frames.depth is not None and frames.ids is not None, "the adapter reads them"  # noqa: PT018
     height, width = rule.size(*frames.rgb.shape[1:3])
-    camera = replace(frames.camera, width=width, height=height)
     count, known = rule.count(len(frames)), len(frames)
     maps = []
     for group in rule.groups(count):
         k = min(group.stop - 1, known - 1)
-        wide = Frames(
-            replace(camera, world_from_camera=frames.camera.world_from_camera[k : k + 1]),
-            _wide(frames.rgb[k], height, width)[None],
-            depth=_wide(frames.depth[k], height, width)[None],
-            ids=_wide(frames.ids[k], height, width)[None],
-        )
-        cells = noise.anchors(wide, trajectory, 0, first + k)
+        depth, ids = (_wide(picture, height, width) for picture in (frames.depth[k], frames.ids[k]))
+        cells = noise.anchors(context.camera, context.trajectory, first + k, depth, ids)
         maps.append(noise.latents(cells, channels, seed, rule.block, noise_fast.gaussian))
     return np.stack(maps, axis=1)
 
 
 def _wide(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    more = [(0, height - picture.shape[0]), (0, width - picture.shape[1])]
-    return np.pad(picture, more + [(0, 0)] * (picture.ndim - 2), mode="edge")
+    return np.pad(picture, ((0, height - picture.shape[0]), (0, width - picture.shape[1])), mode="edge")
 
 
 @dataclass(frozen=True, eq=False)

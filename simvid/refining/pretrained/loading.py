@@ -13,6 +13,10 @@ from simvid.refining.pretrained.settings import LoraSettings, PretrainedSettings
 from simvid.refining.pretrained.weights import Weights, check_memory, find_weights, free_memory, library, require_extra
 
 _NUMBER_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+_UNSHAPING = ("model", "revision", "local_files_only", "offload", "threads")
+"""Settings that say where the weights lie, or change no picture."""
+_FILES = ("lora", "reference")
+"""Settings that name a file."""
 
 
 class PretrainedPipeline(ABC):
@@ -22,6 +26,8 @@ class PretrainedPipeline(ABC):
     families: ClassVar[tuple[str, ...]]
     """Classes of pipelines that it runs, by their names in model_index.json."""
     version_number: ClassVar[str] = "1"
+    places: ClassVar[Mapping[str, Any]] = {}
+    """Settings that say where folders beside the model lie, as pydantic's ``exclude``."""
 
     def __init__(self, settings: PretrainedSettings) -> None:
         require_extra(f"the refiner backend {self.name!r}")
@@ -30,7 +36,7 @@ class PretrainedPipeline(ABC):
             settings.model, revision=settings.revision, local_files_only=settings.local_files_only
         )
         self.weights.expect(self.families, self.name)
-        self.others: dict[str, Weights] = {}
+        self.others: list[Weights] = []
         if isinstance(settings, LoraSettings) and settings.lora is not None:
             _check_lora(Path(settings.lora))
 
@@ -38,7 +44,7 @@ class PretrainedPipeline(ABC):
         """Another folder that the pipeline needs, found and recognised."""
         found = find_weights(model, revision=revision, local_files_only=self._settings.local_files_only)
         found.expect((family,), self.name)
-        self.others[model] = found
+        self.others.append(found)
         return found
 
     @abstractmethod
@@ -50,15 +56,18 @@ class PretrainedPipeline(ABC):
         pipe.enable_model_cpu_offload()
 
     def version(self) -> str:
-        """Of the method, and the digest of the weights."""
-        digests = [found.digest[:16] for found in (self.weights, *self.others.values())]
+        """Of the method, and the digests of the weights: the model's, and those of folders beside it in their order."""
+        digests = [found.digest[:16] for found in (self.weights, *self.others)]
         return " ".join((self.version_number, *digests))
 
     def settings(self) -> Mapping[str, Any]:
-        """All but where the weights lie, which their digest stands for, and what does not shape pictures."""
-        plain = self._settings.model_dump(mode="json", exclude={"threads", "offload", "local_files_only"})
-        lora = plain.get("lora")
-        files = {} if lora is None else {"lora": f"{Path(lora).name} sha256:{_file_digest(Path(lora))}"}
+        """All but where folders lie and what does not shape pictures; files and the model by digest.
+
+        Folders beside the model are in ``version``.
+        """
+        plain = self._settings.model_dump(mode="json", exclude={**dict.fromkeys(_UNSHAPING, True), **self.places})
+        named = {name: Path(plain[name]) for name in _FILES if plain.get(name) is not None}
+        files = {name: f"{path.name} sha256:{_file_digest(path)}" for name, path in named.items()}
         return {**plain, **files, "weights": f"sha256:{self.weights.digest}"}
 
     def check_main_memory(self) -> None:
@@ -69,7 +78,7 @@ class PretrainedPipeline(ABC):
         """
         if self._settings.device == "cpu" or not Path("/dev/nvidiactl").exists():
             check_memory(self.weights, _NUMBER_BYTES[self._settings.dtype], free_memory(), "memory",
-                         others=tuple(self.others.values()))  # fmt: skip
+                         others=tuple(self.others))  # fmt: skip
 
     @cached_property
     def pipe(self) -> Any:
@@ -90,7 +99,7 @@ class PretrainedPipeline(ABC):
         if device == "cuda":
             free = torch.cuda.mem_get_info()[0]
             check_memory(self.weights, _NUMBER_BYTES[chosen.dtype], free, "the GPU's memory",
-                         offload=chosen.offload, others=tuple(self.others.values()))  # fmt: skip
+                         offload=chosen.offload, others=tuple(self.others))  # fmt: skip
         try:
             pipe = self._loaded()
             if isinstance(chosen, LoraSettings) and chosen.lora is not None:

@@ -14,7 +14,7 @@ from simvid.refining.pretrained.settings import LoraSettings
 from simvid.refining.pretrained.shapes import FrameRule
 from simvid.refining.pretrained.weights import library
 
-RULE = FrameRule(stride=8, multiple=32, block=32)
+_STRIDE, _BLOCK = 8, 32
 
 
 class Ltx2Settings(LoraSettings):
@@ -42,6 +42,8 @@ class Ltx2(PretrainedRefiner):
 
     def __init__(self, settings: Ltx2Settings) -> None:
         self.chosen = settings
+        # The reference too must be made of whole latent pixels, or diffusers crops it.
+        self.rule = FrameRule(stride=_STRIDE, multiple=_BLOCK * settings.reference_downscale, block=_BLOCK)
         super().__init__(settings)
 
     def _needs(self) -> Iterable[str]:
@@ -54,7 +56,7 @@ class Ltx2(PretrainedRefiner):
     def generate(self, chunk: Chunk) -> NDArray[np.floating[Any]]:
         """See ``PretrainedRefiner``."""
         chosen = self.chosen
-        shown = self.control(chunk, chosen.control, RULE)
+        shown = self.control(chunk, chosen.control, self.rule)
         kinds = library("diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora")
         reference = kinds.LTX2ReferenceCondition(frames=pictures(shown), strength=chosen.reference_strength)
         limit = int(self.pipe.tokenizer.model_max_length)
@@ -82,9 +84,9 @@ class Ltx2(PretrainedRefiner):
         """What the chunk before has refined, 8k + 1 frames of it."""
         if chunk.before is None or not len(chunk.before):
             return []
-        count = (len(chunk.before) - 1) // RULE.stride * RULE.stride + 1
+        count = (len(chunk.before) - 1) // _STRIDE * _STRIDE + 1
         kind = library("diffusers.pipelines.ltx2.pipeline_ltx2_condition").LTX2VideoCondition
-        height, width = RULE.size(*chunk.before.shape[1:3])
+        height, width = self.rule.size(*chunk.before.shape[1:3])
         more = ((0, 0), (0, height - chunk.before.shape[1]), (0, width - chunk.before.shape[2]), (0, 0))
         return [kind(frames=pictures(np.pad(chunk.before[:count], more, mode="edge")), index=0, strength=1.0)]
 

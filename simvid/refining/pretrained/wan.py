@@ -7,7 +7,7 @@ video-to-video starts from the noised coarse video (Meng et al. 2022, SDEdit).
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +20,7 @@ from simvid.refining.pretrained.adapter import Chunk, PretrainedRefiner, picture
 from simvid.refining.pretrained.settings import AnchoredSettings
 from simvid.refining.pretrained.shapes import FrameRule, Video
 from simvid.refining.pretrained.weights import library
+from simvid.scene.rules import Problem, Rule
 
 RULE = FrameRule(stride=4, multiple=16)
 _CONTROL_LABELS = {"disparity": "depth", "flow": "flow_forward", "edges": "", "blur": ""}
@@ -76,8 +77,7 @@ class WanRefiner(PretrainedRefiner):
 
         if self.chosen.noise == "drawn":
             return torch.randn(shape, generator=self.generator(chunk.seed))
-        trajectory = self.told().trajectory
-        made = anchored_noise(chunk.frames, trajectory, chunk.first, RULE, shape[1], chunk.clip_seed)
+        made = anchored_noise(chunk.frames, self.told(), chunk.first, RULE, shape[1], chunk.clip_seed)
         return torch.from_numpy(made)[None]
 
     def latent_shape(self, coarse: Video) -> tuple[int, ...]:
@@ -181,6 +181,22 @@ class WanVace(WanRefiner):
             return [ImageOps.fit(picture.convert("RGB"), (width, height))]
 
 
+def _lower(model: Any) -> Iterator[Problem]:
+    if model.moving_strength is None:
+        return
+    strength, moving, steps = model.strength, model.moving_strength, model.steps
+    if moving >= strength:
+        yield Problem(("moving_strength",), f"less than strength {strength:g}", f"{moving:g}")
+    elif (count := _taken(steps, strength)) == _taken(steps, moving):
+        expected = f"at least one step less than strength {strength:g}, which takes {count} of {steps}"
+        yield Problem(("moving_strength",), expected, f"{moving:g}, which takes {count}", "lower it, or set more steps")
+
+
+def _taken(steps: int, strength: float) -> int:
+    """How many of the steps are taken at a strength."""
+    return max(1, int(steps * strength))
+
+
 class WanVideoSettings(AnchoredSettings):
     """Of ``wan_v2v``."""
 
@@ -188,6 +204,11 @@ class WanVideoSettings(AnchoredSettings):
     """How much noise the coarse video starts with; 1 forgets it."""
     moving_strength: float | None = Field(default=None, gt=0, le=1)
     """A second, lower strength for what moves: it follows the coarse video for longer (two clocks)."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *AnchoredSettings.RULES,
+        Rule(("steps", "strength", "moving_strength"), _lower),
+    )
 
 
 class WanVideo(WanRefiner):
@@ -217,7 +238,7 @@ class WanVideo(WanRefiner):
         from simvid.refining.pretrained.latents import LatentHold, encoded
 
         video, chosen = self.with_tail(chunk, RULE), self.video
-        run = max(1, int(chosen.steps * chosen.strength))
+        run = _taken(chosen.steps, chosen.strength)
         known = encoded(self.pipe.vae, video)
         noise = self.start_noise(chunk, self.latent_shape(video)).to(known)
         self.pipe.scheduler.set_timesteps(chosen.steps, device=known.device)
@@ -242,7 +263,7 @@ class WanVideo(WanRefiner):
         """Of what moves, until its own strength is reached; and of the robots."""
         context, found = self.told(), []
         if self.video.moving_strength is not None:
-            steps = run - max(1, int(self.video.steps * self.video.moving_strength))
+            steps = run - _taken(self.video.steps, self.video.moving_strength)
             found.append(self.clock(self.held(chunk, context.moving), steps))
         if self.chosen.protect == "robots":
             found.append(self.clock(self.held(chunk, context.robots), self.chosen.protect_steps))

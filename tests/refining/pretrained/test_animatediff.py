@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,25 @@ def test_every_folder_is_recognised_and_counts(saved: Saved) -> None:
         made(saved, motion_adapter=str(Path(saved("stable_diffusion")).parent / "controlnet"))
     with pytest.raises(AssetError, match=r"runs StableDiffusionPipeline, but this folder holds a WanPipeline"):
         made(saved, model=saved("wan"))
+
+
+def test_the_record_follows_the_folders_and_not_their_places(saved: Saved, tmp_path: Path) -> None:
+    """Which of two ControlNets is shown what counts, wherever they lie."""
+    refiner, beside = made(saved), Path(saved("stable_diffusion")).parent
+    motion, net, other = (tmp_path / name for name in ("motion", "net", "other"))
+    shutil.copytree(beside / "motion_adapter", motion)
+    for copied in (net, other):
+        shutil.copytree(beside / "controlnet", copied)
+    config = other / "config.json"
+    config.write_text(config.read_text().replace("{", '{"taught": "edges",', 1))
+    moved = made(saved, motion_adapter=str(motion), controlnets=[{"model": str(net), "control": "disparity"}])
+    assert (moved.settings(), moved.version()) == (refiner.settings(), refiner.version())
+
+    def shown(*nets: Path) -> str:
+        told = [{"model": str(net), "control": "edges"} for net in nets]
+        return str(made(saved, controlnets=told).version())
+
+    assert len({shown(net, other, net), shown(net, other, other), shown(other, net)}) == 3
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

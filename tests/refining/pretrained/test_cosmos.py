@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,7 +97,7 @@ def test_the_control_network_sees_the_control(control: str, saved: Saved, packag
 def test_it_starts_from_noise_that_sticks(saved: Saved, packages: None) -> None:
     """What the sampler begins with is the anchored noise of these frames; without it, what the pipeline draws."""
     frames, context = Frames.stack(sample_context(5).camera, sample_frames(5)), sample_context(5)
-    wanted = anchored_noise(frames, context.trajectory, 0, RULE, 16, 0)
+    wanted = anchored_noise(frames, context, 0, RULE, 16, 0)
     for noise in ("anchored", "drawn"):
         refiner, seen = made(saved, noise=noise), list[Any]()
         prepare = refiner.pipe.prepare_latents
@@ -130,6 +131,12 @@ def test_refusals_are_errors_and_not_black_pictures(
     monkeypatch.setattr(GuardrailChecker, "refuse_pictures", True)
     with pytest.raises(SimvidError, match="guardrail refuses the pictures"):
         pictures(made(saved))
+
+
+def test_the_record_follows_the_folder_and_not_its_place(saved: Saved, packages: None, tmp_path: Path) -> None:
+    net = shutil.copytree(Path(saved("cosmos_transfer")).parent / "cosmos_controlnet", tmp_path / "moved")
+    here, there = made(saved), made(saved, controlnet=str(net), controlnet_revision="abc")
+    assert (here.settings(), here.version()) == (there.settings(), there.version())
 
 
 def test_another_family_is_refused(saved: Saved, packages: None) -> None:

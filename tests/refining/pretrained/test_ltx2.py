@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from simvid.errors import AssetError
+from simvid.frames import Frames
+from simvid.refining.controls import disparity_span
+from simvid.refining.pretrained.adapter import Chunk
 from simvid.refining.pretrained.ltx2 import Ltx2, Ltx2Settings
+from simvid.refining.pretrained.shapes import FrameRule
 from simvid.testing.refining import RefinerContract, sample_context, sample_frames
 
 Saved = Callable[[str], str]
@@ -45,10 +50,39 @@ def test_what_it_is_told_matters(saved: Saved) -> None:
     assert not np.array_equal(pictures(made(saved, guidance=3.0)), plain)
 
 
-def test_later_chunks_begin_with_what_was_refined(saved: Saved) -> None:
+@pytest.mark.parametrize("downscale", [1, 2, 3])
+def test_the_reference_is_made_of_whole_latent_pixels(downscale: int, saved: Saved) -> None:
+    """So that diffusers shows the model all of the control, and none of it shifted."""
+    refiner = made(saved, reference_downscale=downscale)
+    assert refiner.rule.size(480, 832) == {1: (480, 832), 2: (512, 832), 3: (480, 864)}[downscale]
+    pipe, encode, seen = refiner.pipe, refiner.pipe.vae.encode, list[Any]()
+    vars(pipe.vae)["encode"] = lambda pixels, **more: (seen.append(pixels), encode(pixels, **more))[1]
+    pictures(refiner)
+    shown = refiner.rule.padded(refiner.control(_chunk(), "disparity", FrameRule(1, 1)))
+    small = shown[0][downscale // 2 :: downscale, downscale // 2 :: downscale, 0] / 127.5 - 1
+    assert seen[0].shape[-2:] == (shown.shape[1] // downscale, shown.shape[2] // downscale)
+    assert abs(seen[0][0, 0, 0].float().numpy() - small).mean() < 0.05
+
+
+def _chunk() -> Chunk:
+    frames = Frames.stack(sample_context(5).camera, sample_frames(5))
+    assert frames.depth is not None
+    return Chunk(frames, 0, None, "", 0, 0, disparity_span(frames.depth))
+
+
+def test_the_frame_rate_matters_and_is_in_the_digest(saved: Saved) -> None:
+    plain, slow = made(saved), made(saved)
+    slow.context = replace(plain.context, trajectory=replace(plain.context.trajectory, fps=6))
+    assert not np.array_equal(pictures(slow), pictures(plain))
+    assert slow.context.digest() != plain.context.digest()
+
+
+def test_later_chunks_begin_with_what_was_refined(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = pictures(made(saved, 8, chunk=5, overlap=1), 8)
     assert len(whole) == 8
-    apart = pictures(made(saved, 8, chunk=4, overlap=0), 8)
+    monkeypatch.setattr(Ltx2, "_keyframes", lambda *_: [])
+    apart = pictures(made(saved, 8, chunk=5, overlap=1), 8)
+    assert np.array_equal(whole[:4], apart[:4])
     assert not np.array_equal(whole[5:], apart[5:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simvid.camera_path import RollingShutter
 from simvid.errors import SceneError
 from simvid.frames import Frames
+from simvid.refining import noise_fast
+from simvid.refining.noise import anchors, latents
+from simvid.refining.pretrained.adapter import PretrainedRefiner
 from simvid.refining.pretrained.latents import Clock, LatentHold, anchored_noise, encoded
+from simvid.refining.pretrained.shapes import FrameRule
 from simvid.refining.pretrained.wan import RULE, WanVace, WanVaceSettings, WanVideo, WanVideoSettings
 from simvid.refining.pretrained.weights import library
 from simvid.testing.refining import RefinerContract, sample_context, sample_frames
@@ -89,8 +95,17 @@ def test_long_clips_go_in_chunks(make: Any, saved: Saved) -> None:
     whole = list(chunked.refine(sample_frames(12), look="as_rendered", seed=0))
     assert len(whole) == 12
     assert np.array_equal(whole[:3], pictures(make(saved, 12, chunk=5, overlap=2))[:3])
-    alone = pictures(make(saved, 12, chunk=5, overlap=0), 12)
-    assert not np.array_equal(whole[5:], alone[5:]), "later chunks are shown what was refined before"
+
+
+@pytest.mark.parametrize("make", [vace, video])
+def test_later_chunks_are_shown_what_was_refined_before(make: Any, saved: Saved, monkeypatch: Any) -> None:
+    """Frames after the shared ones, where nothing is cross-faded, would otherwise be others."""
+    told = pictures(make(saved, 8, chunk=5, overlap=2), 8)
+    padded = lambda _, chunk, rule: rule.padded(chunk.frames.rgb)  # noqa: E731
+    monkeypatch.setattr(PretrainedRefiner, "with_tail", padded)
+    alone = pictures(make(saved, 8, chunk=5, overlap=2), 8)
+    assert np.array_equal(told[:3], alone[:3])
+    assert not np.array_equal(told[5:], alone[5:])
 
 
 def test_memory_does_not_grow_with_the_clip(saved: Saved) -> None:
@@ -111,14 +126,28 @@ def test_memory_does_not_grow_with_the_clip(saved: Saved) -> None:
 def test_anchored_noise_is_gaussian_and_sticks(saved: Saved) -> None:
     count, context = 9, sample_context(9, 128, 96)
     frames = Frames.stack(context.camera, sample_frames(count, 128, 96))
-    made = anchored_noise(frames, context.trajectory, 0, RULE, 16, seed=3)
+    made = anchored_noise(frames, context, 0, RULE, 16, seed=3)
     assert made.shape == (16, 3, 12, 16)
     assert abs(made.mean()) < 0.05
     assert abs(made.std() - 1) < 0.05
     background = (slice(None), slice(None), slice(0, 3))  # never behind the square: the same surface in all frames
     assert np.array_equal(made[background][:, 0], made[background][:, 2])
-    other = anchored_noise(frames, context.trajectory, 0, RULE, 16, seed=4)
+    other = anchored_noise(frames, context, 0, RULE, 16, seed=4)
     assert abs(np.corrcoef(made.ravel(), other.ravel())[0, 1]) < 0.1
+
+
+def test_chunks_under_a_rolling_shutter_know_where_the_camera_comes_from() -> None:
+    """A chunk's first frame is read on the way from the frame before it, which is in no chunk but in the path."""
+    rule, clip = FrameRule(stride=1, multiple=16), sample_context(6, 128, 100)
+    poses = np.array(clip.camera.world_from_camera)
+    poses[:, 0, 3] = (0.0, 0.4, -0.3, 0.5, 0.1, -0.2)
+    camera = replace(clip.camera, world_from_camera=poses, shutter=RollingShutter(0.03))
+    context, frames = replace(clip, camera=camera), sample_frames(6, 128, 100)
+    part = Frames.stack(replace(camera, world_from_camera=poses[3:]), frames[3:])
+    whole = anchored_noise(Frames.stack(camera, frames), context, 0, rule, 4, seed=3)
+    assert np.array_equal(anchored_noise(part, context, 3, rule, 4, seed=3), whole[:, 3:])
+    cells = anchors(camera, context.trajectory, 3, frames[3].depth, frames[3].ids)  # type: ignore[arg-type]
+    assert np.array_equal(latents(cells, 4, 3, 8, noise_fast.gaussian)[:, :12], whole[:, 3, :12, :16])
 
 
 def test_held_latents_follow_the_coarse_video() -> None:
@@ -173,6 +202,26 @@ def test_two_clocks_keep_moving_parts_nearer(saved: Saved) -> None:
     clocked = video(saved, protect="none", steps=8, strength=1.0, moving_strength=0.25)
     assert [clock.steps for clock in clocked._clocks(_chunk(clocked), 8)] == [6]
     assert not np.array_equal(pictures(clocked), pictures(plain))
+
+
+@pytest.mark.parametrize(
+    ("steps", "moving", "said"),
+    [
+        (8, 0.6, "moving_strength: expected less than strength 0.6, got 0.6"),
+        (8, 0.9, "moving_strength: expected less than strength 0.6, got 0.9"),
+        (4, 0.5, "expected at least one step less than strength 0.6, which takes 2 of 4, got 0.5, which takes 2"),
+    ],
+)
+def test_a_second_clock_that_would_do_nothing_is_refused(
+    steps: int, moving: float, said: str, saved: Saved, tmp_path: Path
+) -> None:
+    from simvid.jobs.backends import refiner_of
+
+    entry = tmp_path / "mine.yaml"
+    settings = f"model: {saved('wan')}, weights_licence: none, steps: {steps}, moving_strength: {moving}"
+    entry.write_text(f"# Mine.\nbackend: wan_v2v\nsettings: {{{settings}}}\n")
+    with pytest.raises(SceneError, match=re.escape(said)):
+        refiner_of(str(entry), tmp_path)
 
 
 def _chunk(refiner: Any) -> Any:

@@ -129,6 +129,21 @@ def test_weights_that_differ_have_other_digests(saved: Saved, tmp_path: Path) ->
     assert Weights(folder).digest != plain
 
 
+def test_the_record_follows_files_and_not_their_places(saved: Saved, tmp_path: Path) -> None:
+    """A folder that is moved, or fetched at another name of the same commit, makes the same pictures."""
+    home, style = Path(shutil.copytree(saved("wan_vace"), tmp_path / "moved")), tmp_path / "style.png"
+    style.write_bytes(b"one picture")
+    options = {"reference": str(style), "threads": 2, "offload": True}
+    here, there = vace(saved("wan_vace"), **options), vace(str(home), revision="abc", **options)
+    assert here.settings() == there.settings()
+    assert here.version() == there.version()
+    before = dict(here.settings())
+    style.write_bytes(b"another one")
+    assert here.settings() != before, "an edited picture is another picture"
+    elsewhere = shutil.copy(style, shutil.copytree(home, tmp_path / "further") / "style.png")
+    assert vace(saved("wan_vace"), reference=str(elsewhere)).settings() == here.settings()
+
+
 FRESH = """
 import sys
 from simvid import registry
