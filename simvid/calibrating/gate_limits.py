@@ -42,7 +42,7 @@ Row = Mapping[str, Any]
 FRAMES = slice(3, 13)
 MARGINS: Mapping[str, tuple[float | None, float, float]] = {
     "mismatch": (None, 0.5, 0.0), "instance_mismatch": (None, 0.5, 0.0),
-    "contact_mismatch": (None, 2.0, 0.0), "robot_hue": (0.0, 1.6, 0.06), "flicker": (0.0, 2.0, 0.3),
+    "contact_mismatch": (None, 2.0, 0.0), "robot_hue": (0.0, 2.0, 0.06), "flicker": (0.0, 2.0, 0.3),
     "own_time": (1.0, 1.1, 1.4), "moves_on": (1.0, 1.6, 0.45), "warp_jump": (1.0, 1.5, 1.2),
     "warp_ratio": (1.0, 2.0, 0.5), "edge_f1": (1.0, 1.2, 0.7), "blur_ssim": (1.0, 2.0, 0.05),
     "depth_error_gain": (0.0, 3.0, 0.1), "mask_iou_loss": (0.0, 2.0, 0.2), "hue_drift": (0.0, 3.0, 0.035),
