@@ -32,6 +32,7 @@ from simvid.refining.training.losses import (
     hinge_maker,
     temporal_difference,
 )
+from simvid.refining.training.processes import Alone
 from simvid.refining.training.settings import TrainSettings
 from simvid.testing.refining import sample_frames
 
@@ -196,6 +197,28 @@ def test_conditions_are_hidden_now_and_then(data: Path) -> None:
     assert not some.light[~lit].any(), "unknown is zeros, as in sampling"
     halves = [make_batch(clips, settings[1], (), 3, "regression", (k, 2)) for k in (0, 1)]
     assert torch.equal(torch.stack([h.light for h in halves], dim=1).flatten(0, 1), some.light)
+
+
+class OnMeta(Alone):
+    """A device without numbers."""
+
+    def __init__(self) -> None:
+        self.device = torch.device("meta")
+
+
+@pytest.mark.parametrize("phase", ["adversarial", "rollout"])
+def test_losses_are_made_on_the_device_of_the_network(
+    data: Path, tmp_path: Path, phase: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    settings = TrainSettings(**TINY)
+    trainer = Trainer(data, tmp_path, settings, random_features(), OnMeta())
+    batch = trainer._on_device(make_batch(trainer.clips, settings, (), 0, phase))
+    video = trainer._rollout(batch) if phase == "rollout" else trainer._predict(batch)
+    losses = trainer._losses(video, batch, adversarial=True)
+    assert {loss.device.type for loss in losses.values()} == {"meta"}
+    losses["loss"].backward()
+    assert all(p.grad is not None and p.grad.device.type == "meta" for p in trainer.unet.parameters())
 
 
 def test_losses_by_hand() -> None:

@@ -221,8 +221,7 @@ class Trainer:
         settings, step = self.settings, self.step
         phase = settings.phase(step, perceptual=self.features is not None)
         share = self.processes.index, self.processes.count
-        batch = make_batch(self.clips, settings, self.looks, step, phase, share)
-        batch = Batch(**{k: v.to(self.device) if hasattr(v, "to") else v for k, v in vars(batch).items()})
+        batch = self._on_device(make_batch(self.clips, settings, self.looks, step, phase, share))
         self.unet.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
             video = self._rollout(batch) if phase == "rollout" else self._predict(batch)
@@ -235,6 +234,9 @@ class Trainer:
         self._average()
         means = self.processes.mean(torch.stack([value.detach() for value in losses.values()])).tolist()
         return dict(zip(losses, means, strict=True)) | {"rate": settings.rate_at(step)}
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return Batch(**{k: v.to(self.device) if hasattr(v, "to") else v for k, v in vars(batch).items()})
 
     def _predict(self, batch: Batch) -> Tensor:
         """All frames at once, each at its own time."""
