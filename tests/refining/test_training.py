@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,13 +148,73 @@ def test_checkpoints_are_few_whole_and_checked(data: Path, tmp_path: Path) -> No
     Trainer(data, tmp_path, settings, None).run()
     home = tmp_path / "checkpoints"
     assert sorted(p.name for p in home.iterdir()) == ["00000004", "00000006"]
-    with pytest.raises(SimvidError, match="holds a run with other settings"):
-        Trainer(data, tmp_path, TrainSettings(**{**TINY, "rate": 1e-3}), None)
-    with pytest.raises(SimvidError, match="holds a run with other perceptual"):
+    with pytest.raises(SimvidError, match="settings: batch: expected 2, got 1; seed: expected 0, got 3; choose"):
+        Trainer(data, tmp_path, TrainSettings(**{**TINY, "batch": 1, "seed": 3, "rate": 1e-3}), None)
+    with pytest.raises(SimvidError, match="holds a run with other perceptual: expected False, got True"):
         Trainer(data, tmp_path, settings, random_features())
+    other = shutil.copytree(data, tmp_path / "other")
+    (other / "clip1").rename(other / "clip9")
+    record = other / "clip9" / "pair.json"
+    record.write_text(record.read_text().replace("clip1", "clip9"))
+    with pytest.raises(SimvidError, match="holds a run with other clips: without clip1; with clip9; choose"):
+        Trainer(other, tmp_path, settings, None)
     (home / "00000006" / "ema.safetensors").write_bytes(b"x")
     with pytest.raises(ClipError, match="delete it to go on from the one before"):
         Trainer(data, tmp_path, settings, None)
+
+
+def test_a_run_goes_on_with_another_rate(data: Path, tmp_path: Path) -> None:
+    """And with what says when things are written; each change is told."""
+    Trainer(data, tmp_path, TrainSettings(**TINY), None).run(until=2)
+    more = {"rate": 1e-4, "rate_end": 1e-5, "threads": 2, "save_every": 1, "log_every": 2, "sample_every": 3}
+    settings = TrainSettings(**{**TINY, **more})
+    trainer = Trainer(data, tmp_path, settings, None)
+    assert trainer.step == 2
+    assert trainer.changed[:2] == ("rate: 0.0001, before 0.0006", "rate_end: 1e-05, before 2e-05")
+    assert len(trainer.changed) == len(more)
+    trainer.run(until=4)
+    rates = {step: value for step, name, value in Log(tmp_path).rows() if name == "rate"}
+    assert rates[1] == pytest.approx(3e-4), "of the warm-up"
+    assert rates[4] == pytest.approx(settings.rate_at(3))
+    assert Trainer(data, tmp_path, settings, None).changed == ()
+
+
+@pytest.mark.parametrize("name", ["unet", "ema", "critic", "unet_optimizer", "critic_optimizer", "step"])
+def test_a_checkpoint_that_lacks_something_is_damaged(data: Path, tmp_path: Path, name: str) -> None:
+    settings = TrainSettings(**{**TINY, "shares": (1.0, 0.0, 0.0)})
+    Trainer(data, tmp_path, settings, None).run(until=1)
+    folder = checkpoint.latest(tmp_path)
+    assert folder is not None
+    assert Trainer(data, tmp_path, settings, None).step == 1, "also where no critic has learned anything yet"
+    if name == "step":
+        (folder / "state.json").write_text("{}")
+    else:
+        (folder / f"{name}.safetensors").unlink()
+    with pytest.raises(ClipError, match=rf"damaged checkpoint \(.*{name}.*\); delete it to go on from the one before"):
+        Trainer(data, tmp_path, settings, None)
+
+
+def test_the_pipeline_appears_whole(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of the one before, which stays until then."""
+    Trainer(data, tmp_path, TrainSettings(**TINY), None).run(until=1)
+    before = (tmp_path / "refiner" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    trainer = Trainer(data, tmp_path, TrainSettings(**TINY), None)
+    save = VideoRefinerPipeline.save_pretrained
+
+    def stopped(*given: Any, **more: Any) -> None:
+        save(*given, **more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoRefinerPipeline, "save_pretrained", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run(until=2)
+    file = tmp_path / "refiner" / "unet" / "diffusion_pytorch_model.safetensors"
+    assert file.read_bytes() == before
+    trainer.run(until=2)
+    assert file.read_bytes() != before
+    assert (tmp_path / "refiner" / "recipe.json").is_file()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoints", "curves.png", "log.csv", "refiner", "samples"]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(data: Path, tmp_path: Path) -> None:
