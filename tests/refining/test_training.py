@@ -328,6 +328,21 @@ def test_phases_and_rates() -> None:
     assert [settings.rate_at(s) for s in (0, 9, 10, 100)] == pytest.approx([1e-4, 1e-3, 1e-3, 1e-5])
     with pytest.raises(ValueError, match="sum to 1"):
         TrainSettings(shares=(0.5, 0.5, 0.5))
+    with pytest.raises(
+        ValueError, match=r"rate_end\n  expected a number up to that of rate \(1e-05\), got 2e-05; set it"
+    ):
+        TrainSettings(rate=1e-5)
+
+
+@pytest.mark.parametrize(
+    "widths", [(), (32, 64), (32, 64, 128, 160, 160), (30, 64, 128, 160), (32, 64, 104, 160), (0,) * 4]
+)
+def test_widths_that_no_network_has(widths: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"widths\n  expected 4 numbers, multiples of 8, the last two of 32, got \["):
+        TrainSettings(widths=widths)
+    for depths in (widths[:3], (1, 1, 2, -2)):
+        with pytest.raises(ValueError, match=r"depths\n  expected 4 numbers of 0 or more, got \["):
+            TrainSettings(depths=depths)
 
 
 def test_a_log_forgets_what_was_cut_off(tmp_path: Path) -> None:
