@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -371,10 +372,47 @@ def test_the_command(
         assert captured.out.strip() == str(out / "refiner")
         assert "left out: the perceptual and the adversarial loss" in captured.err
         assert "step      1  loss" in captured.err
-        assert cli.main([*given, "--rate", "-1"]) == 1
-        assert "rate" in capsys.readouterr().err
+        assert cli.main([*given, "--rate", "3e-4", "--save-every", "7"]) == 0
+        assert "changed: rate: 0.0003, before 0.0006\nchanged: save_every: 7, before 500\n" in capsys.readouterr().err
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--rate", "-1"], r"--rate: expected .*, got -1"),
+        (["--rate", "nan"], r"--rate: expected .*, got NaN"),
+        (
+            ["--rate", "1e-6"],
+            r"rate_end: expected a number up to that of rate \(1e-06\), got 2e-05; set it in the recipe",
+        ),
+        (["--frames", "1", "--size", "10"], r"--frames: expected .* 2.*, got 1\n.*--size: expected .* 32.*, got 10"),
+    ],
+)
+def test_wrong_options_are_named(
+    wrong: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from simvid import cli
+
+    out = tmp_path / "run"
+    assert cli.main(["train", "refiner", "--data", str(tmp_path), "--out", str(out), *wrong]) == 2
+    assert re.search(said, capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_a_file_in_the_place_of_the_run_is_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from simvid import cli
+
+    file = tmp_path / "file.txt"
+    file.touch()
+    given = ["train", "refiner", "--data", str(data), "--steps", "1", "--out"]
+    assert cli.main([*given, str(file)]) == 2
+    assert f"--out: expected a folder, got the file {file}" in capsys.readouterr().err
+    with pytest.raises(ClipError, match=r"run: cannot be written \(Not a directory\); choose another place"):
+        Log(file / "run")
 
 
 def test_a_recipe_is_followed_and_left_behind(

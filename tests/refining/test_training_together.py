@@ -140,7 +140,7 @@ def test_the_command_becomes_the_launcher(
     assert found.value.args == ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m",
                                 "simvid.cli", *given, "--debug")  # fmt: skip
     given[-1] = "3"
-    assert cli.main(given) == 1
+    assert cli.main(given) == 2
     assert "batch: expected a multiple of the 2 processes that share it, got 3" in capsys.readouterr().err
 
 

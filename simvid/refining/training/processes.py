@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, NoReturn, Protocol
 
-from simvid.errors import MissingExtraError, SimvidError
+from simvid.errors import MissingExtraError, UsageError
 from simvid.refining.deep import Tensor, torch
 
 
@@ -102,10 +102,10 @@ def check_share(batch: int, processes: int) -> None:
     """Each process takes as many clips.
 
     Raises:
-        SimvidError: the batch cannot be divided.
+        UsageError: the batch cannot be divided.
     """
     if batch % processes:
-        raise SimvidError(f"batch: expected a multiple of the {processes} processes that share it, got {batch}")
+        raise UsageError(f"batch: expected a multiple of the {processes} processes that share it, got {batch}")
 
 
 def launch(count: int, arguments: Sequence[str]) -> NoReturn:
