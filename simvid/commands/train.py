@@ -9,11 +9,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simvid.errors import UsageError
+
 if TYPE_CHECKING:
     from simvid.refining.training.settings import TrainSettings
 
-_OPTIONS = ("steps", "batch", "frames", "size_px", "rate", "seed", "threads", "save_every", "begin_from")
-"""Settings that have an option of their own, by its name."""
+_OPTIONS = {
+    "steps": "--steps", "batch": "--batch", "frames": "--frames", "size_px": "--size", "rate": "--rate",
+    "seed": "--seed", "threads": "--threads", "save_every": "--save-every", "begin_from": "--from",
+}  # fmt: skip
+"""Settings that have an option of their own."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -21,17 +26,21 @@ def main(arguments: argparse.Namespace) -> int:
     from simvid.refining.training.loop import Trainer
     from simvid.refining.training.processes import check_share, is_first, launch
 
-    settings = _settings(arguments)
+    settings, out = _settings(arguments), Path(arguments.out)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: expected a folder, got the file {out}")
     if arguments.processes > 1 and "WORLD_SIZE" not in os.environ:
         check_share(settings.batch, arguments.processes)
         launch(arguments.processes, arguments.argv)
-    trainer = Trainer(Path(arguments.data), Path(arguments.out), settings)
+    trainer = Trainer(Path(arguments.data), out, settings)
     loud = not arguments.quiet and is_first()
     if loud:
         for line in trainer.left_out:
             print(f"left out: {line}", file=sys.stderr)
         if trainer.step:
             print(f"going on after step {trainer.step} of {settings.steps}", file=sys.stderr)
+        for line in trainer.changed:
+            print(f"changed: {line}", file=sys.stderr)
     done = trainer.run(_tell if loud else None)
     if not is_first():
         return 0
@@ -53,11 +62,11 @@ def _settings(arguments: argparse.Namespace) -> TrainSettings:
     """
     from pydantic import ValidationError
 
-    from simvid.errors import UsageError
     from simvid.parsing.entries import validated
+    from simvid.parsing.wording import schema_faults
     from simvid.refining.training.settings import TrainSettings
     from simvid.refining.training.start import architecture
-    from simvid.yaml_reading import read_text, read_yaml
+    from simvid.yaml_reading import Document, read_text, read_yaml
 
     given: dict[str, Any] = {name: value for name in _OPTIONS if (value := getattr(arguments, name)) is not None}
     if arguments.recipe is not None:
@@ -68,8 +77,9 @@ def _settings(arguments: argparse.Namespace) -> TrainSettings:
     try:
         return TrainSettings(**given)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
-        raise UsageError("train: " + "; ".join(faults)) from error
+        faults = schema_faults(TrainSettings, Document("train", given, {}), error)
+        said = (f"{_OPTIONS.get(f.field, f.field)}: {f.message}{f'; {f.hint}' if f.hint else ''}" for f in faults)
+        raise UsageError("\n".join(said)) from error
 
 
 def _tell(step: int, losses: dict[str, float]) -> None:

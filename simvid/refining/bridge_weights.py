@@ -13,7 +13,8 @@ from simvid.errors import AssetError
 from simvid.refining.conditions import CHANNELS
 
 INDEX = "model_index.json"
-FILES = (INDEX, "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json")
+TENSORS = "unet/diffusion_pytorch_model.safetensors"
+FILES = (INDEX, "unet/config.json", TENSORS, "scheduler/scheduler_config.json")
 PICKLED = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 """Endings of files that may run code when they are read."""
 _PARTS = {
@@ -93,7 +94,10 @@ class BridgeWeights:
         diffusers_logging.disable_progress_bar()
         options = {"use_safetensors": True, "local_files_only": True, "low_cpu_mem_usage": False}
         try:
+            check_tensors(self.folder)
             pipe = VideoRefinerPipeline.from_pretrained(self.folder, **options)
+        except (MemoryError, AssetError):
+            raise
         except Exception as error:  # every library below raises its own kind
             raise AssetError(f"{self.folder}: cannot be loaded as a refiner: its weights are damaged or of another "
                              f"version; copy them again, or train again ({error})") from error  # fmt: skip
@@ -119,3 +123,29 @@ class BridgeWeights:
         if not found:
             return ""
         return f"; {', '.join(found[:3])}: pickled weights are refused, as they may run code: save them as safetensors"
+
+
+def check_tensors(folder: Path) -> None:
+    """A saved network has the tensors that its configuration asks for, and no others: diffusers fills up with anything.
+
+    Raises:
+        AssetError: some are missing, or of no use.
+    """
+    from safetensors import safe_open
+
+    from simvid.refining.deep import torch
+    from simvid.refining.model import RefinerUNet
+
+    with torch.device("meta"):
+        net = RefinerUNet.from_config(RefinerUNet.load_config(folder / "unet", local_files_only=True))
+    with safe_open(folder / TENSORS, "pt") as file:
+        found, wanted = set(file.keys()), set(net.state_dict())
+    odd = {"missing": sorted(wanted - found), "unexpected": sorted(found - wanted)}
+    if said := "; ".join(f"{what}: {_some(names)}" for what, names in odd.items() if names):
+        raise AssetError(f"{folder / TENSORS}: expected the {len(wanted)} tensors of the network in unet/config.json; "
+                         f"{said}: copy these weights again, or train again")  # fmt: skip
+
+
+def _some(names: list[str]) -> str:
+    """The first few."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

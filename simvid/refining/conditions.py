@@ -203,6 +203,14 @@ def check_alike(first: Conditions, other: Conditions, index: int) -> None:
         raise SimvidError(f"frame {index}: expected the labels of frame 0; it differs in {', '.join(odd)}")
 
 
+def from_beyond(flow: Array) -> NDArray[np.bool_]:
+    """Whether a flow [T, H, W, 2] points out of its pictures, or nowhere (NaN), [T, H, W]."""
+    height, width = flow.shape[1:3]
+    u, v = flow[..., 0] + (np.arange(width) + 0.5), flow[..., 1] + (np.arange(height) + 0.5)[:, None]
+    inside: NDArray[np.bool_] = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    return ~inside
+
+
 def _signed(rgb: Array) -> NDArray[np.float32]:
     """Bytes as -1 to 1."""
     return np.asarray(rgb.astype(np.float32) / 127.5 - 1, np.float32)

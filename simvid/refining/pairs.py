@@ -29,7 +29,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,18 @@ from pydantic import Field, ValidationError
 from simvid.clips.folders import new_folder
 from simvid.errors import ClipError
 from simvid.frames import BUFFERS, SURFACES, Frame
-from simvid.refining.conditions import Conditions, decode_light, depth_scale, encode_frame, encode_light, stack
+from simvid.refining.conditions import (
+    Conditions,
+    decode_light,
+    depth_scale,
+    encode_frame,
+    encode_light,
+    from_beyond,
+    stack,
+)
 from simvid.refining.packed_pairs import ENDING, unpack
 from simvid.scene.base import Model
+from simvid.scene.rules import Problem, Rule
 
 Array: TypeAlias = NDArray[Any]
 FILE = "pair.json"
@@ -72,6 +81,15 @@ BETWEEN_LICENCES = "; "
 UNKNOWN_LIGHT = (0.0,) * 11
 
 
+def _known(record: PairRecord) -> Iterator[Problem]:
+    if unknown := [name for name in record.arrays if name not in _CODES]:
+        yield Problem(("arrays",), f"some of {', '.join(_CODES)}", ", ".join(unknown), "of another version of simvid?")
+    if missing := [name for name in ("coarse", "target") if name not in record.arrays]:
+        yield Problem(("arrays",), "coarse and target among them", f"none of {', '.join(missing)}")
+    if len(record.light) != len(UNKNOWN_LIGHT):
+        yield Problem(("light",), f"{len(UNKNOWN_LIGHT)} numbers", str(len(record.light)))
+
+
 class PairRecord(Model):
     """``pair.json``."""
 
@@ -93,6 +111,8 @@ class PairRecord(Model):
     licence: str = "CC0-1.0"
     """Or several, of the pictures and of all assets that are seen in them."""
     arrays: tuple[str, ...]
+
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("arrays", "light"), _known),)
 
     @property
     def licences(self) -> tuple[str, ...]:
@@ -161,7 +181,7 @@ class PairClip:
         try:
             self.record = PairRecord.model_validate_json((folder / FILE).read_text())
         except (OSError, ValidationError) as error:
-            raise ClipError(f"{folder / FILE}: expected the record of a training pair ({error})") from error
+            raise ClipError(f"{folder / FILE}: expected the record of a training pair ({_said(error)})") from error
         r = self.record
         self._arrays: dict[str, Array] = {}
         for name in r.arrays:
@@ -188,6 +208,8 @@ class PairClip:
     ) -> Crop:  # fmt: skip
         """A part of the clip as conditions and target.
 
+        What comes from beyond the part was not visible before, as with a whole picture: there is nothing to follow.
+
         Args:
             frames, rows, columns: which.
             mirrored: left and right exchanged, with normals and flow.
@@ -204,8 +226,8 @@ class PairClip:
         for name in _LIGHT:
             if name in labels:
                 labels[name] = labels[name] * np.float32(gain)
-        if "visible" in labels:
-            labels["occluded_backward"] = labels.pop("visible") == 0
+        if "visible" in labels and "flow_backward" in labels:
+            labels["occluded_backward"] = (labels.pop("visible") == 0) | from_beyond(labels["flow_backward"])
         each = [
             encode_frame(
                 {"rgb": coarse[t], **{k: v[t] for k, v in labels.items()}}, 1.0, where=f"{self.folder} frame {t}"
@@ -308,6 +330,12 @@ def exposed(rgb: Array, gain: float) -> NDArray[np.uint8]:
     linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4) * gain
     back = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
     return np.asarray(np.round(255 * np.clip(back, 0, 1)), np.uint8)[rgb]
+
+
+def _said(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
 
 
 def _light(numbers: tuple[float, ...], *, mirrored: bool, gain: float, colors: tuple[int, ...]) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ Saved folders name this module and the class by path (``simvid.refining.pipeline
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -56,7 +56,6 @@ class _Memory:
 
     states: list[RefinerState | None]
     refined: Tensor | None = None
-    done: int = field(default=0)
 
 
 class VideoRefinerPipeline(DiffusionPipeline):
@@ -87,7 +86,7 @@ class VideoRefinerPipeline(DiffusionPipeline):
             look: "as_rendered", or one that the weights know.
             light: numbers of ``simvid.refining.model.LIGHT``, for the whole clip.
             generator: torch generator for the noise, drawn frame by frame.
-            noise: standard normal [T, 3, H, W] instead, such as surface-anchored noise.
+            noise: standard normal [T, 3, H, W] to begin with instead, such as surface-anchored noise.
             output_type: see ``RefinedVideo``.
             callback_on_step_end: called with (pipeline, step, time, {"sample": x}); may give back another "sample".
 
@@ -102,8 +101,9 @@ class VideoRefinerPipeline(DiffusionPipeline):
         parts = []
         for start in range(0, len(controls), size):
             part = controls.part(start, min(start + size, len(controls)))
-            drawn = self._noise(part, generator) if noise is None else noise[start : start + len(part)][None]
-            parts.append(self._chunk(part, drawn, sampling, given, memory, (generator, callback_on_step_end))[0])
+            first = None if noise is None else noise[start : start + len(part)]
+            noises = self._noises(part, sampling.steps, generator, first)
+            parts.append(self._chunk(part, noises, sampling, given, memory, callback_on_step_end)[0])
         video = torch.cat(parts)
         return RefinedVideo(frames=video.permute(0, 2, 3, 1) if output_type == "pt" else to_bytes(video))
 
@@ -122,13 +122,14 @@ class VideoRefinerPipeline(DiffusionPipeline):
         Args:
             frames: one frame each.
             sampling, look, light, generator: as for a clip. The same generator gives a clip's pictures.
-            noises: standard normal [3, H, W] for each frame, instead of the generator's.
+            noises: standard normal [3, H, W] for each frame to begin with, instead of the generator's.
 
         Yields:
             uint8 [H, W, 3].
 
         Raises:
-            SimvidError: an unknown look (at once), or a frame unlike the first.
+            SimvidError: an unknown look (at once), a frame unlike the first, more than one at once, or noise that is
+                missing or of another size.
         """
         self._look(look)
         pictures: Iterator[NDArray[np.uint8]] = self._stream(frames, sampling, look, light, generator, noises)
@@ -145,35 +146,37 @@ class VideoRefinerPipeline(DiffusionPipeline):
         for index, frame in enumerate(frames):
             if first is None:
                 first, given = frame.part(0, 1), self._given(frame.present, look, light)
+            if len(frame) != 1:
+                raise SimvidError(f"frame {index}: expected one frame at a time, got {len(frame)} at once")
             check_alike(first, frame, index)
-            drawn = self._noise(frame, generator) if noises is None else next(noises)[None, None]
-            yield to_bytes(self._chunk(frame, drawn, sampling, given, memory, (generator, None))[0])[0]
+            start = None if noises is None else _one_noise(noises, frame, index)
+            drawn = self._noises(frame, sampling.steps, generator, start)
+            yield to_bytes(self._chunk(frame, drawn, sampling, given, memory, None)[0])[0]
 
     def _chunk(
-        self, part: Conditions, noise: Tensor, sampling: Sampling, given: dict[str, Tensor], memory: _Memory,
-        extras: tuple[Any, Callback | None],
+        self, part: Conditions, noises: Tensor, sampling: Sampling, given: dict[str, Tensor], memory: _Memory,
+        callback: Callback | None,
     ) -> Tensor:  # fmt: skip
         """Refined pictures of a few frames, [1, T, 3, H, W] in -1 to 1."""
         device = given["light"].device  # not self.device, which looks through all modules: 4 ms a frame
         channels, flow, visible = (
             torch.from_numpy(a)[None].to(device) for a in (part.channels, part.flow, part.visible)
         )
-        noise, coarse = noise.to(device), channels[:, :, :3]
+        noises, coarse = noises.to(device)[:, None], channels[:, :, :3]
         history = _history(memory.refined, flow, visible) if sampling.history else None
         self.scheduler.set_timesteps(sampling.steps, strength=sampling.strength, device=device)
         lead = channels.shape[:2]
-        sample = self.scheduler.add_noise(coarse, coarse, noise, self.scheduler.timesteps[:1].expand(lead))
+        sample = self.scheduler.add_noise(coarse, coarse, noises[0], self.scheduler.timesteps[:1].expand(lead))
         for i, time in enumerate(self.scheduler.timesteps):
             times = time.expand(lead)
             with torch.autocast(device.type, torch.bfloat16, enabled=sampling.autocast):
                 found, memory.states[i] = self.unet(
                     sample, times, channels, flow, visible, history=history, state=memory.states[i], **given
                 )
-            after = self.scheduler.next_time(i)
-            fresh = self._noise(part, extras[0]) if self.scheduler.config.kind == "brownian" and after > 0 else None
-            sample = self.scheduler.step(found, times, sample, after, fresh).prev_sample
-            if extras[1] is not None:
-                sample = extras[1](self, i, float(time), {"sample": sample}).get("sample", sample)
+            fresh = noises[i + 1] if i + 1 < len(noises) else None
+            sample = self.scheduler.step(found, times, sample, self.scheduler.next_time(i), fresh).prev_sample
+            if callback is not None:
+                sample = callback(self, i, float(time), {"sample": sample}).get("sample", sample)
         if not bool(torch.isfinite(sample).all()):
             raise SimvidError("the network gave numbers that are not finite: its weights are damaged, or bfloat16 is "
                               "not enough for them (set bfloat16: false)")  # fmt: skip
@@ -203,10 +206,26 @@ class VideoRefinerPipeline(DiffusionPipeline):
             raise SimvidError(f"look: expected one of {', '.join(known)}, got {look!r}")
         return known.index(look)
 
-    def _noise(self, part: Conditions, generator: Any) -> Tensor:
-        """Standard normal [1, T, 3, H, W], drawn frame by frame so that chunks and streams get the same."""
-        frames = [torch.randn((3, *part.size), generator=generator) for _ in range(len(part))]
-        return torch.stack(frames)[None]
+    def _noises(self, part: Conditions, steps: int, generator: Any, first: Tensor | None) -> Tensor:
+        """Standard normal [N, T, 3, H, W]: to begin with, unless given, and, on a brownian bridge, between its steps.
+
+        All that a frame needs is drawn before the next one's, so that chunks and streams get the same.
+        """
+        between = steps - 1 if self.scheduler.config.kind == "brownian" else 0
+        drawn = torch.empty(len(part), between + (first is None), 3, *part.size)
+        for one in drawn.flatten(0, 1):
+            one.normal_(generator=generator)
+        drawn = drawn.transpose(0, 1)
+        return drawn if first is None else torch.cat([first[None], drawn.to(first)])
+
+
+def _one_noise(noises: Iterator[Tensor], frame: Conditions, index: int) -> Tensor:
+    """The next noise, [1, 3, H, W]."""
+    noise = next(noises, None)
+    if noise is None or tuple(noise.shape) != (3, *frame.size):
+        raise SimvidError(f"noises: expected [3, {frame.size[0]}, {frame.size[1]}] for each frame, got "
+                          f"{'none' if noise is None else list(noise.shape)} for frame {index}")  # fmt: skip
+    return noise[None]
 
 
 def _history(refined: Tensor | None, flow: Tensor, visible: Tensor) -> Tensor:

@@ -106,13 +106,14 @@ class BridgeScheduler(SchedulerMixin, ConfigMixin):
             ValueError: ``brownian`` without noise.
         """
         t = _column(timestep, sample)
-        u = _column(torch.as_tensor(to, dtype=timestep.dtype).expand_as(timestep), sample)
+        goal = torch.as_tensor(to, dtype=timestep.dtype, device=timestep.device)
+        u = _column(goal.expand_as(timestep), sample)
         ratio = u / t
         moved = model_output + (sample - model_output) * ratio
-        if self.config.kind == "brownian" and bool((u > 0).any()):
-            if noise is None:
-                raise ValueError("BridgeScheduler.step: the brownian bridge needs noise for each step but the last")
+        if self.config.kind == "brownian" and noise is not None:
             moved = moved + float(self.config.noise) * (u * (1 - ratio)).clamp(min=0).sqrt() * noise
+        elif self.config.kind == "brownian" and bool((u > 0).any()):
+            raise ValueError("BridgeScheduler.step: the brownian bridge needs noise for each step but the last")
         return BridgeOutput(prev_sample=moved)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from simvid.camera_path import RollingShutter
 from simvid.errors import AssetError, SceneError, SimvidError
@@ -19,11 +20,13 @@ from simvid.frames import Frame
 from simvid.refining import noise_fast
 from simvid.refining.base import ClipContext, ListeningRefiner
 from simvid.refining.bridge import ANCHORS, BridgeRefiner, BridgeSettings
+from simvid.refining.bridge_weights import BridgeWeights
 from simvid.refining.conditions import reading
-from simvid.refining.model import LIGHT
+from simvid.refining.model import LIGHT, RefinerUNet
 from simvid.refining.noise import anchors
 from simvid.refining.pipeline import VideoRefinerPipeline
 from simvid.refining.scheduler import BridgeScheduler
+from simvid.refining.training.start import begin
 from simvid.testing.refiners import tiny_unet
 from simvid.testing.refining import RefinerContract, sample_context, sample_frames
 
@@ -266,6 +269,35 @@ def test_weights_of_another_family_import_nothing(weights: Path, tmp_path: Path)
     (tmp_path / "model_index.json").write_text(json.dumps({**index, "unet": ["antigravity", "Fly"]}))
     with pytest.raises(AssetError, match=r"unet: .*RefinerUNet.*; got \['antigravity', 'Fly'\].*another family"):
         made(tmp_path)
+
+
+def test_weights_that_lack_tensors_are_refused(weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+    whole = load_file(path)
+    fewer = {name: tensor for name, tensor in whole.items() if not name.startswith("leave.")}
+    for group, said in (
+        (fewer, r"; missing: leave\.bias, leave\.weight: copy"),
+        (whole | {"leaf": whole["leave.bias"].clone()}, r"expected the \d+ tensors of .*; unexpected: leaf: copy"),
+        ({}, r"; missing: \S+, \S+, \S+ and \d+ more: copy"),
+    ):
+        save_file(group, path)
+        with pytest.raises(AssetError, match=said):
+            list(made(tmp_path).refine(sample_frames(1), look="as_rendered", seed=0))
+        with pytest.raises(AssetError, match=said):
+            begin(tiny_unet(looks=("sunset",)), tmp_path)
+
+
+def test_weights_are_not_damaged_because_the_memory_is_full(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(VideoRefinerPipeline, "from_pretrained", full)
+    with pytest.raises(MemoryError):
+        BridgeWeights(weights).load()
+    monkeypatch.setattr(RefinerUNet, "from_pretrained", full)
+    with pytest.raises(MemoryError):
+        begin(tiny_unet(looks=("sunset",)), weights)
 
 
 def test_weights_that_are_no_numbers_are_refused(weights: Path, tmp_path: Path) -> None:

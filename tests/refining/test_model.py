@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,15 @@ def test_times() -> None:
         BridgeScheduler(**{"kind": "bridge"})
 
 
+@pytest.mark.parametrize("kind", ["noised_source", "brownian", "flow"])
+def test_a_step_stays_on_its_device(kind: Any) -> None:
+    x, t = torch.empty(1, 2, 3, 8, 8, device="meta"), torch.ones(1, 2, device="meta")
+    bridge = BridgeScheduler(kind=kind)
+    for to in (0.5, 0.0, 0.5 * t, torch.tensor(0.5)):
+        assert bridge.step(x, t, x, to, x).prev_sample.device.type == "meta"
+    assert bridge.add_noise(x, x, x, t).device.type == "meta"
+
+
 # The pipeline
 
 
@@ -312,10 +322,7 @@ def test_save_and_load_give_the_same_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("history", [False, True])
 def test_a_stream_gives_the_clip_s_pictures(kind: Any, history: bool) -> None:
     pipe, controls = pipeline(kind=kind), random_conditions(5)
-    if kind == "brownian" and not history:
-        sampling = Sampling(steps=1, history=False, chunk=2)
-    else:
-        sampling = Sampling(steps=2, history=history, chunk=2)
+    sampling = Sampling(steps=3, history=history, chunk=2)
     clip = pipe(controls, sampling=sampling, generator=seeded()).frames
     frames = (controls.part(i, i + 1) for i in range(5))
     stream = np.stack(list(pipe.stream(frames, sampling=sampling, generator=seeded())))
@@ -323,6 +330,23 @@ def test_a_stream_gives_the_clip_s_pictures(kind: Any, history: bool) -> None:
     assert clip.dtype == np.uint8
     assert np.abs(clip.astype(int) - stream).max() <= 1, "they agree to rounding"
     assert clip[3].std() > 5
+
+
+@pytest.mark.parametrize("kind", ["noised_source", "brownian"])
+@pytest.mark.parametrize("given", [False, True])
+def test_pictures_are_made_on_the_device_of_the_network(
+    kind: Any, given: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All on one without numbers, where none can be looked at."""
+    monkeypatch.setattr(BridgeScheduler, "next_time", lambda _, step: (0.5, 0.0)[step])
+    monkeypatch.setattr(torch.Tensor, "__bool__", lambda _: False)
+    monkeypatch.setattr(torch, "isfinite", lambda _: np.ones(1))
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    pipe, noise = pipeline(kind=kind).to("meta"), torch.randn(3, 3, H, W) if given else None
+    video = pipe(random_conditions(3), sampling=Sampling(steps=2), noise=noise, output_type="pt").frames
+    assert video.device.type == "meta"
+    assert video.shape == (3, H, W, 3)
 
 
 def test_the_chunk_does_not_matter_but_the_past_does() -> None:
@@ -368,6 +392,13 @@ def test_what_is_wrong_is_said() -> None:
     other = random_conditions(1, 16, 16)
     with pytest.raises(SimvidError, match="frame 1: expected 48 x 32 as in frame 0, got 16 x 16"):
         list(pipe.stream([controls.part(0, 1), other]))
+    with pytest.raises(SimvidError, match="frame 1: expected one frame at a time, got 2 at once"):
+        list(pipe.stream([controls.part(0, 1), controls]))
+    each = [controls.part(0, 1), controls.part(1, 2)]
+    with pytest.raises(SimvidError, match=r"noises: expected \[3, 32, 48\] for each frame, got none for frame 1"):
+        list(pipe.stream(each, noises=iter([torch.zeros(3, H, W)])))
+    with pytest.raises(SimvidError, match=r"noises: .* got \[3, 1, 48\] for frame 0"):
+        list(pipe.stream(each, noises=iter([torch.zeros(3, 1, W)])))
     with pytest.raises(ValueError, match=r"Conditions\.flow"):
         replace(controls, flow=controls.visible)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,25 @@ def test_a_crop_is_a_part(tmp_path: Path) -> None:
     whole, part = clip.whole(), clip.crop(slice(1, 3), slice(8, 24), slice(16, 48))
     assert np.array_equal(part.conditions.channels, whole.conditions.channels[1:3, :, 8:24, 16:48])
     assert np.array_equal(part.target, whole.target[1:3, :, 8:24, 16:48])
+
+
+def test_what_comes_from_beyond_a_crop_was_not_visible(tmp_path: Path) -> None:
+    """As at the edge of a whole picture: a pixel's centre, moved along the flow, lies within or it does not."""
+    coarse, target, labels = frames()
+    labels["flow_backward"][:] = (3.0, -1.5)
+    labels["occluded_backward"][:] = False
+    labels["occluded_backward"][:, 10, 20] = True
+    write_pair(tmp_path / "a", coarse, target, labels, name="a", family="squares", fps=12.0)
+    clip = PairClip(tmp_path / "a")
+    expected = np.ones((16, 24))
+    expected[:, -3:] = 0
+    expected[:1] = 0
+    expected[2, 4] = 0
+    part = slice(1, 3), slice(8, 24), slice(16, 40)
+    for mirrored in (False, True):
+        seen = clip.crop(*part, mirrored=mirrored).conditions.visible
+        assert np.array_equal(seen[0, 0], expected[:, ::-1] if mirrored else expected)
+        assert np.array_equal(seen[1], seen[0])
 
 
 def test_a_mirror_turns_normals_and_flow(tmp_path: Path) -> None:
@@ -199,6 +219,16 @@ def test_what_is_damaged_is_named(tmp_path: Path) -> None:
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ClipError, match=r"depth\.npy: missing or damaged"):
         PairClip(clip.folder)
-    (clip.folder / "pair.json").write_text("{}")
+    record = clip.folder / "pair.json"
+    tree = json.loads(record.read_text())
+    for change, said in (
+        ({"arrays": [*tree["arrays"], "foo"]}, r"arrays: expected some of coarse, target, .*, got foo"),
+        ({"arrays": ["coarse"]}, "arrays: expected coarse and target among them, got none of target"),
+        ({"light": [1.0, 2.0]}, "light: expected 11 numbers, got 2"),
+    ):
+        record.write_text(json.dumps(tree | change))
+        with pytest.raises(ClipError, match=rf"pair\.json: expected the record of a training pair \({said}"):
+            PairClip(clip.folder)
+    record.write_text("{}")
     with pytest.raises(ClipError, match="the record of a training pair"):
         PairClip(clip.folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from simvid.refining.training.losses import (
     hinge_maker,
     temporal_difference,
 )
+from simvid.refining.training.processes import Alone
 from simvid.refining.training.settings import TrainSettings
 from simvid.testing.refining import sample_frames
 
@@ -146,13 +149,73 @@ def test_checkpoints_are_few_whole_and_checked(data: Path, tmp_path: Path) -> No
     Trainer(data, tmp_path, settings, None).run()
     home = tmp_path / "checkpoints"
     assert sorted(p.name for p in home.iterdir()) == ["00000004", "00000006"]
-    with pytest.raises(SimvidError, match="holds a run with other settings"):
-        Trainer(data, tmp_path, TrainSettings(**{**TINY, "rate": 1e-3}), None)
-    with pytest.raises(SimvidError, match="holds a run with other perceptual"):
+    with pytest.raises(SimvidError, match="settings: batch: expected 2, got 1; seed: expected 0, got 3; choose"):
+        Trainer(data, tmp_path, TrainSettings(**{**TINY, "batch": 1, "seed": 3, "rate": 1e-3}), None)
+    with pytest.raises(SimvidError, match="holds a run with other perceptual: expected False, got True"):
         Trainer(data, tmp_path, settings, random_features())
+    other = shutil.copytree(data, tmp_path / "other")
+    (other / "clip1").rename(other / "clip9")
+    record = other / "clip9" / "pair.json"
+    record.write_text(record.read_text().replace("clip1", "clip9"))
+    with pytest.raises(SimvidError, match="holds a run with other clips: without clip1; with clip9; choose"):
+        Trainer(other, tmp_path, settings, None)
     (home / "00000006" / "ema.safetensors").write_bytes(b"x")
     with pytest.raises(ClipError, match="delete it to go on from the one before"):
         Trainer(data, tmp_path, settings, None)
+
+
+def test_a_run_goes_on_with_another_rate(data: Path, tmp_path: Path) -> None:
+    """And with what says when things are written; each change is told."""
+    Trainer(data, tmp_path, TrainSettings(**TINY), None).run(until=2)
+    more = {"rate": 1e-4, "rate_end": 1e-5, "threads": 2, "save_every": 1, "log_every": 2, "sample_every": 3}
+    settings = TrainSettings(**{**TINY, **more})
+    trainer = Trainer(data, tmp_path, settings, None)
+    assert trainer.step == 2
+    assert trainer.changed[:2] == ("rate: 0.0001, before 0.0006", "rate_end: 1e-05, before 2e-05")
+    assert len(trainer.changed) == len(more)
+    trainer.run(until=4)
+    rates = {step: value for step, name, value in Log(tmp_path).rows() if name == "rate"}
+    assert rates[1] == pytest.approx(3e-4), "of the warm-up"
+    assert rates[4] == pytest.approx(settings.rate_at(3))
+    assert Trainer(data, tmp_path, settings, None).changed == ()
+
+
+@pytest.mark.parametrize("name", ["unet", "ema", "critic", "unet_optimizer", "critic_optimizer", "step"])
+def test_a_checkpoint_that_lacks_something_is_damaged(data: Path, tmp_path: Path, name: str) -> None:
+    settings = TrainSettings(**{**TINY, "shares": (1.0, 0.0, 0.0)})
+    Trainer(data, tmp_path, settings, None).run(until=1)
+    folder = checkpoint.latest(tmp_path)
+    assert folder is not None
+    assert Trainer(data, tmp_path, settings, None).step == 1, "also where no critic has learned anything yet"
+    if name == "step":
+        (folder / "state.json").write_text("{}")
+    else:
+        (folder / f"{name}.safetensors").unlink()
+    with pytest.raises(ClipError, match=rf"damaged checkpoint \(.*{name}.*\); delete it to go on from the one before"):
+        Trainer(data, tmp_path, settings, None)
+
+
+def test_the_pipeline_appears_whole(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of the one before, which stays until then."""
+    Trainer(data, tmp_path, TrainSettings(**TINY), None).run(until=1)
+    before = (tmp_path / "refiner" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    trainer = Trainer(data, tmp_path, TrainSettings(**TINY), None)
+    save = VideoRefinerPipeline.save_pretrained
+
+    def stopped(*given: Any, **more: Any) -> None:
+        save(*given, **more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoRefinerPipeline, "save_pretrained", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run(until=2)
+    file = tmp_path / "refiner" / "unet" / "diffusion_pytorch_model.safetensors"
+    assert file.read_bytes() == before
+    trainer.run(until=2)
+    assert file.read_bytes() != before
+    assert (tmp_path / "refiner" / "recipe.json").is_file()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoints", "curves.png", "log.csv", "refiner", "samples"]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(data: Path, tmp_path: Path) -> None:
@@ -196,6 +259,28 @@ def test_conditions_are_hidden_now_and_then(data: Path) -> None:
     assert not some.light[~lit].any(), "unknown is zeros, as in sampling"
     halves = [make_batch(clips, settings[1], (), 3, "regression", (k, 2)) for k in (0, 1)]
     assert torch.equal(torch.stack([h.light for h in halves], dim=1).flatten(0, 1), some.light)
+
+
+class OnMeta(Alone):
+    """A device without numbers."""
+
+    def __init__(self) -> None:
+        self.device = torch.device("meta")
+
+
+@pytest.mark.parametrize("phase", ["adversarial", "rollout"])
+def test_losses_are_made_on_the_device_of_the_network(
+    data: Path, tmp_path: Path, phase: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    settings = TrainSettings(**TINY)
+    trainer = Trainer(data, tmp_path, settings, random_features(), OnMeta())
+    batch = trainer._on_device(make_batch(trainer.clips, settings, (), 0, phase))
+    video = trainer._rollout(batch) if phase == "rollout" else trainer._predict(batch)
+    losses = trainer._losses(video, batch, adversarial=True)
+    assert {loss.device.type for loss in losses.values()} == {"meta"}
+    losses["loss"].backward()
+    assert all(p.grad is not None and p.grad.device.type == "meta" for p in trainer.unet.parameters())
 
 
 def test_losses_by_hand() -> None:
@@ -244,6 +329,21 @@ def test_phases_and_rates() -> None:
     assert [settings.rate_at(s) for s in (0, 9, 10, 100)] == pytest.approx([1e-4, 1e-3, 1e-3, 1e-5])
     with pytest.raises(ValueError, match="sum to 1"):
         TrainSettings(shares=(0.5, 0.5, 0.5))
+    with pytest.raises(
+        ValueError, match=r"rate_end\n  expected a number up to that of rate \(1e-05\), got 2e-05; set it"
+    ):
+        TrainSettings(rate=1e-5)
+
+
+@pytest.mark.parametrize(
+    "widths", [(), (32, 64), (32, 64, 128, 160, 160), (30, 64, 128, 160), (32, 64, 104, 160), (0,) * 4]
+)
+def test_widths_that_no_network_has(widths: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"widths\n  expected 4 numbers, multiples of 8, the last two of 32, got \["):
+        TrainSettings(widths=widths)
+    for depths in (widths[:3], (1, 1, 2, -2)):
+        with pytest.raises(ValueError, match=r"depths\n  expected 4 numbers of 0 or more, got \["):
+            TrainSettings(depths=depths)
 
 
 def test_a_log_forgets_what_was_cut_off(tmp_path: Path) -> None:
@@ -272,10 +372,47 @@ def test_the_command(
         assert captured.out.strip() == str(out / "refiner")
         assert "left out: the perceptual and the adversarial loss" in captured.err
         assert "step      1  loss" in captured.err
-        assert cli.main([*given, "--rate", "-1"]) == 1
-        assert "rate" in capsys.readouterr().err
+        assert cli.main([*given, "--rate", "3e-4", "--save-every", "7"]) == 0
+        assert "changed: rate: 0.0003, before 0.0006\nchanged: save_every: 7, before 500\n" in capsys.readouterr().err
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--rate", "-1"], r"--rate: expected .*, got -1"),
+        (["--rate", "nan"], r"--rate: expected .*, got NaN"),
+        (
+            ["--rate", "1e-6"],
+            r"rate_end: expected a number up to that of rate \(1e-06\), got 2e-05; set it in the recipe",
+        ),
+        (["--frames", "1", "--size", "10"], r"--frames: expected .* 2.*, got 1\n.*--size: expected .* 32.*, got 10"),
+    ],
+)
+def test_wrong_options_are_named(
+    wrong: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from simvid import cli
+
+    out = tmp_path / "run"
+    assert cli.main(["train", "refiner", "--data", str(tmp_path), "--out", str(out), *wrong]) == 2
+    assert re.search(said, capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_a_file_in_the_place_of_the_run_is_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from simvid import cli
+
+    file = tmp_path / "file.txt"
+    file.touch()
+    given = ["train", "refiner", "--data", str(data), "--steps", "1", "--out"]
+    assert cli.main([*given, str(file)]) == 2
+    assert f"--out: expected a folder, got the file {file}" in capsys.readouterr().err
+    with pytest.raises(ClipError, match=r"run: cannot be written \(Not a directory\); choose another place"):
+        Log(file / "run")
 
 
 def test_a_recipe_is_followed_and_left_behind(

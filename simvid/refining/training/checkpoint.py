@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,21 @@ def latest(out: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Tensors and plain values.
+def load(folder: Path, groups: Collection[str] = ()) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Tensors and plain values, ``step`` among them.
 
     Raises:
-        ClipError: the folder is damaged.
+        ClipError: the folder is damaged, or one of these groups is missing.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         about: dict[str, Any] = json.loads((folder / "state.json").read_text())
+        if not isinstance(about, dict) or not isinstance(about.get("step"), int):
+            raise ValueError("state.json says no step")
+        if missing := [f"{name}.safetensors" for name in groups if not (folder / f"{name}.safetensors").is_file()]:
+            raise ValueError(f"{', '.join(missing)}: missing")
         return {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}, about
     except (OSError, ValueError, SafetensorError) as error:
         raise ClipError(f"{folder}: damaged checkpoint ({error}); delete it to go on from the one before") from error

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simvid.clips.folders import new_file
+from simvid.clips.folders import clear_os_errors, new_file
 
 _SIZE, _MARGIN, _COLUMNS = (320, 150), 30, 3
 
@@ -19,7 +19,8 @@ class Log:
 
     def __init__(self, out: Path) -> None:
         self.out, self.path = out, out / "log.csv"
-        out.mkdir(parents=True, exist_ok=True)
+        with clear_os_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
 
     def cut(self, step: int) -> None:
         """Forget rows after a step: those of steps that a killed run did after its last checkpoint."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from simvid.clips.folders import new_folder, sweep
 from simvid.errors import ClipError, SimvidError
 from simvid.perception.fetch import COMMAND
 from simvid.perception.squeezenet import imagenet_features, perceptual_distance
@@ -22,6 +23,7 @@ from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
 from simvid.refining.scheduler import BridgeScheduler
 from simvid.refining.training import checkpoint
 from simvid.refining.training.batches import Batch, make_batch
+from simvid.refining.training.comparing import compared
 from simvid.refining.training.log import Log, sample_grid
 from simvid.refining.training.losses import (
     Critic,
@@ -32,11 +34,13 @@ from simvid.refining.training.losses import (
     temporal_difference,
 )
 from simvid.refining.training.processes import Processes, check_share, company
-from simvid.refining.training.settings import TrainSettings, with_defaults
+from simvid.refining.training.settings import TrainSettings
 from simvid.refining.training.start import begin
 
 Tell = Callable[[int, dict[str, float]], None]
 SHOWN_CLIPS = 4
+GROUPS = ("unet", "ema", "critic", "unet_optimizer", "critic_optimizer")
+"""Of tensors in a checkpoint."""
 RECIPE = "recipe.json"
 """Beside the weights: the settings that they were trained with, but for the place of those that they began from."""
 
@@ -60,7 +64,8 @@ class Trainer:
     Args:
         data: folder of training pairs.
         out: folder of the run: checkpoints/, log.csv, curves.png, samples/, refiner/.
-        settings: must be those of the run that is gone on with.
+        settings: must be those of the run that is gone on with, but for a few
+            (``simvid.refining.training.comparing.FREE``).
         features: "imagenet" takes SqueezeNet from the cache and does without where it is not; tests give their own.
         processes: the company; by default what the environment says.
 
@@ -105,6 +110,8 @@ class Trainer:
             for name, net, betas in (("unet", self.unet, (0.9, 0.99)), ("critic", self.critic, (0.5, 0.99)))
         }
         self.step = 0
+        self.changed: tuple[str, ...] = ()
+        """Settings that the run goes on with another value of, and both values."""
         self.log = Log(out)
         self._resume()
 
@@ -144,13 +151,19 @@ class Trainer:
                 self.processes.wait()
         folder = self.out / "refiner"
         if self.first:
-            half = VideoRefinerPipeline(deepcopy(self.ema).half(), self.bridge)
-            half.save_pretrained(folder, safe_serialization=True)
-            recipe = self.settings.model_dump_json(indent=1, exclude={"begin_from"})
-            (folder / RECIPE).write_text(recipe + "\n")
+            self._write(folder)
             figures = figures or self.validate()
         self.processes.wait()
         return Trained(folder, self.step, figures, self.left_out)
+
+    def _write(self, folder: Path) -> None:
+        """The pipeline and the settings of the run, in the place of what an earlier part of it left."""
+        half = VideoRefinerPipeline(deepcopy(self.ema).half(), self.bridge)
+        sweep(folder.parent)
+        with new_folder(folder, replace=True) as work:
+            half.save_pretrained(work, safe_serialization=True)
+            recipe = self.settings.model_dump_json(indent=1, exclude={"begin_from"})
+            (work / RECIPE).write_text(recipe + "\n")
 
     @property
     def first(self) -> bool:
@@ -201,17 +214,13 @@ class Trainer:
                 self.log.cut(0)
             self.processes.wait()
             return
-        tensors, about = checkpoint.load(folder)
-        about["settings"] = with_defaults(about.get("settings"))
-        for key, mine in self._about().items():
-            if about.get(key) != mine:
-                wanted = f"expected {about.get(key)}, got {mine}"
-                raise SimvidError(f"{self.out}: holds a run with other {key}: {wanted}; choose another folder")
+        tensors, about = checkpoint.load(folder, GROUPS)
+        self.changed = compared(self.out, about, self._about())
         for name, net in (("unet", self.unet), ("ema", self.ema), ("critic", self.critic)):
             net.load_state_dict(tensors[name])
         for name, net in (("unet", self.unet), ("critic", self.critic)):
             names = [n for n, _ in net.named_parameters()]
-            checkpoint.restore_optimizer(self.optimizers[name], names, tensors.get(f"{name}_optimizer", {}))
+            checkpoint.restore_optimizer(self.optimizers[name], names, tensors[f"{name}_optimizer"])
         self.step = int(about["step"])
         if self.first:
             self.log.cut(self.step)
@@ -221,8 +230,7 @@ class Trainer:
         settings, step = self.settings, self.step
         phase = settings.phase(step, perceptual=self.features is not None)
         share = self.processes.index, self.processes.count
-        batch = make_batch(self.clips, settings, self.looks, step, phase, share)
-        batch = Batch(**{k: v.to(self.device) if hasattr(v, "to") else v for k, v in vars(batch).items()})
+        batch = self._on_device(make_batch(self.clips, settings, self.looks, step, phase, share))
         self.unet.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bfloat16):
             video = self._rollout(batch) if phase == "rollout" else self._predict(batch)
@@ -235,6 +243,9 @@ class Trainer:
         self._average()
         means = self.processes.mean(torch.stack([value.detach() for value in losses.values()])).tolist()
         return dict(zip(losses, means, strict=True)) | {"rate": settings.rate_at(step)}
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return Batch(**{k: v.to(self.device) if hasattr(v, "to") else v for k, v in vars(batch).items()})
 
     def _predict(self, batch: Batch) -> Tensor:
         """All frames at once, each at its own time."""

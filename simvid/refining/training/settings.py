@@ -11,6 +11,8 @@ from simvid.scene.base import Model, as_tuple
 from simvid.scene.rules import Problem, Rule
 
 Phase: TypeAlias = Literal["regression", "adversarial", "rollout"]
+LEVELS = 4
+"""Of the network."""
 
 
 class Weights(Model):
@@ -27,6 +29,22 @@ def _sum_to_one(settings: TrainSettings) -> Iterator[Problem]:
     shares = settings.shares
     if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
         yield Problem(("shares",), "three numbers of 0 or more that sum to 1", str(list(shares)))
+
+
+def _four_levels(settings: TrainSettings) -> Iterator[Problem]:
+    widths, depths = settings.widths, settings.depths
+    fit = [width > 0 and width % (8 if level < 2 else 32) == 0 for level, width in enumerate(widths)]
+    if len(widths) != LEVELS or not all(fit):
+        expected = f"{LEVELS} numbers, multiples of 8, the last two of 32"
+        yield Problem(("widths",), expected, str(list(widths)), "such as [32, 64, 128, 160]")
+    if len(depths) != LEVELS or min(depths) < 0:
+        yield Problem(("depths",), f"{LEVELS} numbers of 0 or more", str(list(depths)), "such as [1, 1, 2, 2]")
+
+
+def _falling(settings: TrainSettings) -> Iterator[Problem]:
+    if settings.rate_end > settings.rate:
+        yield Problem(("rate_end",), f"a number up to that of rate ({settings.rate:g})", f"{settings.rate_end:g}",
+                      "set it in the recipe")  # fmt: skip
 
 
 class TrainSettings(Model):
@@ -74,7 +92,11 @@ class TrainSettings(Model):
     threads: int = Field(default=1, ge=1)
     """Of the processor. More than one waits more than it works, where other programs run."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("shares",), _sum_to_one),)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(("shares",), _sum_to_one),
+        Rule(("widths", "depths"), _four_levels),
+        Rule(("rate", "rate_end"), _falling),
+    )
 
     def phase(self, step: int, *, perceptual: bool) -> Phase:
         """What step ``step`` (from 0) does. Without perceptual features, regression goes on until the rollouts."""

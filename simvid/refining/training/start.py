@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simvid.errors import AssetError
+from simvid.refining.bridge_weights import check_tensors
 from simvid.refining.conditions import reading
 from simvid.refining.deep import Tensor
 from simvid.refining.model import HISTORY, RefinerUNet
@@ -38,7 +39,7 @@ def begin(net: RefinerUNet, folder: Path) -> None:
     layers, it begins with that one's features and gives the traced picture as it is.
 
     Raises:
-        AssetError: it is no such folder, damaged, or of another architecture; the text says what differs.
+        AssetError: it is no such folder, damaged, incomplete, or of another architecture; the text says what differs.
     """
     config = _config(folder, _CONFIG)
     if config.get("_class_name") != RefinerUNet.__name__:
@@ -53,10 +54,13 @@ def begin(net: RefinerUNet, folder: Path) -> None:
             raise AssetError(f"{folder}: {name}: this run has {mine}, those weights have {theirs}; a run can only "
                              "begin from weights of its own architecture")  # fmt: skip
     try:
+        check_tensors(folder)
         saved = RefinerUNet.from_pretrained(folder / "unet", use_safetensors=True, local_files_only=True,
                                             low_cpu_mem_usage=False)  # fmt: skip
         state = saved.float().state_dict()
         net.load_state_dict(_grown(state, net) if grows else state)
+    except (MemoryError, AssetError):
+        raise
     except Exception as error:  # every library below raises its own kind
         raise AssetError(f"{folder}: cannot be loaded as a refiner ({error}); {_expected()}") from error
 
