@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from simvid import __version__, collector
 from simvid.cli_data import add_data_commands
 from simvid.cli_jobs import add_job_commands
-from simvid.cli_values import Parser, index, positive, scene_options, share, splats
+from simvid.cli_values import Parser, index, positive, scene_options, share, splats, whole
 from simvid.errors import SimvidError
 
 INTERRUPTED, TERMINATED, INTERNAL = 130, 143, 70
@@ -309,11 +309,14 @@ def _pairs(commands: Any) -> None:
         help="only of this family of scenes (docs/training.md lists them); may be given again",
     )  # fmt: skip
     parser.add_argument(
-        "--frames", type=int, choices=range(2, 17), default=16, metavar="N",
+        "--frames", type=whole(2, 16), default=16, metavar="N",
         help="of each pair (default: 16); a step of training reads four, and short pairs show more scenes",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the whole set (default: 0)")
-    parser.add_argument("--size", type=positive, default=256, dest="size_px", metavar="PX", help="default: 256")
+    parser.add_argument("--seed", type=index, default=0, metavar="N", help="of the whole set (default: 0)")
+    parser.add_argument(
+        "--size", type=whole(32, 8192), default=256, dest="size_px", metavar="PX",
+        help="of the pictures; training crops 96, and 32 at least (default: 256)",
+    )  # fmt: skip
     parser.add_argument("--samples", type=positive, default=24, metavar="N", help="paths per pixel (default: 24)")
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -12,6 +13,10 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong with the arguments as JSON too, if that was asked for."""
 
     json = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register("type", int, integer)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Says which choice may be meant."""
@@ -26,6 +31,14 @@ class Parser(argparse.ArgumentParser):
         if self.json:
             print(json.dumps({"error": message, "exit_code": 2}))
         super().error(message)
+
+
+def integer(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
 
 
 def positive(text: str) -> int:
@@ -60,11 +73,19 @@ def index(text: str) -> int:
     return int(text)
 
 
-def splats(text: str) -> int:
-    """How many Gaussians a viewer may make."""
-    if not text.isdecimal() or not 1_000 <= int(text) <= 20_000_000:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1000 to 20000000, got {text!r}")
-    return int(text)
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number from ``low`` to ``high``."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, got {text!r}")
+        return int(text)
+
+    return read
+
+
+splats = whole(1_000, 20_000_000)
+"""How many Gaussians a viewer may make."""
 
 
 def share(text: str) -> float:

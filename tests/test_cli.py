@@ -242,6 +242,11 @@ def test_the_common_options_stand_before_or_after_the_command(simvid_: Any) -> N
         (("evaluate", "none"), "none/clip.json: missing"),
         (("generate", "table_top", "--count", "1", "--out", "/nowhere", "--shard", "2/2"), "expected i/n"),
         (("pairs", "--out", "/nowhere", "--count", "1", "--family", "no"), "family: expected one of drop"),
+        (("pairs", "--out", "/nowhere", "--count", "1", "--family", "jely"), "got 'jely'; did you mean jelly?"),
+        (("pairs", "--out", "/nowhere", "--count", "1", "--frames", "1"), "a whole number from 2 to 16, got '1'"),
+        (("pairs", "--out", "/nowhere", "--count", "1", "--size", "17"), "a whole number from 32 to 8192, got '17'"),
+        (("pairs", "--out", "/nowhere", "--count", "1", "--seed", "-1"), "a whole number from 0 on, got '-1'"),
+        (("evaluate", "--refiner", "bundled", "--seed", "x"), "--seed: expected a whole number, got 'x'"),
         (("sample", "table_top", "-o", "sheet.jpg"), "--output: expected a file that ends in .png, got sheet.jpg"),
     ],
 )

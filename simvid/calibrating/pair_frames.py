@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.refining.pairs import FILE, PairRecord
+from simvid.refining.pairs import PairRecord, pair_folders, read_record
 
 NEEDED = ("coarse", "target", "depth", "normals", "flow_backward", "ids", "visible")
 """Arrays of a pair that the gate reads."""
@@ -41,11 +41,11 @@ class PairFrames:
 def pair_frames(folder: Path, split: Literal["train", "held_out"]) -> list[PairFrames]:
     """The pairs of a split that carry all that is needed, by name. Pairs that are being written are not seen."""
     found = []
-    for path in sorted(folder.glob(f"*/{FILE}")):
-        record = PairRecord.model_validate_json(path.read_text())
+    for path in pair_folders(folder):
+        record = read_record(path)
         if record.split == split and set(NEEDED) <= set(record.arrays):
-            arrays = {name: np.load(path.parent / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in NEEDED}
-            found.append(PairFrames(path.parent, record, arrays))
+            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in NEEDED}
+            found.append(PairFrames(path, record, arrays))
     return found
 
 

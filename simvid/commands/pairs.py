@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from simvid.errors import JobError
 from simvid.generating.pair_job import FAILED, PairOutcome, run_pairs, tasks
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Make them, and say how many there are."""
+    """Make them, and say how many there are; exit code 9 where some were given up."""
     wanted = tasks(arguments.count, arguments.held_out, arguments.seed, arguments.size_px, arguments.samples,
                    arguments.frames, only=arguments.family)  # fmt: skip
     started, states = time.perf_counter(), Counter[str]()
@@ -35,4 +36,4 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         print(f"{out}: {states['made']} made, {states['there']} were there, {states['failed']} failed"
               + (f" (reasons in {out / FAILED})" if states["failed"] else ""))  # fmt: skip
-    return 0
+    return JobError.exit_code if states["failed"] else 0

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simvid.clips.folders import clear_os_errors, sweep
 from simvid.errors import SimvidError, UsageError
 from simvid.frames import Frame, Frames
 from simvid.generating.pair_scenes import FRAMES, PairScene, families, known, pair_scene
 from simvid.generating.pool import Pool, PoolSettings, Task
 from simvid.generating.worker import Make, Plain
 from simvid.jobs.asset_records import asset_records
-from simvid.refining.pairs import BETWEEN_LICENCES
+from simvid.refining.pairs import BETWEEN_LICENCES, pair_folders, read_record
 from simvid.scene import Scene
 
 if TYPE_CHECKING:
@@ -79,7 +81,9 @@ def tasks(
         SimvidError: no such family, or none of them is on the side of which pairs are wanted.
     """
     if unknown := [name for name in only if name not in known()]:
-        raise UsageError(f"family: expected one of {', '.join(known())}, got {unknown[0]!r}")
+        near = get_close_matches(unknown[0], known(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"family: expected one of {', '.join(known())}, got {unknown[0]!r}{hint}")
     made = []
     for side, total in ((False, count), (True, held_out)):
         names = [name for name in families(held_out=side) if not only or name in only]
@@ -104,8 +108,17 @@ def run_pairs(
         out: folder of the data set.
         workers: processes; each keeps to its share of the cores.
         told: called after each pair.
+
+    Raises:
+        UsageError: the folder is a file, or holds pairs made with other values; nothing was made.
+        ClipError: the folder cannot be made, or a pair in it is damaged.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    with clear_os_errors(out):
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"--out: expected a folder, got the file {out}; choose another place")
+        out.mkdir(parents=True, exist_ok=True)
+        sweep(out)
+    _check_there(wanted, out)
     done = [PairOutcome(t.name, "there") for t in wanted if (out / t.name).is_dir()]
     todo = [t for t in wanted if not (out / t.name).is_dir()]
     for outcome in done:
@@ -120,6 +133,29 @@ def run_pairs(
             done.append(PairOutcome(**values))
             told(done[-1])
     return done
+
+
+def _check_there(wanted: Sequence[PairTask], out: Path) -> None:
+    """See that the pairs of a folder were made with the values that are asked for. What others wrote is let be."""
+    if not wanted:
+        return
+    first = wanted[0]
+    asked = _values(first.seed, first.resolution_px, first.frames, first.samples)
+    for folder in sorted({*pair_folders(out), *(out / t.name for t in wanted if (out / t.name).is_dir())}):
+        record = read_record(folder)
+        if "set" not in record.seeds:
+            continue
+        known = _values(record.seeds["set"], record.width, record.frames, record.samples)
+        wrong = [(a, b) for a, b in zip(known, asked, strict=True) if a not in (None, b)]
+        if wrong:
+            was, now = (", ".join(map(str, side)) for side in zip(*wrong, strict=True))
+            raise UsageError(f"{folder}: made with {was}; got {now}; give the same values, or another --out")
+
+
+def _values(seed: int, size_px: int, frames: int, samples: int | None) -> tuple[str | None, ...]:
+    """What all pairs of a data set have in common; None for what is not recorded."""
+    return (f"seed {seed}", f"{size_px} px", f"{frames} frames",
+            None if samples is None else f"{samples} samples")  # fmt: skip
 
 
 def maker(kind: str, shared: Plain) -> Make:
@@ -160,6 +196,7 @@ def _about(drawn: PairScene, made: Made, task: PairTask, attempt: int) -> dict[s
         "split": "held_out" if drawn.held_out else "train", "family": drawn.family, "look": drawn.look,
         "light": made.light, "coarseness": made.degraded, "fps": drawn.scene.fps, "licence": licence_of(drawn.scene),
         "seeds": {"set": task.seed, "number": task.number, "attempt": attempt, "first_frame": drawn.first},
+        "samples": task.samples,
     }  # fmt: skip
 
 

@@ -47,11 +47,12 @@ from simvid.refining.conditions import (
     from_beyond,
     stack,
 )
-from simvid.refining.packed_pairs import ENDING, unpack
+from simvid.refining.pair_arrays import PairArrays, unread
 from simvid.scene.base import Model
 from simvid.scene.rules import Problem, Rule
 
 Array: TypeAlias = NDArray[Any]
+Split: TypeAlias = Literal["train", "held_out"]
 FILE = "pair.json"
 _CODES: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "coarse": (np.uint8, (3,)),
@@ -95,7 +96,7 @@ class PairRecord(Model):
 
     simvid_pair: Literal[1] = 1
     name: str
-    split: Literal["train", "held_out"] = "train"
+    split: Split = "train"
     family: str = Field(description="Kind of scene; held-out families are never trained on.")
     look: str = "as_rendered"
     light: tuple[float, ...] = UNKNOWN_LIGHT
@@ -108,6 +109,8 @@ class PairRecord(Model):
     fps: float
     depth_scale_m: float = 1.0
     seeds: Mapping[str, int] = {}
+    samples: int | None = None
+    """Paths per pixel of the target, where they are known."""
     licence: str = "CC0-1.0"
     """Or several, of the pictures and of all assets that are seen in them."""
     arrays: tuple[str, ...]
@@ -130,7 +133,7 @@ def write_pair(
         coarse, target: sRGB uint8 [T, H, W, 3].
         labels: arrays of ``Frames`` by name, [T, H, W, ...]: depth, normals, flow_backward with occluded_backward,
             buffers in linear light, traced as the pictures are. What is not listed above is left out.
-        about: fields of ``PairRecord``: name, split, family, look, light, fps, seeds, licence.
+        about: fields of ``PairRecord``: name, split, family, look, light, fps, seeds, samples, licence.
 
     Raises:
         ClipError: arrays of other sizes or kinds, or the disk is full.
@@ -155,7 +158,7 @@ def write_pair(
     with new_folder(folder) as work:
         for name, array in arrays.items():
             np.save(work / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-        (work / FILE).write_text(json.dumps(record.model_dump(mode="json"), indent=1) + "\n")
+        (work / FILE).write_text(json.dumps(record.model_dump(mode="json", exclude_none=True), indent=1) + "\n")
     return record
 
 
@@ -170,7 +173,7 @@ class Crop:
 
 
 class PairClip:
-    """One clip, its arrays mapped from the disk.
+    """One clip, its arrays mapped from the disk while they are read.
 
     Raises:
         ClipError: it is no such folder, of another version, or damaged.
@@ -178,29 +181,10 @@ class PairClip:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            self.record = PairRecord.model_validate_json((folder / FILE).read_text())
-        except (OSError, ValidationError) as error:
-            raise ClipError(f"{folder / FILE}: expected the record of a training pair ({_said(error)})") from error
-        r = self.record
-        self._arrays: dict[str, Array] = {}
-        for name in r.arrays:
-            dtype, trail = _CODES[name]
-            shape = (r.frames, r.height, r.width, *trail)
-            path = folder / f"{name}.npy"
-            packed = path.with_suffix(ENDING)
-            path = packed if packed.is_file() else path
-            try:
-                if path == packed:
-                    array = unpack(path.read_bytes(), dtype, shape)
-                else:
-                    array = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise ClipError(f"{path}: missing or damaged ({error}); make the clip again") from error
-            if array.shape != shape or array.dtype != dtype:
-                raise ClipError(f"{path}: expected {np.dtype(dtype)} {shape}, got {array.dtype} {array.shape}; make "
-                                "the clip again")  # fmt: skip
-            self._arrays[name] = array
+        self.record = read_record(folder)
+        size = self.record.frames, self.record.height, self.record.width
+        kinds = {name: (_CODES[name][0], (*size, *_CODES[name][1])) for name in self.record.arrays}
+        self._arrays = PairArrays(folder, kinds)
 
     def crop(
         self, frames: slice, rows: slice, columns: slice, *, mirrored: bool = False, gain: float = 1.0,
@@ -216,7 +200,7 @@ class PairClip:
             gain: factor on all light: of the pictures in linear light, and of the light buffers.
             colors: which of red, green and blue become red, green and blue, in pictures, albedo and light.
         """
-        cut = {name: np.asarray(array[frames, rows, columns]) for name, array in self._arrays.items()}
+        cut = {name: np.array(array[frames, rows, columns]) for name, array in self._arrays.items()}
         if mirrored:
             cut = {name: _mirrored(name, array) for name, array in cut.items()}
         cut |= {name: cut[name][..., colors] for name in _COLORED if name in cut}
@@ -239,13 +223,12 @@ class PairClip:
         return Crop(stack(each), np.ascontiguousarray(true), light, self.record)
 
     def stored(self, name: str) -> Array:
-        """An array as it is on disk, mapped; KeyError where there is none of this name."""
+        """An array as it is on disk, mapped: it keeps its file open. KeyError where there is none of this name."""
         return self._arrays[name]
 
     def decoded(self, name: str, frames: slice) -> Array:
         """Frames of an array in the units of ``Frame``: depth in metres; pictures as they are."""
-        codes = self._arrays[name][frames]
-        values = _decoded(name, np.asarray(codes))
+        values = _decoded(name, np.array(self._arrays[name][frames]))
         return values * np.float32(self.record.depth_scale_m) if name == "depth" else values
 
     def whole(self) -> Crop:
@@ -259,11 +242,12 @@ class PairClip:
     def labels(self, names: Collection[str] | None = None) -> dict[str, Array]:
         """Arrays of ``Frames`` by name, decoded, depth in metres; those asked for that are there, by default all."""
         found: dict[str, Array] = {}
-        for name, array in self._arrays.items():
+        for name in self._arrays:
             mine = "occluded_backward" if name == "visible" else name
             if name in ("coarse", "target") or (names is not None and mine not in names):
                 continue
-            found[mine] = np.asarray(array) == 0 if name == "visible" else _in_frames(name, np.asarray(array))
+            array = np.array(self._arrays[name])
+            found[mine] = array == 0 if name == "visible" else _in_frames(name, array)
         if "depth" in found:
             found["depth"] *= np.float32(self.record.depth_scale_m)
         return found
@@ -275,13 +259,36 @@ class PairClip:
             yield Frame(np.array(coarse[t]), **{name: array[t] for name, array in labels.items()})
 
 
-def open_pairs(folder: Path, split: Literal["train", "held_out"] | None = None) -> list[PairClip]:
+def read_record(folder: Path) -> PairRecord:
+    """What a clip says of itself.
+
+    Raises:
+        ClipError: it is no such folder, or of another version.
+    """
+    path = folder / FILE
+    try:
+        return PairRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise unread(path, error, f"expected the record of a training pair ({_said(error)})") from error
+
+
+def pair_folders(folder: Path) -> list[Path]:
+    """Folders of all clips of a data set, by name, without those that are being written or were left half-written."""
+    return sorted(path.parent for path in folder.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
+
+
+def open_pairs(folder: Path, split: Split | None = None, otherwise: str | None = None) -> list[PairClip]:
     """All clips of a data set in the order of their names; those of one split, if it is given.
+
+    Args:
+        folder: of the data set.
+        split: which; by default both.
+        otherwise: what to do where there are none, for the error; by default how to make some.
 
     Raises:
         ClipError: there are none, a clip is damaged, or a family is in both splits.
     """
-    clips = [PairClip(path.parent) for path in sorted(folder.glob(f"*/{FILE}"))]
+    clips = [PairClip(path) for path in pair_folders(folder)]
     families = {name: {c.record.family for c in clips if c.record.split == name} for name in ("train", "held_out")}
     if both := families["train"] & families["held_out"]:
         raise ClipError(
@@ -289,9 +296,21 @@ def open_pairs(folder: Path, split: Literal["train", "held_out"] | None = None) 
         )
     wanted = [clip for clip in clips if split in (None, clip.record.split)]
     if not wanted:
-        what = "clip" if split is None else f"clip of the split {split!r}"
-        raise ClipError(f"{folder}: expected a folder of training pairs (DIR/CLIP/{FILE}) with a {what}, found none")
+        raise no_pairs(folder, split, otherwise)
     return wanted
+
+
+def no_pairs(folder: Path, split: Split | None = None, otherwise: str | None = None) -> ClipError:
+    """The error of a data set that has none, or none of a split; the arguments are those of ``open_pairs``."""
+    said = "expected a folder of training pairs, got a file" if folder.exists() else "no such folder"
+    if folder.is_dir():
+        said = "holds no training pairs" if split is None else f"holds no pairs of the split {split!r}"
+    return ClipError(f"{folder}: {said}; {otherwise or how_to_make(folder)}")
+
+
+def how_to_make(folder: Path) -> str:
+    """The command that makes pairs, for errors."""
+    return f"simvid pairs --out {'DIR' if folder.is_file() else folder} --count N --held-out M  makes them"
 
 
 def random_crop(clip: PairClip, rng: np.random.Generator, frames: int, size: int) -> Crop:

@@ -39,6 +39,7 @@ def test_a_pair_shows_the_same_instants_twice(data: Path) -> None:
     whole = clip.whole()
     assert clip.record.family == "tower"
     assert clip.record.frames == FRAMES
+    assert clip.record.samples == TASK.samples
     pictures = [np.load(data / TASK.name / f"{name}.npy").astype(float) for name in ("coarse", "target")]
     same = np.square(pictures[0] - pictures[1]).mean()
     shifted = np.square(pictures[0][:-4] - pictures[1][4:]).mean()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,18 +207,54 @@ def test_splits_do_not_share_families(tmp_path: Path) -> None:
         open_pairs(tmp_path)
 
 
+def test_where_there_are_none_the_way_to_some_is_told(tmp_path: Path) -> None:
+    makes = f"; simvid pairs --out {tmp_path} --count N --held-out M  makes them"
+    with pytest.raises(ClipError, match=re.escape(f"{tmp_path}: holds no training pairs{makes}")):
+        open_pairs(tmp_path)
+    written(tmp_path)
+    with pytest.raises(ClipError, match=re.escape(f"{tmp_path}: holds no pairs of the split 'held_out'{makes}")):
+        open_pairs(tmp_path, "held_out")
+    with pytest.raises(ClipError, match="nowhere: no such folder; simvid pairs --out "):
+        open_pairs(tmp_path / "nowhere")
+    with pytest.raises(ClipError, match=r"coarse\.npy: expected a folder of training pairs, got a file; build some"):
+        open_pairs(tmp_path / "a" / "coarse.npy", otherwise="build some")
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    """A process has 1024 by default, and a data set sixteen per clip."""
+    coarse, target, labels = frames()
+    write_pair(tmp_path / "a", coarse, target, {**labels, "traced": target}, name="a", family="squares", fps=12.0)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # only their number
+    (clip,) = open_pairs(tmp_path)
+    held = [clip.whole(), clip.labels(), clip.pictures("coarse"), list(clip.frames()), clip.stored("depth")[0].copy(),
+            *(clip.decoded(name, slice(0, 2)) for name in clip.record.arrays)]  # fmt: skip
+    assert len(os.listdir("/proc/self/fd")) == before, len(held)  # noqa: PTH208
+
+
+def test_too_many_open_files_are_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = written(tmp_path)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for module, name in ((np, "memmap"), (np, "load"), (Path, "read_bytes")):
+        monkeypatch.setattr(module, name, refuse)
+        with pytest.raises(ClipError, match="cannot be opened, as too many files are open; raise the limit"):
+            PairClip(clip.folder) if name != "memmap" else clip.whole()
+
+
 def test_what_is_damaged_is_named(tmp_path: Path) -> None:
     coarse, target, labels = frames()
     with pytest.raises(ClipError, match=r"target: expected uint8 \(4, 32, 48, 3\)"):
         write_pair(tmp_path / "x", coarse, target[:2], labels, name="x", family="f", fps=12.0)
     assert not list(tmp_path.iterdir()), "nothing is left half-written"
-    with pytest.raises(ClipError, match="found none"):
-        open_pairs(tmp_path)
     clip = written(tmp_path)
     path = clip.folder / "depth.npy"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ClipError, match=r"depth\.npy: missing or damaged"):
         PairClip(clip.folder)
+    with pytest.raises(ClipError, match=r"depth\.npy: missing or damaged"):
+        clip.whole()
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ClipError, match=r"depth\.npy: missing or damaged"):
         PairClip(clip.folder)

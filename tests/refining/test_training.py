@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from simvid.errors import ClipError, SimvidError
 from simvid.perception.squeezenet import SqueezeNetFeatures
+from simvid.refining import pairs
 from simvid.refining.conditions import OPTIONAL, channel_slice
 from simvid.refining.pairs import open_pairs, write_pair
 from simvid.refining.pipeline import VideoRefinerPipeline
@@ -61,6 +62,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                  "light": (1.0, *[0.1 * k + 0.1] * 10)}  # fmt: skip
         write_pair(folder / f"clip{k}", coarse, target, labels | {"light_diffuse": light}, **about)
     return folder
+
+
+def test_each_clip_is_opened_once(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, read = list[str](), pairs.read_record
+
+    def reading(folder: Path) -> pairs.PairRecord:
+        opened.append(folder.name)
+        return read(folder)
+
+    monkeypatch.setattr(pairs, "read_record", reading)
+    trainer = Trainer(data, tmp_path, TrainSettings(**TINY), features=None)
+    assert [len(trainer.clips), len(trainer.held_out)] == [2, 1]
+    assert opened == ["clip0", "clip1", "clip2"]
+    shutil.copytree(data / "clip2", tmp_path / "data" / "clip2")
+    with pytest.raises(ClipError, match="holds no pairs of the split 'train'; simvid pairs --out"):
+        Trainer(tmp_path / "data", tmp_path / "out", TrainSettings(**TINY), features=None)
 
 
 def random_features() -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simvid import catalogue
 from simvid.evaluating.table import Motion
 from simvid.frames import Frame
-from simvid.refining.pairs import PairClip, open_pairs
+from simvid.refining.pairs import PairClip, how_to_make, open_pairs
 
 Pictures: TypeAlias = NDArray[np.uint8]
 Split: TypeAlias = Literal["train", "held_out"]
@@ -60,7 +60,9 @@ def pair_cases(data: Path, split: Split, most: int | None = None) -> list[Case]:
     Raises:
         ClipError: there are none, or one is damaged.
     """
-    clips = open_pairs(data, split)
+    sample = data.resolve() == sample_folder().resolve()
+    here = f"{how_to_make(data)}; without --data the sample that comes along is used"
+    clips = open_pairs(data, split, "name other pairs with --data" if sample else here)
     if most is not None and most < len(clips):
         clips = [clips[k * len(clips) // most] for k in range(most)]
     return [_of_pair(clip) for clip in clips]

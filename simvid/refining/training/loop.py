@@ -18,7 +18,7 @@ from simvid.perception.squeezenet import imagenet_features, perceptual_distance
 from simvid.refining.conditions import LAST, reading
 from simvid.refining.deep import Tensor, torch
 from simvid.refining.model import RefinerState, RefinerUNet
-from simvid.refining.pairs import PairClip, open_pairs
+from simvid.refining.pairs import PairClip, no_pairs, open_pairs
 from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
 from simvid.refining.scheduler import BridgeScheduler
 from simvid.refining.training import checkpoint
@@ -83,8 +83,7 @@ class Trainer:
         check_share(settings.batch, self.processes.count)
         torch.set_num_threads(settings.threads)
         self.settings, self.out = settings, out
-        self.clips = open_pairs(data, "train")
-        self.held_out = _held_out(data)
+        self.clips, self.held_out = _opened(data)
         names = sorted({c.record.look for c in self.clips} - {"as_rendered"})
         self.looks = tuple(names) if settings.learn_looks else ()
         self.features = imagenet_features() if isinstance(features, str) else features
@@ -325,8 +324,13 @@ class Trainer:
                 mean.lerp_(now, 1 - keep)
 
 
-def _held_out(data: Path) -> list[PairClip]:
-    return [clip for clip in open_pairs(data) if clip.record.split == "held_out"]
+def _opened(data: Path) -> tuple[list[PairClip], list[PairClip]]:
+    """The clips for training, and those held out, of which there may be none."""
+    clips = open_pairs(data)
+    train, held_out = ([c for c in clips if c.record.split == split] for split in ("train", "held_out"))
+    if not train:
+        raise no_pairs(data, "train")
+    return train, held_out
 
 
 def _flat(video: Tensor, jitter: tuple[int, int]) -> Tensor:
