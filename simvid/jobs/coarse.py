@@ -152,7 +152,9 @@ def pass_of_refinement(clip: Clip, record: RefinedRecord) -> CoarsePass | None:
     if record.coarse is None:
         return None
     lights: dict[str | None, LookName] = {name: name for name in LOOKS if name != clip.scene.look}
-    return coarse_pass(prepare(clip.scene), (), lights.get(record.coarse.look))
+    splats = {"render": SPLATS} if record.coarse.renderer.entry == SPLATS else {}
+    scene = clip.scene.model_copy(update=splats)
+    return coarse_pass(prepare(scene), (), lights.get(record.coarse.look))
 
 
 def drawn_of_clip(clip: Clip, camera: str, store: StageStore, again: CoarsePass, reporter: Reporter) -> Stage:
