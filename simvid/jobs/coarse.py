@@ -151,9 +151,11 @@ def pass_of_refinement(clip: Clip, record: RefinedRecord) -> CoarsePass | None:
     """
     if record.coarse is None:
         return None
+    splats = {"render": SPLATS} if record.coarse.renderer.entry == SPLATS else {}
     known: dict[str | None, LookName] = {name: name for name in LOOKS}
     own = record.coarse.look == clip.scene.look != record.look
-    return coarse_pass(prepare(clip.scene), (), None if own else known.get(record.coarse.look))
+    light = None if own else known.get(record.coarse.look)
+    return coarse_pass(prepare(clip.scene.model_copy(update=splats)), (), light)
 
 
 def drawn_of_clip(clip: Clip, camera: str, store: StageStore, again: CoarsePass, reporter: Reporter) -> Stage:

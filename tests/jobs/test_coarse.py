@@ -221,6 +221,17 @@ def test_splats_draw_what_a_path_tracer_cannot(flying_file: Path) -> None:
     assert coarse_pass(assets, ("depth",), None).renderer.record.entry == "pathtrace"
 
 
+def test_splats_drawn_for_a_path_traced_clip_are_found_again(plain: Clip, entry: str) -> None:
+    """Colour alone the path tracer could draw, but that is not what was refined."""
+    pytest.importorskip("mitsuba")
+    clip, record = refine_clip(plain, entry, force=True)
+    scene = {**clip.record.scene, "render": "pathtrace"}
+    again = pass_of_refinement(Clip(clip.path, clip.record.model_copy(update={"scene": scene})), record)
+    assert again is not None
+    assert record.coarse is not None
+    assert again.renderer.record == record.coarse.renderer
+
+
 def test_a_misspelt_backend_is_told_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("# Mine.\nbackend: idntity\n")
     with pytest.raises(SceneError, match=r"mine.yaml:2: backend: expected .* got 'idntity'\n  hint: did you mean 'id"):

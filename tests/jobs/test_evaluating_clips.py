@@ -173,8 +173,8 @@ def test_labels_that_were_drawn_again_in_the_same_light_change_no_picture(refine
     """The clip's own frames are read, and nothing is drawn."""
     traced(refined, "twin")
     plain = refined.refinement("identity")
-    same = {"look": None, "renderer": refined.record.cameras[0].renderer}
-    record = plain.model_copy(update={"coarse": CoarseRecord(**same)})
+    same = CoarseRecord(look=None, renderer=refined.record.cameras[0].renderer)
+    record = plain.model_copy(update={"coarse": same})
     for case in clip_cases(refined, None, [record, plain]):
         assert np.array_equal(case.coarse(), refined.frames(case.name, labels=()).rgb)
 

@@ -116,6 +116,8 @@ def _drawn(clip: Clip, record: RefinedRecord) -> tuple[object, object] | None:
     if record.coarse is None:
         return None
     made = record.coarse.look, record.coarse.renderer
+    if record.look == record.coarse.look and clip.scene.lights:
+        return made  # that look alone
     return None if all(made == (clip.scene.look, camera.renderer) for camera in clip.record.cameras) else made
 
 
