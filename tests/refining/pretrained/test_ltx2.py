@@ -50,13 +50,18 @@ def test_what_it_is_told_matters(saved: Saved) -> None:
     assert not np.array_equal(pictures(made(saved, guidance=3.0)), plain)
 
 
-@pytest.mark.parametrize("downscale", [1, 2, 3])
+@pytest.mark.parametrize("downscale", [2, 3])
 def test_the_reference_is_made_of_whole_latent_pixels(downscale: int, saved: Saved) -> None:
     """So that diffusers shows the model all of the control, and none of it shifted."""
     refiner = made(saved, reference_downscale=downscale)
-    assert refiner.rule.size(480, 832) == {1: (480, 832), 2: (512, 832), 3: (480, 864)}[downscale]
-    pipe, encode, seen = refiner.pipe, refiner.pipe.vae.encode, list[Any]()
-    vars(pipe.vae)["encode"] = lambda pixels, **more: (seen.append(pixels), encode(pixels, **more))[1]
+    assert refiner.rule.size(480, 832) == {2: (512, 832), 3: (480, 864)}[downscale]
+    encode, seen = refiner.pipe.vae.encode, list[Any]()
+
+    def spy(pixels: Any) -> Any:
+        seen.append(pixels)
+        return encode(pixels)
+
+    refiner.pipe.vae.encode = spy
     pictures(refiner)
     shown = refiner.rule.padded(refiner.control(_chunk(), "disparity", FrameRule(1, 1)))
     small = shown[0][downscale // 2 :: downscale, downscale // 2 :: downscale, 0] / 127.5 - 1
