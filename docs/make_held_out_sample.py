@@ -12,7 +12,8 @@ import numpy as np
 
 from simvid.clips.folders import new_folder
 from simvid.refining.packed_pairs import ENDING, pack
-from simvid.refining.pairs import FILE, open_pairs
+from simvid.refining.pair_sets import open_pairs
+from simvid.refining.pairs import FILE
 
 FRAMES, SIZE_PX, STRIDE_PX = 8, 128, 16
 CHOSEN = ("billiard_00000", "odd_toss_00001", "spinning_00000", "ur5e_00000")

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.refining.pairs import PairRecord, pair_folders, read_record
+from simvid.refining.pair_sets import pair_folders
+from simvid.refining.pairs import PairRecord, read_record
 
 NEEDED = ("coarse", "target", "depth", "normals", "flow_backward", "ids", "visible")
 """Arrays of a pair that the gate reads."""

@@ -16,7 +16,8 @@ from simvid.generating.pair_scenes import FRAMES, PairScene, families, known, pa
 from simvid.generating.pool import Pool, PoolSettings, Task
 from simvid.generating.worker import Make, Plain
 from simvid.jobs.asset_records import asset_records
-from simvid.refining.pairs import BETWEEN_LICENCES, pair_folders, read_record
+from simvid.refining.pair_sets import pair_folders
+from simvid.refining.pairs import BETWEEN_LICENCES, read_record
 from simvid.scene import Scene
 
 if TYPE_CHECKING:

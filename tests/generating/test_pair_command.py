@@ -14,7 +14,8 @@ import pytest
 from simvid import cli
 from simvid.commands import pairs
 from simvid.generating.pair_job import PairOutcome
-from simvid.refining.pairs import open_pairs, write_pair
+from simvid.refining.pair_sets import open_pairs
+from simvid.refining.pairs import write_pair
 
 SAME = {"--seed": "3", "--size": "32", "--frames": "2", "--samples": "5"}
 

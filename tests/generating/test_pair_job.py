@@ -19,7 +19,7 @@ from simvid.generating.pair_scenes import FRAMES
 from simvid.jobs.backends import engine_of
 from simvid.jobs.preflight import prepared
 from simvid.parsing import load_scene
-from simvid.refining.pairs import open_pairs
+from simvid.refining.pair_sets import open_pairs
 from simvid.trajectory import Contacts, OutsideRecord, Part, RobotMotion, TieEvent, ToolMotion, Trajectory
 
 pytest.importorskip("mitsuba")

@@ -24,7 +24,8 @@ from simvid.jobs.evaluation.measuring import Cost, forget_peak, peak_memory
 from simvid.jobs.evaluation.variants import Ready, Variant, ablations
 from simvid.refining.base import LitRefiner
 from simvid.refining.conditions import reading
-from simvid.refining.pairs import PairClip, open_pairs, write_pair
+from simvid.refining.pair_sets import open_pairs
+from simvid.refining.pairs import PairClip, write_pair
 from simvid.testing.refiners import tiny_entry
 from simvid.testing.refining import sample_frames
 

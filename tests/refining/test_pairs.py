@@ -14,7 +14,8 @@ import pytest
 
 from simvid.errors import ClipError
 from simvid.refining.conditions import channel_slice
-from simvid.refining.pairs import PairClip, exposed, open_pairs, random_crop, write_pair
+from simvid.refining.pair_sets import open_pairs
+from simvid.refining.pairs import PairClip, exposed, random_crop, write_pair
 from simvid.testing.refining import sample_frames
 
 T, H, W = 4, 32, 48

@@ -21,7 +21,8 @@ from simvid.errors import ClipError, SimvidError
 from simvid.perception.squeezenet import SqueezeNetFeatures
 from simvid.refining import pairs
 from simvid.refining.conditions import OPTIONAL, channel_slice
-from simvid.refining.pairs import open_pairs, write_pair
+from simvid.refining.pair_sets import open_pairs
+from simvid.refining.pairs import write_pair
 from simvid.refining.pipeline import VideoRefinerPipeline
 from simvid.refining.training import checkpoint
 from simvid.refining.training.batches import make_batch

@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from simvid.errors import AssetError, ClipError, SimvidError
 from simvid.refining.conditions import LAST, OPTIONAL, channel_slice, reading
 from simvid.refining.model import HISTORY, LIGHT
-from simvid.refining.pairs import open_pairs, write_pair
+from simvid.refining.pair_sets import open_pairs
+from simvid.refining.pairs import write_pair
 from simvid.refining.pipeline import VideoRefinerPipeline
 from simvid.refining.scheduler import BridgeScheduler
 from simvid.refining.training import checkpoint

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from simvid import catalogue
 from simvid.evaluating.table import Motion
 from simvid.frames import Frame
-from simvid.refining.pairs import PairClip, how_to_make, open_pairs
+from simvid.refining.pair_sets import how_to_make, open_pairs
+from simvid.refining.pairs import PairClip
 
 Pictures: TypeAlias = NDArray[np.uint8]
 Split: TypeAlias = Literal["train", "held_out"]

@@ -18,7 +18,8 @@ from simvid.perception.squeezenet import imagenet_features, perceptual_distance
 from simvid.refining.conditions import LAST, reading
 from simvid.refining.deep import Tensor, torch
 from simvid.refining.model import RefinerState, RefinerUNet
-from simvid.refining.pairs import PairClip, no_pairs, open_pairs
+from simvid.refining.pair_sets import no_pairs, open_pairs
+from simvid.refining.pairs import PairClip
 from simvid.refining.pipeline import Sampling, VideoRefinerPipeline, follow
 from simvid.refining.scheduler import BridgeScheduler
 from simvid.refining.training import checkpoint
