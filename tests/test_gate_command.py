@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from simvid import cli, registry
+from simvid.checking.gate import verdict
 from simvid.checking.probe.files import shipped_limits
 from simvid.clip import Clip
 from simvid.errors import ClipError
@@ -161,7 +162,7 @@ def test_what_cannot_be_judged_is_told(
 def test_a_verdict_does_not_land_on_other_pictures(clip: Clip, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that another process puts there while these are judged."""
     clip, _ = refine_clip(clip, str(mirror), seed=3)
-    judged = gate_clip.judge
+    judged = verdict.judge
 
     def slow(*arguments: Any) -> Any:
         refine_clip(Clip.open(clip.path), str(mirror), seed=9, force=True)

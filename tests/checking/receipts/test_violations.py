@@ -108,7 +108,7 @@ def test_at_few_frames_a_second_the_pair_that_is_too_deep_is_told(monkeypatch: p
     """At 2 frames a second a shallow touch of one frame lasts longer than contacts may, and is none all the same."""
     deep = {(0, 1): np.array([0, 0.004, 0]), (0, 2): np.array([0, 0.05, 0])}
     monkeypatch.setattr("simvid.checking.receipts.penetration.pair_depths", lambda e: (deep, dict.fromkeys(deep, 0.01)))
-    e = SimpleNamespace(frame_s=0.5, name=str, time=float, law=partial(Evidence.law, None))
+    e = SimpleNamespace(frame_s=0.5, name=str, time=float, law=partial(Evidence.law, cast("Evidence", None)))
     found = penetration(cast("Evidence", e)).record
     assert found.passed is False
     assert found.part == "0 and 2"
