@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -20,8 +21,10 @@ from simvid.refining.pairs import PairClip
 
 Array: TypeAlias = NDArray[Any]
 ITEM_FILE = "item.json"
-MAPS = 8192
-"""Arrays that are mapped at a time: Linux lets a process have 65,530 maps, and thousands of clips have more arrays."""
+_OPEN_FILES = getrlimit(RLIMIT_NOFILE)[0]
+MAPS = 8192 if _OPEN_FILES == RLIM_INFINITY else min(8192, _OPEN_FILES // 2)
+"""Arrays that are mapped at a time. Each keeps its file open, of which a process may have so many; and Linux lets it
+have 65,530 maps. Thousands of clips have more arrays."""
 
 
 class Source(Protocol):

@@ -122,7 +122,7 @@ class BridgeRefiner:
 
     def _refined(self, frames: Iterable[Frame], look: str, seed: int) -> Iterator[NDArray[np.uint8]]:
         self.load()
-        from simvid.refining.deep import torch
+        from simvid.refining.deep import out_of_memory, torch
         from simvid.refining.pipeline import Sampling
 
         chosen, context = self._settings, self._context
@@ -144,7 +144,7 @@ class BridgeRefiner:
             except StopIteration:
                 return
             except (MemoryError, RuntimeError) as error:
-                if isinstance(error, MemoryError) or "out of memory" in str(error) or "t allocate" in str(error):
+                if out_of_memory(error):
                     raise SimvidError(f"the refiner ran out of memory at frame {feed.index} of {feed.size}; "
                                       "render smaller pictures") from error  # fmt: skip
                 raise

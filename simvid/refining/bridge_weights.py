@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from simvid.errors import AssetError
+from simvid.errors import AssetError, SimvidError
 from simvid.refining.conditions import CHANNELS
 
 INDEX = "model_index.json"
@@ -86,9 +86,10 @@ class BridgeWeights:
 
         Raises:
             AssetError: the weights are damaged or of another version.
+            SimvidError: they do not fit into memory.
             MissingExtraError: torch or diffusers is not installed.
         """
-        from simvid.refining.deep import diffusers_logging, torch
+        from simvid.refining.deep import diffusers_logging, out_of_memory, torch
         from simvid.refining.pipeline import VideoRefinerPipeline
 
         diffusers_logging.disable_progress_bar()
@@ -96,9 +97,12 @@ class BridgeWeights:
         try:
             check_tensors(self.folder)
             pipe = VideoRefinerPipeline.from_pretrained(self.folder, **options)
-        except (MemoryError, AssetError):
+        except AssetError:
             raise
         except Exception as error:  # every library below raises its own kind
+            if out_of_memory(error):
+                said = f"{self.folder}: these weights do not fit into memory; close other programs"
+                raise SimvidError(said) from error
             raise AssetError(f"{self.folder}: cannot be loaded as a refiner: its weights are damaged or of another "
                              f"version; copy them again, or train again ({error})") from error  # fmt: skip
         broken = [name for name, weight in pipe.unet.named_parameters() if not bool(torch.isfinite(weight).all())]

@@ -35,6 +35,12 @@ diffusers_logging: Any = _diffusers_logging
 Tensor = Any
 """A torch tensor, to a type checker: torch is optional."""
 
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it was raised because memory ran out, here or on a GPU: torch has no kind of its own for the first."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error)
+
+
 __all__ = [
     "BaseOutput",
     "ConfigMixin",
@@ -45,6 +51,7 @@ __all__ = [
     "diffusers_logging",
     "functional",
     "nn",
+    "out_of_memory",
     "register_to_config",
     "torch",
 ]

@@ -155,6 +155,16 @@ def test_clips_and_their_mapped_form_are_one(exported_clip: Clip, tmp_path: Path
         assert (a.arrays["mask"] == np.isfinite(np.asarray(frames.depth))).all()
 
 
+def test_maps_leave_files_for_others_to_open() -> None:
+    """Each map keeps its file open; shells begin with 1,024."""
+    told = subprocess.run(
+        [sys.executable, "-c", "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024));"
+         "from simvid.dataset.sources import MAPS; print(MAPS)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(told.stdout) <= 512
+
+
 def test_more_arrays_than_may_be_mapped_at_a_time(
     exported_clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

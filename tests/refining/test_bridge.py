@@ -289,15 +289,18 @@ def test_weights_that_lack_tensors_are_refused(weights: Path, tmp_path: Path) ->
 
 
 def test_weights_are_not_damaged_because_the_memory_is_full(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any, **__: Any) -> Any:
-        raise MemoryError
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")):
 
-    monkeypatch.setattr(VideoRefinerPipeline, "from_pretrained", full)
-    with pytest.raises(MemoryError):
-        BridgeWeights(weights).load()
-    monkeypatch.setattr(RefinerUNet, "from_pretrained", full)
-    with pytest.raises(MemoryError):
-        begin(tiny_unet(looks=("sunset",)), weights)
+        def full(*_: Any, error: Exception = error, **__: Any) -> Any:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(VideoRefinerPipeline, "from_pretrained", full)
+            patch.setattr(RefinerUNet, "from_pretrained", full)
+            with pytest.raises(SimvidError, match="do not fit into memory"):
+                BridgeWeights(weights).load()
+            with pytest.raises(SimvidError, match="do not fit into memory"):
+                begin(tiny_unet(looks=("sunset",)), weights)
 
 
 def test_weights_that_are_no_numbers_are_refused(weights: Path, tmp_path: Path) -> None:

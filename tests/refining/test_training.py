@@ -198,6 +198,16 @@ def test_a_run_goes_on_with_another_rate(data: Path, tmp_path: Path) -> None:
     assert Trainer(data, tmp_path, settings, None).changed == ()
 
 
+def test_a_checkpoint_of_another_network_is_damaged(data: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(**TINY)
+    Trainer(data, tmp_path, settings, None).run(until=1)
+    folder = checkpoint.latest(tmp_path)
+    assert folder is not None
+    shutil.copy(folder / "critic.safetensors", folder / "ema.safetensors")
+    with pytest.raises(ClipError, match="delete it to go on from the one before"):
+        Trainer(data, tmp_path, settings, None)
+
+
 @pytest.mark.parametrize("name", ["unet", "ema", "critic", "unet_optimizer", "critic_optimizer", "step"])
 def test_a_checkpoint_that_lacks_something_is_damaged(data: Path, tmp_path: Path, name: str) -> None:
     settings = TrainSettings(**{**TINY, "shares": (1.0, 0.0, 0.0)})

@@ -102,10 +102,12 @@ class PretrainedRefiner(PretrainedPipeline):
             SimvidError: the model ran out of memory or gave numbers that are none.
         """
         count, height, width = chunk.frames.rgb.shape[:3]
+        from simvid.refining.deep import out_of_memory
+
         try:
             made = np.asarray(self.generate(chunk))
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error):
+            if out_of_memory(error):
                 raise SimvidError(f"{self.name}: out of memory at {count} frames of {width} x {height}; set a smaller "
                                   "chunk, offload: true, or render smaller pictures") from error  # fmt: skip
             raise

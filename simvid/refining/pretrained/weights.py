@@ -181,11 +181,11 @@ def check_memory(
     Raises:
         SimvidError: they do not.
     """
-    sizes = weights.bytes_as(itemsize)
-    sizes |= {other.folder.name: sum(other.bytes_as(itemsize).values()) for other in others}
-    needed = int(1.2 * (max(sizes.values()) if offload else sum(sizes.values())))
+    sizes = list(weights.bytes_as(itemsize).items())
+    sizes += [(other.folder.name, sum(other.bytes_as(itemsize).values())) for other in others]
+    needed = int(1.2 * (max if offload else sum)([size for _, size in sizes]))
     if needed > available:
-        largest = ", ".join(f"{name} {_gib(size)}" for name, size in sorted(sizes.items(), key=lambda s: -s[1])[:3])
+        largest = ", ".join(f"{name} {_gib(size)}" for name, size in sorted(sizes, key=lambda s: -s[1])[:3])
         raise SimvidError(f"model: {weights.folder.name}: needs about {_gib(needed)} of {where} ({largest}, and a "
                           f"fifth for the work), {_gib(available)} are free; take a smaller model, dtype: bfloat16, or "
                           "on a GPU offload: true")  # fmt: skip

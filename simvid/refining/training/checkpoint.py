@@ -62,7 +62,12 @@ def load(folder: Path, groups: Collection[str] = ()) -> tuple[dict[str, dict[str
             raise ValueError(f"{', '.join(missing)}: missing")
         return {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}, about
     except (OSError, ValueError, SafetensorError) as error:
-        raise ClipError(f"{folder}: damaged checkpoint ({error}); delete it to go on from the one before") from error
+        raise damaged(folder, error) from error
+
+
+def damaged(folder: Path, error: Exception) -> ClipError:
+    """The error of a checkpoint that cannot be used, with the way out."""
+    return ClipError(f"{folder}: damaged checkpoint ({error}); delete it to go on from the one before")
 
 
 def optimizer_tensors(optimizer: Any, names: list[str]) -> dict[str, Tensor]:

@@ -217,7 +217,10 @@ class Trainer:
         tensors, about = checkpoint.load(folder, GROUPS)
         self.changed = compared(self.out, about, self._about())
         for name, net in (("unet", self.unet), ("ema", self.ema), ("critic", self.critic)):
-            net.load_state_dict(tensors[name])
+            try:
+                net.load_state_dict(tensors[name])
+            except RuntimeError as error:
+                raise checkpoint.damaged(folder, error) from error
         for name, net in (("unet", self.unet), ("critic", self.critic)):
             names = [n for n, _ in net.named_parameters()]
             checkpoint.restore_optimizer(self.optimizers[name], names, tensors[f"{name}_optimizer"])

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from simvid.errors import AssetError
+from simvid.errors import AssetError, SimvidError
 from simvid.refining.bridge_weights import check_tensors
 from simvid.refining.conditions import reading
-from simvid.refining.deep import Tensor
+from simvid.refining.deep import Tensor, out_of_memory
 from simvid.refining.model import HISTORY, RefinerUNet
 
 _CONFIG = "unet/config.json"
@@ -59,9 +59,11 @@ def begin(net: RefinerUNet, folder: Path) -> None:
                                             low_cpu_mem_usage=False)  # fmt: skip
         state = saved.float().state_dict()
         net.load_state_dict(_grown(state, net) if grows else state)
-    except (MemoryError, AssetError):
+    except AssetError:
         raise
     except Exception as error:  # every library below raises its own kind
+        if out_of_memory(error):
+            raise SimvidError(f"{folder}: these weights do not fit into memory; close other programs") from error
         raise AssetError(f"{folder}: cannot be loaded as a refiner ({error}); {_expected()}") from error
 
 
