@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -21,8 +22,8 @@ from simvid.rendering.sight import Sight, sight_of
 from simvid.scene import Camera
 
 Array: TypeAlias = NDArray[np.float64]
-EVERY_PX = 4
-"""How far things move is looked at in every fourth pixel along both axes."""
+FEW_PX = 25
+"""Parts that show fewer pixels are looked at in all of them; others as ``_looked_at`` says."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,9 @@ def moved_px(
 ) -> float:
     """How far what is seen moves in the picture during an exposure, at most [px].
 
+    It is the length of the way, by its places at begin, middle and end and at frames between, where ways may bend: what
+    bounces may end where it began.
+
     Args:
         sight: the picture, or a window of it, at the middle of the exposure.
         camera: how the camera moves.
@@ -125,19 +129,30 @@ def moved_px(
         motion: how the parts move.
         span: begin, middle and end of the exposure [frames].
     """
-    some = (slice(None, None, EVERY_PX), slice(None, None, EVERY_PX))
     depth, ids = surfaces
     begin, middle, end = span
+    some = _looked_at(ids)
     local = unproject_picture(sight.camera, depth)[some]
     points = local @ sight.pose[:3, :3].T + sight.pose[:3, 3]
-    ends = []
-    for when in (begin, end):
+    stops = sorted({begin, middle, end, *map(float, range(math.floor(begin) + 1, math.ceil(end)))})
+    places = []
+    for when in stops:
         pose = camera.poses_at(when)
-        moved = motion(points, ids[some], middle, when)
-        ends.append(project(sight.camera, (moved - pose[:3, 3]) @ pose[:3, :3]))
-    way = np.linalg.norm(ends[1] - ends[0], axis=-1)
-    turned = _turned_px(camera, begin, end) if np.isnan(way).any() else 0.0
+        moved = points if when == middle else motion(points, ids[some], middle, when)
+        places.append(project(sight.camera, (moved - pose[:3, 3]) @ pose[:3, :3]))
+    way = np.linalg.norm(np.diff(places, axis=0), axis=-1).sum(axis=0)
+    turned = sum(_turned_px(camera, *ends) for ends in pairwise(stops)) if np.isnan(way).any() else 0.0
     return float(np.nanmax(way, initial=turned))
+
+
+def _looked_at(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which pixels tell how far things move, bool [H, W]: every fifth, a knight's move apart, and all of small parts.
+
+    Nothing of 2 x 3 px lies between them, nor a line of 5 px along rows, columns or diagonals.
+    """
+    v, u = np.arange(ids.shape[0])[:, None], np.arange(ids.shape[1])
+    small = np.bincount(ids.ravel()) < FEW_PX
+    return np.asarray(((u + 2 * v) % 5 == 0) | small[ids])
 
 
 def _turned_px(camera: CameraPath, begin: float, end: float) -> float:

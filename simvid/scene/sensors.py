@@ -35,7 +35,7 @@ class Shutter(Model):
     angle_deg: Annotated[float, Field(ge=0, le=360)] | None = None
     """The same as a share of the frame time: 360 is all of it, 180 half."""
     samples: Annotated[int, Field(ge=1, le=256)] = 16
-    """Most instants that are drawn and averaged per frame; fewer where that is enough for steps of half a pixel."""
+    """Most instants that are drawn and averaged per frame; fewer where that is enough for steps of a pixel."""
     rolling: Rolling | None = None
     """None reads all of a picture at once."""
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.frames import Frame
+from simvid.frames import CameraPath, Frame
+from simvid.motion import motion_of
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
 from simvid.rendering.cpu.rasterizer import CpuRasterizer
 from simvid.rendering.developing import developed, light_of
-from simvid.rendering.instants import Blur
+from simvid.rendering.instants import Blur, moved_px, sight_through
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.renderer import render_frames
 from simvid.scene import Camera, CameraPose, Fisheye, Focus, Ground, Lens, Light, Pinhole, Shutter, Sky, Sun
@@ -124,6 +125,32 @@ def test_as_many_instants_as_pixels_are_crossed(moved: float, count: int) -> Non
     assert sum(i.offset for i in instants) == pytest.approx(0)
     if count > 1:
         assert np.ptp([i.offset for i in instants]) == pytest.approx(0.5 * (1 - 1 / count))
+
+
+def moved(way_m: Array, rows: slice, columns: slice, span: tuple[float, float, float] = (0.5, 1.0, 1.5)) -> float:
+    """``moved_px`` of a thing 2 m in front of a camera at rest; 1 m there is 100 px. ``way_m``: [T, 3]."""
+    K = np.array([[200, 0, 32], [0, 200, 24], [0, 0, 1.0]])
+    camera = CameraPath("c", 64, 48, K, np.tile(np.eye(4), (len(way_m), 1, 1)))
+    poses = np.c_[way_m, np.tile([1.0, 0, 0, 0], (len(way_m), 1))]
+    _, trajectory = staged([Prop("ball", (), poses)], [above()], frames=len(way_m))
+    depth, ids = np.full((48, 64), 5, np.float32), np.zeros((48, 64), np.int32)
+    depth[rows, columns], ids[rows, columns] = 2, 1
+    sight = sight_through(camera, span[1], (0, 0), np.inf)
+    return moved_px(sight, camera, (depth, ids), motion_of(trajectory), span)
+
+
+@pytest.mark.parametrize("span", [(0.5, 1.0, 1.5), (0.75, 1.25, 1.75)])
+def test_what_bounces_goes_a_way(span: tuple[float, float, float]) -> None:
+    """It turns round at the frame, and ends the exposure near where it began it."""
+    falling = np.array([[0, 0.4, 0], [0, 0, 0], [0, 0.4, 0]])
+    assert moved(falling, slice(10, 30), slice(10, 30), span) == pytest.approx(40)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 3), (1, 6), (6, 1), (1, 40), (40, 1), (3, 40)])
+def test_small_things_are_seen_to_move_wherever_they_are(size: tuple[int, int]) -> None:
+    way = np.array([[0, 0, 0], [0.3, 0, 0], [0.6, 0, 0]])
+    for v, u in np.ndindex(5, 5):
+        assert moved(way, slice(v, v + size[0]), slice(u, u + size[1])) == pytest.approx(30)
 
 
 def test_points_of_the_aperture_fill_a_disc() -> None:
