@@ -13,9 +13,14 @@ from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.frames import CameraPath
 from simvid.mesh import Mesh
-from simvid.trajectory import Trajectory
+from simvid.motion import motion_of
+from simvid.trajectory import ParticleMotion, Trajectory
 
 Array = NDArray[np.float64]
+NEAR = 2.0
+"""Whether a place is in a body that deforms is asked up to so far from its particles [spacings]."""
+PACKED = 0.87
+"""Hardly a place among packed particles is farther from the nearest [spacings]: half the diagonal of a cell."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +54,44 @@ def camera_inside(path: CameraPath, assets: SceneAssets, trajectory: Trajectory)
     """The earliest (frame, part) at which the camera's centre is inside a part's solid, or None.
 
     Solid are: below the ground; primitive colliders; visual meshes (inside where the generalised winding number,
-    Jacobson et al. 2013, is over a half, which forgives small holes); the colliders of captures.
+    Jacobson et al. 2013, is over a half, which forgives small holes); the colliders of captures. Bodies with particles
+    are as these have them at each frame.
     """
     earliest: Inside | None = None
     frames = len(path.world_from_camera)
     centers = path.world_from_camera[:, :3, 3]
+    deforming = {motion.part: motion for motion in trajectory.particles}
     for k, assets_of_part in enumerate(assets.parts):
-        rotations = np.stack([trajectory.matrices(i)[k] for i in range(frames)])
-        local = np.einsum("tji,tj->ti", rotations[:, :3, :3], centers - rotations[:, :3, 3])
-        inside = np.flatnonzero(_inside(local, assets_of_part))
+        if k in deforming:
+            inside = np.flatnonzero(_inside_particles(centers, assets_of_part, deforming[k], trajectory))
+        else:
+            rotations = np.stack([trajectory.matrices(i)[k] for i in range(frames)])
+            local = np.einsum("tji,tj->ti", rotations[:, :3, :3], centers - rotations[:, :3, 3])
+            inside = np.flatnonzero(_inside(local, assets_of_part))
         if len(inside) and (earliest is None or inside[0] < earliest.frame):
             frame = int(inside[0])
             earliest = Inside(assets_of_part.part.name, frame, trajectory.time_s(frame))
     return earliest
+
+
+def _inside_particles(
+    centers: Array, part: PartAssets, motion: ParticleMotion, trajectory: Trajectory
+) -> NDArray[np.bool_]:
+    """Which places [T, 3] of the world, one a frame, lie in a body that deforms.
+
+    Those of a body with a map from rest (see ``simvid.motion``) are looked for in its meshes at rest.
+    """
+    assert part.deformable is not None, "what has particles in motion has them at rest"
+    spacing = part.deformable.spacing_m
+    nearest = np.array([((at - c) ** 2).sum(axis=1).min() for at, c in zip(motion.positions, centers, strict=True)])
+    if motion.form == "loose" or not any(v.mesh is not None for v in part.visuals):
+        return np.asarray(nearest < (PACKED * spacing) ** 2)
+    found = np.zeros(len(centers), dtype=bool)
+    near = np.flatnonzero(nearest < (NEAR * spacing) ** 2)
+    if len(near):
+        ids = np.full(len(near), motion.part + 1, np.int32)
+        found[near] = _inside(motion_of(trajectory).rest(centers[near], ids, near.astype(np.float64)), part)
+    return found
 
 
 def _inside(points: Array, part: PartAssets) -> NDArray[np.bool_]:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from simvid.assets.parts import DeformableBody, SceneAssets
 from simvid.assets.pieces import Collider
 from simvid.errors import SceneError
 from simvid.frames import CameraPath
 from simvid.rendering.camera import intrinsics
 from simvid.rendering.inside import camera_inside, check_camera, winding_number
 from simvid.rotations import pose_matrix, quat_from_euler_deg
-from simvid.scene import Camera, CameraPose, Ground
+from simvid.scene import Camera, CameraPose, Ground, Liquid, Material
 from simvid.testing.staging import Prop, box_mesh, matte, sphere_mesh, staged
+from simvid.trajectory import ParticleForm, ParticleMotion, Trajectory
 
 CAMERA = Camera(name="front", pose=CameraPose(position_m=(0, 0, 1)))
 
@@ -83,3 +87,34 @@ def test_convex_colliders_count_where_nothing_is_meshed() -> None:
     bowl = Prop("bowl", (matte(sphere_mesh(0.1)),), colliders=(collider,))
     assets, trajectory = staged([bowl], [CAMERA])
     assert camera_inside(path_at((0.3, 0, 0), (0.3, 0, 0)), assets, trajectory) is None
+
+
+def spread(form: ParticleForm) -> tuple[SceneAssets, Trajectory]:
+    """A cube of 0.4 m about the origin that is flat and wide at frame 1: 0.8 x 0.8 x 0.1 m, with the same middle."""
+    side = (np.arange(8) + 0.5) * 0.05 - 0.2
+    rest = np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3).astype(np.float32)
+    maps = np.stack([np.eye(3), np.diag([2, 2, 0.25])]).astype(np.float32)
+    positions = np.einsum("tab,pb->tpa", maps, rest)
+    motion = ParticleMotion("x", 0, 1, form, positions, np.repeat(maps[:, None], len(rest), axis=1), rest)
+    shares = np.full(len(rest), 0.05**3)
+    material = Material(density_kg_m3=1000, liquid=Liquid())
+    body = DeformableBody("liquid", material, form, 0.05, rest, 1000 * shares, shares, None, 0.025)
+    assets, trajectory = staged([Prop("x", (matte(box_mesh((0.4, 0.4, 0.4))),))], [CAMERA])
+    parts = (replace(assets.parts[0], deformable=body),)
+    return replace(assets, parts=parts), replace(trajectory, particles=(motion,))
+
+
+@pytest.mark.parametrize("form", ["solid", "loose"])
+def test_what_deforms_is_where_its_particles_are(form: ParticleForm) -> None:
+    """Not where its mesh was at rest, nor only where that stands now."""
+    assets, trajectory = spread(form)
+    away, above, beside, within = (2.0, 0.0, 0.0), (0.1, 0.1, 0.12), (0.33, 0.33, 0.0), (0.1, 0.1, 0.0)
+
+    def found(*places: tuple[float, float, float]) -> int | None:
+        inside = camera_inside(path_at(*places), assets, trajectory)
+        return None if inside is None else inside.frame
+
+    assert found(above, away) == 0
+    assert found(beside, above) is None
+    assert found(away, beside) == 1
+    assert found(within, within) == 0
