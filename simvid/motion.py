@@ -282,4 +282,7 @@ def distance(camera: CameraPath, depth: NDArray[np.float32]) -> NDArray[np.float
 
 def world_normals(camera: CameraPath, frame: int, normals: NDArray[np.float32]) -> NDArray[np.float32]:
     """Normals of a camera's frame [H, W, 3] along the axes of the world; 0 stays 0."""
-    return (normals @ camera.world_from_camera[frame, :3, :3].T).astype(np.float32)
+    if camera.shutter is None:
+        return (normals @ camera.world_from_camera[frame, :3, :3].T).astype(np.float32)
+    turns = camera.poses_at(pixel_times(camera, frame))[..., :3, :3]
+    return np.asarray(np.einsum("...ab,...b->...a", turns, normals), np.float32)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simvid.frames import CameraPath, Frame
 from simvid.lens import project
-from simvid.motion import RigidMotion
+from simvid.motion import RigidMotion, world_normals
 from simvid.rendering.base import RenderSettings
 from simvid.rendering.camera import camera_path
 from simvid.rendering.cpu.rasterizer import CpuRasterizer
@@ -117,6 +117,20 @@ def test_depth_under_a_camera_that_sinks() -> None:
     assert second.depth is not None
     np.testing.assert_allclose(first.depth, 1.2 - 0.2 * times_of("down"), rtol=1e-5)
     np.testing.assert_allclose(second.depth, 1.0 - 0.2 * times_of("down"), rtol=1e-5)
+
+
+def test_normals_in_the_world_under_a_camera_that_turns() -> None:
+    """They are turned by where the camera is when each line is read: the ground's look up everywhere."""
+    frames = [
+        CameraKeyframe(t_s=i / FPS, pose=CameraPose(look_from_m=(0, 0, 1), look_at_m=(0.1 * i, 0.5, 0)))
+        for i in range(3)
+    ]
+    camera = Camera(name="c", resolution_px=SIZE, fov_y_deg=40, keyframes=tuple(frames), shutter=rolling())
+    path, _, pictures, _ = drawn(camera, [], ("normals",), ground=Ground())
+    normals = pictures[1].normals
+    assert normals is not None
+    up = np.broadcast_to([0, 0, 1], normals.shape)
+    np.testing.assert_allclose(world_normals(path, 1, normals), up, atol=1e-5)
 
 
 def test_where_nothing_moves_pictures_are_as_without() -> None:
