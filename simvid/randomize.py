@@ -131,7 +131,7 @@ def _placed(
     for path, poses in zip(paths, places(sampled, wanted), strict=True):
         number = int(targets[path].loc[1])
         body = sampled.bodies[number]
-        if body.count > 1:
+        if body.arrange is not None:
             drawn[path] = poses
             tree, _ = replaced(tree, f"bodies[{number}].arrange", {"places": {"poses": poses}}, create=True)
             continue

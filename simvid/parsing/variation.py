@@ -107,6 +107,10 @@ def _entry_faults(
     if random.jitter is not None:
         if not is_pose(target):
             yield fault(document, loc, f"expected the path of a pose for jitter, got {shown(target.value)} there")
+        elif random.jitter.position_m and _is_arranged(tree, target.loc):
+            hint = "arrange says where the copies are: jitter rotation_deg alone, or draw fields of arrange"
+            yield fault(document, loc, "expected no position_m in the jitter of a body with arrange, got "
+                                       f"{random.jitter.position_m:g}", hint)  # fmt: skip
         return
     if random.place is not None:
         yield from _place_faults(document, loc, target, random.place)
@@ -132,6 +136,12 @@ def _entry_faults(
                 message = f"{found.message} (with {shown(value)}, which may be drawn)"
                 yield fault(document, loc, message, found.hint)
                 break
+
+
+def _is_arranged(tree: Mapping[str, Any], loc: Loc) -> bool:
+    """Whether a place in the tree is the pose of a body with ``arrange``."""
+    is_pose_of_body = len(loc) == 3 and (loc[0], loc[2]) == ("bodies", "pose")
+    return is_pose_of_body and tree["bodies"][int(loc[1])].get("arrange") is not None
 
 
 def _place_faults(document: Document, loc: Loc, target: Target, place: Place) -> Iterator[Fault]:
