@@ -52,17 +52,24 @@ def extremes(random: Random, *, whole: bool) -> tuple[Any, ...]:
     if listed is not None:
         return listed
     if random.normal is not None:
-        low, high = random.normal.ends
-        return (round(low), round(high)) if whole else (low, high)
-    span = random.uniform or random.log_uniform
-    if span is None:
+        ends = random.normal.ends
+    elif (span := random.uniform or random.log_uniform) is not None:
+        ends = (span.low, span.high)
+    else:
         return ()
-    if not whole:
-        return (span.low, span.high)
-    first, last = math.ceil(span.low), math.floor(span.high)
+    return whole_ends(*ends) if whole else ends
+
+
+def whole_ends(low: float, high: float) -> tuple[int, int]:
+    """The first and the last whole number of a range.
+
+    Raises:
+        ValueError: there is none.
+    """
+    first, last = math.ceil(low), math.floor(high)
     if first > last:
-        raise ValueError(f"[{span.low:g}, {span.high:g}]")
-    return (first, last)
+        raise ValueError(f"[{low:g}, {high:g}]")
+    return first, last
 
 
 def outermost(tree: Mapping[str, Any], path: str, options: Sequence[Any]) -> Iterator[Any]:
