@@ -18,7 +18,7 @@ from simvid.field_paths import text
 from simvid.parsing.loading import checked, tree_of
 from simvid.parsing.subtrees import inner_draws, with_value
 from simvid.parsing.targets import NoSuchFieldError, Target, find, replaced
-from simvid.parsing.variation import is_pose, takes_whole_numbers, whole_below
+from simvid.parsing.variation import is_pose, takes_whole_numbers, whole_below, whole_ends
 from simvid.parsing.wording import shown
 from simvid.rotations import quat_from_euler_deg, quat_multiply
 from simvid.scene import Jitter, Normal, Random, Scene
@@ -131,7 +131,7 @@ def _placed(
     for path, poses in zip(paths, places(sampled, wanted), strict=True):
         number = int(targets[path].loc[1])
         body = sampled.bodies[number]
-        if body.count > 1:
+        if body.arrange is not None:
             drawn[path] = poses
             tree, _ = replaced(tree, f"bodies[{number}].arrange", {"places": {"poses": poses}}, create=True)
             continue
@@ -166,7 +166,7 @@ class Stream:
         """Standard normal from low to high, within three standard deviations, by inversion."""
         below = _BELL.cdf(low)
         share = 1 - 2 * below if high == -low else _BELL.cdf(high) - below
-        return _BELL.inv_cdf(below + share * self.unit())
+        return _BELL.inv_cdf(min(below + share * self.unit(), 1 - 2.0**-53))
 
 
 def draw(random: Random, target: Target, stream: Stream, *, whole: bool | None = None) -> Any:
@@ -189,20 +189,21 @@ def draw(random: Random, target: Target, stream: Stream, *, whole: bool | None =
             raise NoSuchFieldError(f"expected a pose to jitter, got {shown(target.value)}")
         return jittered(target.value, random.jitter, stream)
     if random.normal is not None:
-        value = bell(random.normal, stream)
-        return round(value) if whole else value
+        return whole_bell(random.normal, stream) if whole else bell(random.normal, stream)
     if random.uniform is not None:
         low, high = random.uniform.low, random.uniform.high
         if whole:
-            first, last = math.ceil(low), math.floor(high)
+            first, last = whole_ends(low, high)
             return first + min(int(stream.unit() * (last - first + 1)), last - first)
         u = stream.unit()
         return min(max(low * (1 - u) + high * u, low), high)
     assert random.log_uniform is not None
     low, high = random.log_uniform.low, random.log_uniform.high
     u = stream.unit()
-    value = min(max(math.exp(math.log(low) * (1 - u) + math.log(high) * u), low), high)
-    return min(max(round(value), math.ceil(low)), math.floor(high)) if whole else value
+    if whole:
+        first, last = whole_ends(low, high)
+        return min(max(math.floor(math.exp(math.log(first) * (1 - u) + math.log(last + 1) * u)), first), last)
+    return min(max(math.exp(math.log(low) * (1 - u) + math.log(high) * u), low), high)
 
 
 def bell(normal: Normal, stream: Stream) -> float:
@@ -210,6 +211,16 @@ def bell(normal: Normal, stream: Stream) -> float:
     if normal.low is None and normal.high is None:
         return normal.mean + normal.std * stream.bell()
     low, high = normal.ends
+    return _cut(normal, stream, low, high)
+
+
+def whole_bell(normal: Normal, stream: Stream) -> int:
+    """The same for whole numbers: each has all that rounds to it, the first and the last one too."""
+    first, last = whole_ends(*normal.ends)
+    return min(max(round(_cut(normal, stream, first - 0.5, last + 0.5)), first), last)
+
+
+def _cut(normal: Normal, stream: Stream, low: float, high: float) -> float:
     z = stream.bell((low - normal.mean) / normal.std, (high - normal.mean) / normal.std)
     return min(max(normal.mean + normal.std * z, low), high)
 

@@ -175,6 +175,19 @@ class TestDistributions:
         values = draws("bodies.block.count", {"uniform": [2, 5]})
         assert stats.chisquare(np.bincount(values)[2:]).pvalue > 0.01
 
+    def test_whole_numbers_are_even_in_the_logarithm(self) -> None:
+        """k has all of [k, k + 1)."""
+        found = np.bincount(draws("bodies.block.count", {"log_uniform": [1, 4]}))[1:]
+        assert stats.chisquare(found, COUNT * np.log1p(1 / np.arange(1, 5)) / np.log(5)).pvalue > 0.01
+
+    def test_whole_numbers_of_a_bell_curve_have_whole_ends(self) -> None:
+        found = np.bincount(draws("bodies.block.count", {"normal": {"mean": 2, "std": 1, "low": 1, "high": 3}}))[1:]
+        shares = np.diff(stats.norm.cdf([0.5, 1.5, 2.5, 3.5], 2, 1))
+        assert stats.chisquare(found, COUNT * shares / shares.sum()).pvalue > 0.01
+        steep = {"normal": {"mean": 2, "std": 0.05}}
+        assert set(draws("bodies.block.count", steep)) == {2}
+        assert set(draws("bodies.block.count", {"normal": {"mean": 2, "std": 2, "low": 1.5}})) == set(range(2, 9))
+
     def test_a_range_of_one_value(self) -> None:
         assert set(draws("bodies.duck.mass_kg", {"uniform": [2, 2]}, 10)) == {2}
         assert all(math.isfinite(v) for v in draws("bodies.duck.mass_kg", {"uniform": [-1.7e308, 1.7e308]}, 50))

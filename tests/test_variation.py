@@ -136,6 +136,14 @@ class TestPlaces:
                     for i, a in enumerate(clouds) for b in clouds[:i]]  # fmt: skip
             assert min(gaps) >= 0.01 - 1e-9
 
+    def test_a_single_copy_stands_where_it_was_placed(self) -> None:
+        drawn, put = sample(scene({"bodies.block.count": {"choice": [1]}, "bodies.block.pose": ON_TABLE}), 0)
+        [single] = put["bodies.block.pose"]
+        arrange = drawn.bodies[2].arrange
+        assert arrange is not None
+        assert arrange.places is not None
+        assert [list(pose.position_m) for pose in arrange.places.poses] == [single["position_m"]]
+
     def test_it_keeps_away_from_what_stands_there(self) -> None:
         still = {"name": "lamp", "fixed": True, "shape": {"box": {"size_m": [0.4, 0.4, 0.2]}},
                  "pose": {"position_m": [0, 0, 0.1]}}  # fmt: skip

@@ -52,17 +52,24 @@ def extremes(random: Random, *, whole: bool) -> tuple[Any, ...]:
     if listed is not None:
         return listed
     if random.normal is not None:
-        low, high = random.normal.ends
-        return (round(low), round(high)) if whole else (low, high)
-    span = random.uniform or random.log_uniform
-    if span is None:
+        ends = random.normal.ends
+    elif (span := random.uniform or random.log_uniform) is not None:
+        ends = (span.low, span.high)
+    else:
         return ()
-    if not whole:
-        return (span.low, span.high)
-    first, last = math.ceil(span.low), math.floor(span.high)
+    return whole_ends(*ends) if whole else ends
+
+
+def whole_ends(low: float, high: float) -> tuple[int, int]:
+    """The first and the last whole number of a range.
+
+    Raises:
+        ValueError: there is none.
+    """
+    first, last = math.ceil(low), math.floor(high)
     if first > last:
-        raise ValueError(f"[{span.low:g}, {span.high:g}]")
-    return (first, last)
+        raise ValueError(f"[{low:g}, {high:g}]")
+    return first, last
 
 
 def outermost(tree: Mapping[str, Any], path: str, options: Sequence[Any]) -> Iterator[Any]:
@@ -107,6 +114,10 @@ def _entry_faults(
     if random.jitter is not None:
         if not is_pose(target):
             yield fault(document, loc, f"expected the path of a pose for jitter, got {shown(target.value)} there")
+        elif random.jitter.position_m and _is_arranged(tree, target.loc):
+            hint = "arrange says where the copies are: jitter rotation_deg alone, or draw fields of arrange"
+            yield fault(document, loc, "expected no position_m in the jitter of a body with arrange, got "
+                                       f"{random.jitter.position_m:g}", hint)  # fmt: skip
         return
     if random.place is not None:
         yield from _place_faults(document, loc, target, random.place)
@@ -132,6 +143,12 @@ def _entry_faults(
                 message = f"{found.message} (with {shown(value)}, which may be drawn)"
                 yield fault(document, loc, message, found.hint)
                 break
+
+
+def _is_arranged(tree: Mapping[str, Any], loc: Loc) -> bool:
+    """Whether a place in the tree is the pose of a body with ``arrange``."""
+    is_pose_of_body = len(loc) == 3 and (loc[0], loc[2]) == ("bodies", "pose")
+    return is_pose_of_body and tree["bodies"][int(loc[1])].get("arrange") is not None
 
 
 def _place_faults(document: Document, loc: Loc, target: Target, place: Place) -> Iterator[Fault]:

@@ -126,7 +126,16 @@ def _poses(camera: Mount, scene: Scene, trajectory: Trajectory) -> Array:
         mount, _ = _fixed(camera.pose or CameraPose())
         return np.stack([trajectory.matrices(i)[part] @ mount for i in range(frames)])
     way, roll_deg = _way(camera, scene)
-    poses = np.stack([way(trajectory.time_s(i)) for i in range(frames)])
+    poses = np.empty((frames, 4, 4))
+    for i in range(frames):
+        try:
+            poses[i] = way(trajectory.time_s(i))
+        except ValueError as error:
+            where = _where(camera, scene, "keyframes" if camera.keyframes else "orbit")
+            raise SceneError(
+                f"{where}: at t = {trajectory.time_s(i):.3f} s the camera stands at the point that it looks at; "
+                "lead its way around that point, or move look_at_m along"
+            ) from error
     if camera.track is not None:
         part = _part(camera.track, "track", camera, scene, trajectory)
         for i in range(frames):

@@ -206,6 +206,14 @@ def _copies_placed(body: "Body") -> Iterator[Problem]:
         )  # fmt: skip
 
 
+def _arranged_places(body: "Body") -> Iterator[Problem]:
+    if body.arrange is not None and any(body.pose.position_m):
+        yield Problem(
+            ("pose", "position_m"), "a pose that only turns beside arrange", str(list(body.pose.position_m)),
+            "arrange says where the copies are; leave position_m out",
+        )  # fmt: skip
+
+
 def _one_hold(body: "Body") -> Iterator[Problem]:
     held = [name for name in ("fixed", "motion", "joint") if getattr(body, name)]
     if len(held) > 1:
@@ -239,7 +247,7 @@ class Body(Model):
     mass_kg: Positive | None = None
     """Overrides density times volume."""
     pose: Pose = Pose()
-    """Start pose; with ``arrange`` its rotation applies to each copy."""
+    """Start pose; with ``arrange`` a rotation alone, which applies to each copy."""
     velocity_m_s: Vec3 = (0.0, 0.0, 0.0)
     angular_velocity_rad_s: Vec3 = (0.0, 0.0, 0.0)
     fixed: bool = False
@@ -253,6 +261,7 @@ class Body(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(("count", "arrange"), _copies_placed),
+        Rule(("arrange", "pose"), _arranged_places),
         Rule(("fixed", "motion", "joint"), _one_hold),
         Rule(("fixed", "motion", "velocity_m_s", "angular_velocity_rad_s", "impulses"), _unmoved),
     )

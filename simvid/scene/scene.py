@@ -119,6 +119,13 @@ def _quick_shutters(scene: "Scene") -> Iterator[Problem]:
                 yield Problem(place, f"at most the frame time 1/fps = {1 / scene.fps:.6g} s", f"{time_s:g}")
 
 
+def _one_sky(scene: "Scene") -> Iterator[Problem]:
+    skies = [k for k, light in enumerate(scene.lights) if light.sky is not None]
+    for k in skies[1:]:
+        yield Problem(("lights", k, "sky"), "one sky in lights", f"another beside lights[{skies[0]}]",
+                      "a stronger sky has a larger strength")  # fmt: skip
+
+
 class Scene(Model):
     """A scene file, version 1."""
 
@@ -144,7 +151,8 @@ class Scene(Model):
     rigs: Annotated[tuple[Rig, ...], BeforeValidator(as_tuple)] = ()
     """What carries several cameras."""
     look: LookName | None = None
-    """Light, surroundings and exposure by name; ``lights`` are then none but those given here, added to the look's."""
+    """Light, surroundings and exposure by name; ``lights`` are then none but those given here, added to the look's; a
+    sky among them replaces the look's."""
     lights: Annotated[tuple[Light, ...], BeforeValidator(as_tuple)] = (
         Light(sun=Sun(direction=(-0.4, 0.3, -1.0))),
         Light(sky=Sky()),
@@ -180,6 +188,7 @@ class Scene(Model):
         Rule(("duration_s", "fps"), _whole_frames),
         Rule(("fps", "physics"), _whole_steps),
         Rule(("fps", "cameras"), _quick_shutters),
+        Rule(("lights",), _one_sky),
     )
 
     @model_validator(mode="before")

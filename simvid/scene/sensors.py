@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from simvid.scene.base import Model, NonNegative, Number, OneOf, Positive, as_tuple
+from simvid.scene.base import Model, NonNegative, OneOf, Positive, as_tuple
 from simvid.scene.rules import Problem, Rule
 
 Gains = Annotated[tuple[Positive, Positive, Positive], BeforeValidator(as_tuple)]
@@ -81,7 +81,7 @@ class WhiteBalance(OneOf):
 class Noise(Model):
     """Noise of photons and of electronics (the linear camera model of EMVA 1288), drawn from the scene's seed."""
 
-    electrons_at_white: Positive = 10_000.0
+    electrons_at_white: Annotated[float, Field(gt=0, le=1e9)] = 10_000.0
     """Electrons that a pixel gathers for display white at ISO 100, per channel; their number is Poisson-distributed."""
     read_noise_e: NonNegative = 3.0
     """Standard deviation of what reading adds [electrons]."""
@@ -90,9 +90,9 @@ class Noise(Model):
 class Sensor(Model):
     """From light to numbers, before the tone curve."""
 
-    exposure_ev: Number = 0.0
+    exposure_ev: Annotated[float, Field(ge=-32, le=32)] = 0.0
     """Light in steps of two: 1 doubles it, -1 halves it."""
-    iso: Positive = 100.0
+    iso: Annotated[float, Field(gt=0, le=1e9)] = 100.0
     """Gain: 200 doubles the numbers, their noise included. Use it with exposure_ev: -1 for the same picture in half the
     light."""
     white_balance: WhiteBalance | None = None

@@ -99,6 +99,15 @@ def test_look_keyframes_move_eye_and_target() -> None:
     np.testing.assert_allclose(path.world_from_camera[4], look_at((2, 2, 1), (0, 2, 0)), atol=1e-12)
 
 
+def test_keyframes_through_the_point_looked_at_are_refused_with_camera_and_time() -> None:
+    frames = (
+        CameraKeyframe(t_s=0.0, pose=CameraPose(look_from_m=(1, 0, 1), look_at_m=(0, 0, 1))),
+        CameraKeyframe(t_s=1.0, pose=CameraPose(look_from_m=(-1, 0, 1), look_at_m=(0, 0, 1))),
+    )
+    with pytest.raises(SceneError, match=r"cameras\[0\]\.keyframes \(fly\): at t = 0\.500 s the camera stands"):
+        path_of(Camera(name="fly", keyframes=frames))
+
+
 def test_pose_keyframes_slerp() -> None:
     frames = (
         CameraKeyframe(t_s=0.0, pose=CameraPose(position_m=(0, 0, 0))),

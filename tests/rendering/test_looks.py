@@ -91,6 +91,22 @@ def test_a_look_brings_its_lights_and_a_scene_adds_to_them() -> None:
     assert environment_of(dark).surroundings is None
 
 
+def test_a_sky_of_the_scene_replaces_that_of_its_look() -> None:
+    document = {"simvid": 1, "duration_s": 1, "fps": 1, "cameras": [{"name": "c", "pose": {}}]}
+
+    def lit(**more: object) -> environment.Environment:
+        return environment_of(Scene.model_validate({**document, **more}))
+
+    sky = [{"sky": {"preset": "night", "strength": 0.5}}]
+    night = lit(look="sunset", lights=sky)
+    np.testing.assert_array_equal(night.sky, lit(lights=sky).sky)
+    assert len(night.sun_directions) == 1
+    room = lit(look="kitchen", lights=[{"sky": {"preset": "office"}}])
+    assert room.surroundings is not None
+    np.testing.assert_array_equal(room.surroundings, lit(lights=[{"sky": {"preset": "office"}}]).surroundings)
+    assert lit(look="kitchen", lights=sky).surroundings is None
+
+
 def test_a_turned_room_is_the_same_room() -> None:
     document = {"simvid": 1, "duration_s": 1, "fps": 1, "cameras": [{"name": "c", "pose": {}}]}
 

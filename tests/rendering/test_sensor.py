@@ -42,6 +42,13 @@ def test_mean_and_variance_are_those_of_emva_1288(ev: float, iso: float, electro
     assert found.var() == pytest.approx(gain**2 * (mu + read**2), rel=0.05)
 
 
+def test_the_most_light_and_electrons_are_white() -> None:
+    most = Sensor(exposure_ev=32, iso=1e9, noise=Noise(electrons_at_white=1e9))
+    found = Counting.of(most).count(100 * FLAT, 1, "c", 0)
+    assert np.isfinite(found).all()
+    assert found.min() > 1e6
+
+
 def test_noise_depends_on_seed_camera_and_frame_alone() -> None:
     noisy = Sensor(noise=Noise())
     first = counted(noisy, frame=3)

@@ -121,14 +121,13 @@ class Environment:
 
 
 def environment_of(scene: Scene, *, exposure: float = 1.0) -> Environment:
-    """Read a scene's lights and ground. Several skies add up to the first one's look with the sum of strengths."""
+    """Read a scene's lights and ground. A sky of its own takes the place of its look's."""
     lights = [light.value for light in (*(LOOKS[scene.look].lights if scene.look else ()), *scene.lights)]
     suns = [light for light in lights if isinstance(light, Sun)]
     lamps = [light for light in lights if isinstance(light, PointLight)]
-    skies = [light for light in lights if isinstance(light, Sky)]
-    strength = sum(s.strength for s in skies)
-    around = _surroundings(skies[0], strength) if skies and skies[0].preset not in SKIES else None
-    look = DARK if not skies else SKIES[skies[0].preset] if around is None else INSIDE
+    sky = next((light for light in reversed(lights) if isinstance(light, Sky)), None)
+    around = None if sky is None or sky.preset in SKIES else _surroundings(sky)
+    look = DARK if sky is None else INSIDE if around is not None else SKIES[sky.preset]
     ground = scene.ground
     color = ground_look(scene).base_color or DEFAULT_GROUND_COLOR
     return Environment(
@@ -136,7 +135,7 @@ def environment_of(scene: Scene, *, exposure: float = 1.0) -> Environment:
         sun_irradiance=np.array([s.strength * linear(s.color) for s in suns]).reshape(-1, 3),
         lamp_positions=np.array([p.position_m for p in lamps], dtype=np.float64).reshape(-1, 3),
         lamp_intensity=np.array([p.strength * linear(p.color) for p in lamps]).reshape(-1, 3),
-        sky=strength * np.array([look.zenith, look.horizon, look.below]),
+        sky=(0.0 if sky is None else sky.strength) * np.array([look.zenith, look.horizon, look.below]),
         sky_falloff=look.falloff,
         sun_glow=look.glow,
         sun_spread_rad=float(np.radians(look.sun_spread_deg)),
@@ -148,13 +147,13 @@ def environment_of(scene: Scene, *, exposure: float = 1.0) -> Environment:
     )
 
 
-def _surroundings(sky: Sky, strength: float) -> NDArray[np.float32]:
+def _surroundings(sky: Sky) -> NDArray[np.float32]:
     """The environment map of a room, turned and as strong as is asked for."""
     from simvid.rendering.light.interiors import interior
 
     made = interior(sky.preset, SURROUNDINGS_PX)
     shift = round(sky.turn_deg / 360 * SURROUNDINGS_PX)
-    return np.asarray(np.roll(made, -shift, axis=1) * np.float32(strength), np.float32)
+    return np.asarray(np.roll(made, -shift, axis=1) * np.float32(sky.strength), np.float32)
 
 
 def ground_look(scene: Scene) -> Look:

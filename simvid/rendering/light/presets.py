@@ -9,7 +9,7 @@ from simvid.scene import Light, LookName, Sky, Sun
 
 @dataclass(frozen=True)
 class LookPreset:
-    """The lights of a look; those of a scene are added to them."""
+    """The lights of a look; those of a scene are added to them, and its sky replaces theirs."""
 
     lights: tuple[Light, ...]
     exposure: float = 1.0

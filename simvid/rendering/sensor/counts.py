@@ -15,6 +15,8 @@ from simvid.scene import Sensor, WhiteBalance
 Array: TypeAlias = NDArray[np.float64]
 DAYLIGHT_K = 6504.0
 """The white of sRGB (D65)."""
+FULL = 2.0**62
+"""Electrons that no pixel has more of on the mean: far above white whatever the sensor, and numpy can draw so many."""
 _RGB_OF_XYZ = np.array(
     [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]]
 )
@@ -60,7 +62,8 @@ class Counting:
         if self.electrons is None:
             return np.asarray(light * (self.light * self.gain * self.balance), np.float32)
         rng = generator(seed, f"sensor {camera}", frame)
-        electrons = rng.poisson(light * (self.light * self.electrons)) + self.read_e * rng.standard_normal(light.shape)
+        mean = np.minimum(light * (self.light * self.electrons), FULL)
+        electrons = rng.poisson(mean) + self.read_e * rng.standard_normal(light.shape)
         return np.asarray(electrons * (self.gain / self.electrons * self.balance), np.float32)
 
 
