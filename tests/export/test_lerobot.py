@@ -227,3 +227,11 @@ def test_a_robot_with_one_joint_gives_scalars(exported_clip: Clip, tmp_path: Pat
         assert (features[name]["shape"], features[name]["names"]) == ([1], ["arm.shoulder"])
         assert rows.schema.field(name).type == "float"
         assert np.allclose(rows[name].to_numpy(), values[:, 0])
+
+
+@pytest.mark.parametrize("near", [10, 20])
+def test_depths_without_a_range_are_refused(exported_clip: Clip, tmp_path: Path, near: float) -> None:
+    told = rf"--option depth_min_m: expected a number below depth_max_m \(10\), got {near}"
+    with pytest.raises(ExportError, match=told):
+        export([exported_clip.path], "lerobot", tmp_path / "a", options={"depth_min_m": near})
+    assert not (tmp_path / "a").exists()
