@@ -33,6 +33,10 @@ def _export(commands: Any, command: Command) -> None:
     parser.add_argument("--labels", metavar="A,B,…", help="default: all that the clips have and the format holds")
     parser.add_argument("--refined", metavar="NAME", help="pictures of this refinement instead of the rendered ones")
     parser.add_argument(
+        "--rejected", default="refuse", choices=("refuse", "leave_out", "keep"),
+        help="clips whose refined pictures the gate rejected; default: refuse",
+    )  # fmt: skip
+    parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", dest="options",
         help="a setting of the format; may be given again",
     )  # fmt: skip

@@ -27,7 +27,7 @@ def main(arguments: argparse.Namespace) -> int:
     labels = None if arguments.labels is None else tuple(n.strip() for n in arguments.labels.split(",") if n.strip())
     written = export(
         arguments.sources, arguments.format, arguments.out,
-        choice=Choice(tuple(arguments.camera), labels, arguments.refined),
+        choice=Choice(tuple(arguments.camera), labels, arguments.refined, arguments.rejected),
         options=dict(map(option, arguments.options)), replace=arguments.force, tell=tell,
         kept=_kept(arguments.sources),
     )  # fmt: skip

@@ -117,8 +117,8 @@ class Hdf5:
         shape = (count, *first.shape)
         if name in group:
             raise ExportError(f"{name}: two cameras would have the same name here; rename one")
-        return group.create_dataset(name, shape, first.dtype, chunks=(1, *first.shape), track_times=False,
-                                    **self._packed())  # fmt: skip
+        packed = {"chunks": (1, *first.shape), **self._packed()} if first.size else {}  # chunks hold one value or more
+        return group.create_dataset(name, shape, first.dtype, track_times=False, **packed)
 
     def _put(self, group: Any, name: str, values: NDArray[Any]) -> None:
         packed = self._packed() if values.size and values.ndim else {}

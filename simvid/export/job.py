@@ -21,6 +21,7 @@ from simvid.clips.records import CLIP_FILE
 from simvid.errors import ClipError, MissingExtraError
 from simvid.export.base import Episode, Exporter, ExportError, Request, Tell, View, has_label
 from simvid.export.encoded import Encoder, EpisodeWise, Kept
+from simvid.export.verdicts import Rejected, faults_of, gate_of, without_rejected
 from simvid.frames import BUFFER_LABELS, LABELS
 
 NOTE_FILE = "simvid_export.json"
@@ -37,11 +38,13 @@ class Choice:
         cameras: names; empty takes all.
         labels: names of ``simvid.frames.LABELS``; None takes all that the clips have and the format holds.
         refined: name of the refinement whose pictures are written; None takes the rendered pictures.
+        rejected: what becomes of clips whose refined pictures the gate rejected.
     """
 
     cameras: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
     refined: str | None = None
+    rejected: Rejected = "refuse"
 
 
 def find_clips(sources: Sequence[str | Path]) -> list[Clip]:
@@ -159,8 +162,10 @@ def requested(exporter: Exporter, clips: Sequence[Clip], choice: Choice, tell: T
     """What is to be written, looked at before anything is.
 
     Raises:
-        ExportError: the format cannot hold a label, or a clip lacks a camera, a label or a refinement.
+        ExportError: the format cannot hold a label, a clip lacks a camera or a label, or the gate rejected pictures.
+        ClipError: a clip lacks the refinement.
     """
+    clips = without_rejected(clips, choice.refined, choice.cameras, choice.rejected, tell)
     labels = _labels(exporter, clips, choice)
     stems = _stems(clips)
     episodes = []
@@ -251,7 +256,8 @@ def _note(
             {
                 "stem": e.stem, "name": e.clip.name, "content_hash": e.clip.content_hash, "seed": e.clip.record.seed,
                 "sample_index": e.clip.record.sample_index, "cameras": [v.camera for v in e.views],
-                "licences": sorted({a.licence for a in e.clip.record.assets if a.licence}),
+                "licences": sorted({a.licence for a in e.clip.record.assets if a.licence}), **faults_of(e.clip),
+                "gate": gate_of(e.clip, choice.refined, [v.camera for v in e.views]),
             }
             for e in request.episodes
         ],

@@ -24,6 +24,7 @@ from simvid.export.files import write_json
 from simvid.export.log_depth import LogDepth
 from simvid.export.video import GRAY12, Codec, av1, h264, write_frames
 from simvid.scene.base import Model
+from simvid.scene.rules import Problem, Rule
 
 SIDE_BY_SIDE = 2
 """Clips that are encoded at the same time, and videos of each; the encoders run outside Python's lock."""
@@ -32,6 +33,12 @@ VIDEOS_FILE = "videos.json"
 KEY_FRAMES = 2
 """Training reads frames at random, so every second one can be decoded alone."""
 CHUNK = 1000
+
+
+def _near_before_far(settings: LeRobotSettings) -> Iterator[Problem]:
+    if settings.depth_min_m >= settings.depth_max_m:
+        yield Problem(("depth_min_m",), f"a number below depth_max_m ({settings.depth_max_m:g})",
+                      f"{settings.depth_min_m:g}", "set either")  # fmt: skip
 
 
 class LeRobotSettings(Model):
@@ -49,6 +56,8 @@ class LeRobotSettings(Model):
     bodies: bool = False
     """Whether the poses of moving bodies are a feature, ``observation.environment_state``; then all clips have the
     same bodies."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("depth_min_m", "depth_max_m"), _near_before_far),)
 
 
 class LeRobot:

@@ -66,8 +66,8 @@ def _arrow(pa: Any, values: NDArray[Any], feature: Mapping[str, Any]) -> Any:
     """A column: scalars where the shape is (1,), lists of fixed length otherwise."""
     kind = pa.from_numpy_dtype(np.dtype(feature["dtype"]))
     flat = pa.array(values.reshape(-1).astype(feature["dtype"]), kind)
-    length = feature["shape"][0]
-    return flat if feature["names"] is None else pa.FixedSizeListArray.from_arrays(flat, length)
+    (length,) = feature["shape"]
+    return flat if length == 1 else pa.FixedSizeListArray.from_arrays(flat, length)
 
 
 def episode_row(

@@ -14,6 +14,7 @@ import pytest
 
 import simvid
 from simvid.clip import Clip
+from simvid.clips.records import CLIP_FILE, CameraGateRecord, GateRecord, InstanceGateRecord, write_record
 from simvid.errors import CheckWarning, ClipError
 from simvid.export.base import Exporter, ExportError
 from simvid.export.job import NOTE_FILE, Choice, export, requested
@@ -80,6 +81,25 @@ def planted(trajectory: Trajectory) -> Trajectory:
         event=np.array([0, 1, 2], np.uint8),
     )  # fmt: skip
     return replace(trajectory, robots=(robot,), contacts=contacts)
+
+
+def judge(clip: Clip, *, accepted: bool | None) -> Clip:
+    """Write into a clip what a gate might say of its first refinement: in its last camera the ball's mask holds or not;
+    None is no verdict."""
+    refined = clip.record.refined[0]
+    ball = InstanceGateRecord(instance_id=2, name="ball", frames=3, masks=accepted, depth=None)
+
+    def of(camera: str, said: bool) -> CameraGateRecord:
+        failed = () if said else ("instance_mismatch",)
+        return CameraGateRecord(camera=camera, accepted=said, measured={}, limits={}, failed=failed, worst_frame=0,
+                                worst_px=(1, 2), instances=(ball,))  # fmt: skip
+
+    *sound, last = refined.cameras
+    cameras = (*(of(camera, True) for camera in sound), of(last, bool(accepted)))
+    gate = None if accepted is None else GateRecord(accepted=accepted, weights_sha256="0" * 64, cameras=cameras)
+    told = (refined.model_copy(update={"gate": gate}), *clip.record.refined[1:])
+    write_record(clip.path / CLIP_FILE, clip.record.model_copy(update={"refined": told}))
+    return Clip.open(clip.path)
 
 
 def tree_digest(folder: Path) -> dict[str, str]:

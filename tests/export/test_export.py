@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from simvid.clip import Clip
 from simvid.errors import ClipError, MissingExtraError
 from simvid.export.base import ExportError
 from simvid.export.job import NOTE_FILE, Choice, export, exporter_of, find_clips
-from simvid.testing.exporting import tree_digest
+from simvid.testing.exporting import judge, tree_digest
 
 
 def test_a_folder_of_clips_as_a_user_types_it(
@@ -117,3 +118,55 @@ def test_a_clip_without_labels_says_how_to_get_them(exported_clip: Clip, tmp_pat
     clip = Clip(exported_clip.path, exported_clip.record.model_copy(update={"cameras": (bare,)}))
     with pytest.raises(ExportError, match="made without ids, which coco needs; make it again:  simvid render"):
         requested(Coco(PictureSettings()), [clip], Choice())
+
+
+def judged(clip: Clip, to: Path, *, accepted: bool | None) -> Clip:
+    """A copy of a clip whose refinement the gate has judged."""
+    shutil.copytree(clip.path, to)
+    return judge(Clip.open(to), accepted=accepted)
+
+
+def test_the_note_has_the_verdicts(exported_clip: Clip, tmp_path: Path) -> None:
+    """Of the gate, of its instances, of the self-checks and of the receipt."""
+    name = exported_clip.record.refined[0].name
+    for accepted, verdict in ((True, "accepted"), (None, "not judged"), (False, "rejected")):
+        clip = judged(exported_clip, tmp_path / verdict, accepted=accepted)
+        export([clip.path], "coco", tmp_path / f"{verdict}.coco", choice=Choice(refined=name, rejected="keep"))
+        (noted,) = json.loads((tmp_path / f"{verdict}.coco" / NOTE_FILE).read_text())["clips"]
+        assert noted["gate"]["verdict"] == verdict
+        assert noted["broken_laws"] == [f"{law.name} {law.part}".strip() for law in clip.broken_laws]
+        assert noted["broken_laws"], "its motion is made up"
+        assert noted["failed_checks"] == [f"{check.name} {check.camera}" for check in clip.failed_checks]
+    assert [c["failed"] for c in noted["gate"]["cameras"]] == [[], ["instance_mismatch"]]
+    ball = {"instance_id": 2, "name": "ball", "masks": False, "depth": None, "colour": None}
+    assert noted["gate"]["cameras"][1]["instances"] == [ball]
+    export([clip.path], "coco", tmp_path / "rendered")
+    assert json.loads((tmp_path / "rendered" / NOTE_FILE).read_text())["clips"][0]["gate"] is None
+
+
+def test_rejected_refinements_are_refused(
+    exported_clip: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged(exported_clip, tmp_path / "clips/bad", accepted=False)
+    said = ["export", str(tmp_path / "clips"), "--format", "coco", "--out", str(tmp_path / "x")]
+    said += ["--refined", exported_clip.record.refined[0].name]
+    assert main([*said, "--rejected", "leave_out"]) == 2, "nothing would be left"
+    judged(exported_clip, tmp_path / "clips/good", accepted=True)
+    judged(exported_clip, tmp_path / "clips/open", accepted=None)
+    capsys.readouterr()
+    assert main(said) == 2
+    told = capsys.readouterr().err
+    assert f"the gate rejected it in 1 of 3 clips, {tmp_path}/clips/bad: labels do not hold" in told
+    assert "without --refined" in told
+    assert "simvid refine CLIP --retries 3" in told
+    assert "--rejected leave_out" in told
+    assert "--rejected keep" in told
+    assert not (tmp_path / "x").exists()
+    assert main([*said, "--camera", "front"]) == 0, "only the other camera was rejected"
+    for rejected, stems in (("leave_out", ["good", "open"]), ("keep", ["bad", "good", "open"])):
+        assert main([*said, "--force", "--rejected", rejected]) == 0
+        assert ("clips/bad: left out" in capsys.readouterr().err) == (rejected == "leave_out")
+        assert [c["stem"] for c in json.loads((tmp_path / "x" / NOTE_FILE).read_text())["clips"]] == stems
+    wrong: Any = "kep"
+    with pytest.raises(ExportError, match="--rejected: expected one of refuse, leave_out, keep, got 'kep'"):
+        export([exported_clip.path], "coco", tmp_path / "y", choice=Choice(rejected=wrong))

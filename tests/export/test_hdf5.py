@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from numpy.typing import NDArray
 
 from simvid.clip import Clip
 from simvid.clips.arrays import read_named
+from simvid.export.base import View
 from simvid.export.hdf5 import FILE, Hdf5
 from simvid.export.job import Choice, export
+from simvid.frames import Frame
 from simvid.testing.exporting import JOINTS, ExporterContract
 
 
@@ -95,3 +99,24 @@ def test_it_can_be_left_unpacked(exported_clip: Clip, tmp_path: Path) -> None:
         obs = file["data/demo_0/obs"]
         assert obs["side_depth"].compression is None
         assert set(obs) == {"joint_pos", "joint_vel", "side_image", "side_depth", "side_depth_expected"}
+
+
+@pytest.mark.parametrize("compression", [0, 4])
+def test_arrays_that_hold_nothing(
+    exported_clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int
+) -> None:
+    """As the whole silhouettes of a clip without instances; HDF5 has no chunks of no values."""
+    frames = View.frames
+
+    def without_instances(view: View, *labels: str) -> Iterator[Frame]:
+        for frame in frames(view, *labels):
+            assert frame.amodal is not None
+            yield replace(frame, amodal=frame.amodal[:0])
+
+    monkeypatch.setattr(View, "frames", without_instances)
+    choice, options = Choice(("side",), ("amodal",)), {"compression": compression}
+    export([exported_clip.path], "hdf5", tmp_path / "out", choice=choice, options=options)
+    with h5py.File(tmp_path / "out" / FILE) as file:
+        obs = file["data/demo_0/obs"]
+        assert (obs["side_amodal"].shape, obs["side_amodal"].dtype) == ((3, 0, 32, 6), np.uint8)
+        assert (obs["side_image"][:] == exported_clip.frames("side").rgb).all()

@@ -206,3 +206,32 @@ def test_av1_is_refused_where_it_is_too_small(exported_clip: Clip, tmp_path: Pat
     with pytest.raises(ExportError, match="AV1 needs even sizes of 64 px or more, got 64 x 48"):
         export([exported_clip.path], "lerobot", tmp_path / "a", options={"codec": "av1"})
     assert not (tmp_path / "a").exists()
+
+
+def test_a_robot_with_one_joint_gives_scalars(exported_clip: Clip, tmp_path: Path) -> None:
+    """Its shape is [1], which lerobot reads as a number, not as a list of one."""
+    arm = exported_clip.trajectory.robots[0]
+    first = {n: getattr(arm, n)[:, :1] for n in ("positions", "velocities", "efforts", "targets")}
+    slider = replace(arm, joint_names=arm.joint_names[:1], **first)
+    exporter = LeRobot(LeRobotSettings())
+    clip = Clip(exported_clip.path, exported_clip.record)
+    clip.__dict__["trajectory"] = replace(exported_clip.trajectory, robots=(slider,))
+    request = requested(exporter, [clip], Choice(("front",), ()))
+    encoded = tmp_path / "encoded"
+    encoded.mkdir()
+    exporter.encode(request.episodes[0], request.labels, encoded)
+    exporter.write(replace(request, encoded=lambda _: encoded), tmp_path / "out")
+    features = json.loads((tmp_path / "out/meta/info.json").read_text())["features"]
+    rows = parquet.read_table(tmp_path / "out/data/chunk-000/file-000.parquet")
+    for name, values in (("action", slider.targets), ("observation.state", slider.positions)):
+        assert (features[name]["shape"], features[name]["names"]) == ([1], ["arm.shoulder"])
+        assert rows.schema.field(name).type == "float"
+        assert np.allclose(rows[name].to_numpy(), values[:, 0])
+
+
+@pytest.mark.parametrize("near", [10, 20])
+def test_depths_without_a_range_are_refused(exported_clip: Clip, tmp_path: Path, near: float) -> None:
+    told = rf"--option depth_min_m: expected a number below depth_max_m \(10\), got {near}"
+    with pytest.raises(ExportError, match=told):
+        export([exported_clip.path], "lerobot", tmp_path / "a", options={"depth_min_m": near})
+    assert not (tmp_path / "a").exists()

@@ -14,17 +14,20 @@ import pytest
 
 import simvid
 from simvid.cli import main
+from simvid.clip import Clip
 from simvid.errors import JobError, SimvidError
+from simvid.export.base import ExportError
 from simvid.export.job import export, formats
 from simvid.export.lerobot import LeRobot
 from simvid.generating import encode_task
-from simvid.generating.data_set import DataSet, kept
+from simvid.generating.data_set import DataSet, kept, put_together
 from simvid.generating.generate import Options, generate
 from simvid.generating.job_folder import JobFolder, Shard, manifest_of, number
 from simvid.generating.pool import Ended, Task
 from simvid.generating.running import Encoding, Run
 from simvid.parsing import load_scene
 from simvid.scene import Scene
+from simvid.testing.exporting import judge
 
 COUNT = 3
 LEROBOT = DataSet("lerobot", {"bodies": True})
@@ -124,6 +127,23 @@ def test_what_cannot_be_encoded_ends_the_run_at_once_and_keeps_the_clips(tiny: S
     with pytest.raises(JobError, match=r"AV1 needs even sizes of 64 px or more[\s\S]*What is whole is kept"):
         generate(tiny, tmp_path / "job", 6, odd)
     assert 1 <= len(JobFolder(tmp_path / "job").made()) < 6
+
+
+def test_pictures_that_the_gate_rejected_are_refused(grown: Path, tmp_path: Path) -> None:
+    """Also where the data set is there already: a verdict changes no content hash."""
+    job = JobFolder(shutil.copytree(grown, tmp_path / "job"))
+    clip = Clip.open(job.out / job.made()[number(1)].clip)
+    data = dataclasses.replace(LEROBOT, refined=clip.record.refined[0].name)
+    assert put_together(job, data) == job.out / "lerobot"
+    whole = (job.out / "lerobot").stat().st_ino
+    assert put_together(job, data) == job.out / "lerobot"
+    assert (job.out / "lerobot").stat().st_ino == whole, "nothing changed"
+    judge(clip, accepted=False)
+    with pytest.raises(ExportError, match=rf"the gate rejected it in 1 of {COUNT} clips, {clip.path}: labels do not"):
+        put_together(job, data)
+    ended = encode_task.maker("clip", {"out": str(job.out), "data_set": data.plain()})({"encode": clip.path.name})
+    assert ended["state"] == "failed"
+    assert "the gate rejected it in 1 of 1 clips" in ended["reason"]
 
 
 @pytest.mark.parametrize(
