@@ -26,7 +26,7 @@ from pydantic import Field
 from simvid.clips.records import CLIP_FILE
 from simvid.export import mcap_messages as messages
 from simvid.export.base import Episode, ExportError, Request, View, array
-from simvid.export.boxes import box_rows
+from simvid.export.boxes import box_rows, boxes_now_m
 from simvid.scene.base import Model
 
 MOST_IDS = 65535
@@ -84,6 +84,7 @@ class Mcap:
         """In the order of their times."""
         trajectory = episode.clip.trajectory
         streams = [self._camera(view, labels) for view in episode.views]
+        boxes = boxes_now_m(episode.clip)
         for t in range(episode.clip.frame_count):
             at = messages.time_ns(t, episode.clip.fps)
             yield "/tf", at, messages.transforms(trajectory, t, at, {v.camera: v.path for v in episode.views}, labels)
@@ -91,7 +92,7 @@ class Mcap:
                 yield "/joint_states", at, messages.joint_states(trajectory, t, at)
                 yield "/joint_targets", at, messages.joint_targets(trajectory, t, at)
             if labels & {"boxes_3d", "contacts"}:
-                yield "/scene", at, messages.scene(episode.clip, t, at, labels)
+                yield "/scene", at, messages.scene(episode.clip, t, at, labels, boxes[t])
             for stream in streams:
                 for topic, message in next(stream):
                     yield topic, at, message

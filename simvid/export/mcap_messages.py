@@ -179,17 +179,19 @@ def joint_targets(trajectory: Trajectory, t: int, at_ns: int) -> Any:
     return message
 
 
-def scene(clip: Clip, t: int, at_ns: int, labels: frozenset[str]) -> Any:
-    """SceneUpdate: a cube per part with a box, in the part's frame, and an arrow per contact in the world."""
+def scene(clip: Clip, t: int, at_ns: int, labels: frozenset[str], boxes_m: NDArray[np.float64]) -> Any:
+    """SceneUpdate: a cube per part with a box, in the part's frame, and an arrow per contact in the world.
+
+    ``boxes_m``: lowest and highest corner of each part at this frame, NaN without, [B, 2, 3].
+    """
     from foxglove_schemas_protobuf.SceneUpdate_pb2 import SceneUpdate
 
     message = SceneUpdate()
-    for part in clip.record.parts if "boxes_3d" in labels else ():
+    for part, (low, high) in zip(clip.record.parts, boxes_m, strict=True) if "boxes_3d" in labels else ():
         if part.box_m is None:
             continue
         entity = message.entities.add(id=part.name, frame_id=part.name, frame_locked=True)
         _stamp(entity, at_ns)
-        low, high = np.array(part.box_m)
         cube = entity.cubes.add()
         _set(cube.pose.position, (low + high) / 2)
         cube.pose.orientation.w = 1.0
