@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -57,6 +58,7 @@ class Mcap:
         """``STEM.mcap``."""
         total = 0
         for episode in request.episodes:
+            _expect_different_names(episode, request.labels)
             for view in episode.views:
                 if view.width % 2 or view.height % 2:
                     raise ExportError(f"{view.clip.path}: camera {view.camera!r} has {view.width} x {view.height} px; "
@@ -119,3 +121,17 @@ class Mcap:
             if "boxes" in labels:
                 found.append((f"/{name}/boxes", messages.box_annotations(boxes.get(t, []), at)))
             yield found
+
+
+def _expect_different_names(episode: Episode, labels: frozenset[str]) -> None:
+    """Cameras and parts are frames of one tree, below ``world``.
+
+    Raises:
+        ExportError: two would have the same name.
+    """
+    parts = [p.name for p in episode.clip.trajectory.parts] if labels & messages.OF_PARTS else []
+    names = Counter([messages.WORLD, *parts, *(v.camera for v in episode.views)])
+    if twice := sorted(name for name, count in names.items() if count > 1):
+        raise ExportError(f"{episode.clip.path}: {', '.join(twice)}: a camera, a body or the world would have the same "
+                          "name in /tf; rename one in the scene, choose other cameras with --camera, or leave out "
+                          "poses and boxes_3d with --labels")  # fmt: skip
