@@ -107,9 +107,10 @@ def _statistics(data: DataSet) -> dict[str, Any]:
         return {}
     places = [(k, t) for k, s in enumerate(data.sources) for t in range(s.frames)]
     chosen = [places[i] for i in np.linspace(0, len(places) - 1, min(len(places), LOOKED_AT)).astype(int)]
+    weights = data.weights(1)
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, np.inf, -np.inf, 0.0, 0.0])
     for source, frame in chosen:
-        sample = data.sample(source, frame, 1)
+        sample = data.sample(source, frame, 1, weights=weights)
         for name, values in sample.arrays.items():
             x = values.astype(np.float64)
             finite = x[np.isfinite(x)]

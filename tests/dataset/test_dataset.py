@@ -48,17 +48,19 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(exported_clip: Clip, tmp_pat
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def pair(folder: Path, name: str, family: str, split: str = "train", seed: int = 0, **more: str) -> dict[str, Any]:
+def pair(
+    folder: Path, name: str, family: str, split: str = "train", seed: int = 0, frames: int = T, **more: str
+) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     arrays: dict[str, Any] = {
-        "coarse": rng.integers(0, 256, (T, H, W, 3), dtype=np.uint8),
-        "target": rng.integers(0, 256, (T, H, W, 3), dtype=np.uint8),
+        "coarse": rng.integers(0, 256, (frames, H, W, 3), dtype=np.uint8),
+        "target": rng.integers(0, 256, (frames, H, W, 3), dtype=np.uint8),
     }
-    depth = rng.uniform(1, 3, (T, H, W)).astype(np.float32)
+    depth = rng.uniform(1, 3, (frames, H, W)).astype(np.float32)
     depth[:, 0] = np.inf
-    flow = rng.normal(0, 2, (T, H, W, 2)).astype(np.float32)
-    labels = {"depth": depth, "flow_backward": flow, "occluded_backward": np.zeros((T, H, W), np.bool_)}
-    labels["albedo"] = rng.random((T, H, W, 3)).astype(np.float32)
+    flow = rng.normal(0, 2, (frames, H, W, 2)).astype(np.float32)
+    labels = {"depth": depth, "flow_backward": flow, "occluded_backward": np.zeros((frames, H, W), np.bool_)}
+    labels["albedo"] = rng.random((frames, H, W, 3)).astype(np.float32)
     write_pair(
         folder / name, arrays["coarse"], arrays["target"], labels, name=name, family=family, split=split, fps=24.0,
         **more,
@@ -136,6 +138,22 @@ def test_families_weigh_the_same(folder: tuple[Path, dict[str, dict[str, Any]]])
         weights.append(sample.weight)
     assert np.isclose(sums["drop"], sums["ramp"])
     assert np.isclose(np.mean(weights), 1)
+
+
+@pytest.mark.parametrize("stride", [None, 3])
+def test_families_weigh_the_same_in_windows_of_clips_of_all_lengths(stride: int | None, tmp_path: Path) -> None:
+    """Windows drop what is left at the end, and all of a clip that is shorter."""
+    for family, frames in (("a", 15), ("b", 16), ("c", 7)):
+        for k in range(2):
+            pair(tmp_path, f"{family}{k}", family, frames=frames)
+    data = dataset.open(tmp_path)
+    sums: dict[str, float] = {}
+    samples = list(data.stream(8, stride=stride, arrays=("coarse",)))
+    for sample in samples:
+        sums[sample.family] = sums.get(sample.family, 0) + sample.weight
+    assert set(sums) == {"a", "b"} == set(data.weights(8, stride))
+    assert np.isclose(sums["a"], sums["b"])
+    assert np.isclose(sum(sums.values()), len(samples))
 
 
 def test_clips_and_their_mapped_form_are_one(exported_clip: Clip, tmp_path: Path) -> None:
@@ -283,4 +301,9 @@ def test_bad_requests(folder: tuple[Path, dict[str, dict[str, Any]]], tmp_path: 
         dataset.open(tmp_path)
     with pytest.raises(ClipError, match="from 0 to 1, got 2"):
         dataset.open(folder[0], held_out=2)
-    assert data.windows(T + 1) == []
+    with pytest.raises(ClipError, match=r"at most 6 frames, which the longest of 5 sources has, got 7; choose a sh"):
+        data.windows(T + 1)
+    with pytest.raises(ClipError, match="at most 6 frames"):
+        next(data.stream(T + 1))
+    with pytest.raises(ClipError, match="a0: has 6 frames; expected a window inside, got 2 from 5 on"):
+        data.sample(0, 5, 2)
