@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +18,12 @@ import pytest
 from simvid import dataset
 from simvid.cli import main
 from simvid.clip import Clip
+from simvid.clips.records import AssetRecord
 from simvid.dataset import sources
-from simvid.dataset.card import CARD_FILE, PAGE_FILE, write_card
+from simvid.dataset.card import CARD_FILE, PAGE_FILE, card, page, write_card
+from simvid.dataset.sources import ClipSource, MappedSource, Source
 from simvid.errors import ClipError
+from simvid.export.base import Episode, NoSettings, Request, View
 from simvid.export.job import Choice, export
 from simvid.export.npy import Npy
 from simvid.refining.pairs import write_pair
@@ -220,8 +224,6 @@ def test_gate_scores_come_along(exported_clip: Clip, monkeypatch: pytest.MonkeyP
     data = dataset.open(exported_clip.path)
     assert next(data.stream(1, arrays=("coarse",))).gate == verdict
     assert len(data.accepted()) == 0
-    from simvid.dataset.card import card
-
     assert card(data)["gate"] == {"judged": 2, "accepted": 0, "measured": {"edge_f1": 0.25}}
 
 
@@ -270,6 +272,34 @@ def test_every_licence_of_a_pair_is_on_the_card(tmp_path: Path) -> None:
     text = (tmp_path / PAGE_FILE).read_text()
     assert text.startswith("---\nlicense: other\n")
     assert "| BSD-3-Clause | 1 |" in text
+
+
+@pytest.mark.parametrize(
+    ("licences", "told", "head", "without"),
+    [
+        ([["CC0-1.0"], ["CC0-1.0"]], {"CC0-1.0": 2}, "cc0-1.0", 0),
+        ([["CC0-1.0"], []], {"CC0-1.0": 1}, "other", 1),
+        ([["CC-BY-4.0", None], ["CC-BY-4.0"]], {"CC-BY-4.0": 2, "not stated": 1}, "other", 1),
+        ([[None], [None]], {"not stated": 2}, "other", 2),
+    ],
+)
+def test_the_card_states_a_licence_that_all_items_have(
+    licences: list[list[str | None]], told: Any, head: str, without: int, exported_clip: Clip, tmp_path: Path
+) -> None:
+    """As clips, and as mapped arrays."""
+    made: list[Source] = []
+    for k, names in enumerate(licences):
+        assets = tuple(AssetRecord(path="a.obj", sha256=None, licence=name) for name in names)
+        record = exported_clip.record.model_copy(update={"assets": assets})
+        clip = replace(exported_clip, record=record)
+        made.append(ClipSource(clip, "side", None))
+        episode = Episode(clip, f"{k}", (View(clip, "side", f"{k}_side"),))
+        Npy(NoSettings()).write(Request((episode,), frozenset(), lambda line: None), tmp_path)
+        assert MappedSource(tmp_path / f"{k}_side").licences == made[-1].licences
+    found = card(dataset.DataSet(tmp_path, tuple(made), {"flying": "train"}))
+    assert found["licences"] == told
+    assert len(found["without_licence"]) == without
+    assert page(found).startswith(f"---\nlicense: {head}\n")
 
 
 @pytest.mark.parametrize(
