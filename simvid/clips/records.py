@@ -204,6 +204,10 @@ class StageRecord(Record):
     """What it took when it ran [s]."""
 
 
+NOT_STATED = "not stated"
+"""In place of a licence, of an asset without one."""
+
+
 class AssetRecord(Record):
     """A file that the scene names."""
 
@@ -332,6 +336,11 @@ class ClipRecord(Record):
     """Whether its physics obeyed the laws; None in clips that were made before there were receipts."""
     files: dict[str, FileRecord]
     """Path in the clip -> what it is."""
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Of all its assets, each once, in order; ``not stated`` among them where one has none."""
+        return tuple(sorted({a.licence or NOT_STATED for a in self.assets}))
 
 
 class StageFolder(Record):

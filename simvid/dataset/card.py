@@ -11,6 +11,7 @@ import numpy as np
 
 from simvid import __version__
 from simvid.clips.folders import new_file
+from simvid.clips.records import NOT_STATED
 from simvid.dataset.reader import SPLITS, DataSet
 from simvid.dataset.sources import Source
 
@@ -33,7 +34,7 @@ def card(data: DataSet) -> dict[str, Any]:
         "targets": _counts(s.target or "none" for s in sources),
         "splits": {split: _split(data, split) for split in SPLITS},
         "arrays": list(data.arrays), "licences": _counts(text for s in sources for text in s.licences),
-        "without_licence": sorted(s.name for s in sources if not s.licences),
+        "without_licence": sorted(s.name for s in sources if not s.licences or NOT_STATED in s.licences),
         "tools": {name: sorted(versions) for name, versions in sorted(tools.items())},
         "gate": _gate(sources), "statistics": _statistics(data),
         "provenance": [{"name": s.name, "family": s.family, "frames": s.frames,
@@ -53,8 +54,7 @@ def write_card(data: DataSet) -> dict[str, Any]:
 def page(found: dict[str, Any]) -> str:
     """The card for people, with the head that model hubs read."""
     licences = found["licences"]
-    head = ["---", f"license: {'other' if len(licences) != 1 else next(iter(licences)).split()[0].lower()}",
-            "tags: [simulation, video, synthetic]", "---"]  # fmt: skip
+    head = ["---", f"license: {_licence_of_all(found)}", "tags: [simulation, video, synthetic]", "---"]
     lines = [
         "# A data set made by simvid", "",
         f"{found['items']} items, {found['frames']} frames, {found['seconds']:g} s. Made by simulation with simvid "
@@ -75,6 +75,14 @@ def page(found: dict[str, Any]) -> str:
         lines += _table("Gate (means)", ("measure", "mean"), [(k, f"{v:.4g}") for k, v in gate["measured"].items()])
     lines += ["Seeds and content hashes of every item are in `card.json`.", ""]
     return "\n".join([*head, *lines])
+
+
+def _licence_of_all(found: dict[str, Any]) -> str:
+    """The one licence that every item has, and nothing else; ``other`` where there is none such."""
+    match list(found["licences"].items()):
+        case [(text, count)] if count == found["items"] and text != NOT_STATED:
+            return str(text).split()[0].lower()
+    return "other"
 
 
 def _counts(values: Any) -> dict[str, int]:
@@ -107,9 +115,10 @@ def _statistics(data: DataSet) -> dict[str, Any]:
         return {}
     places = [(k, t) for k, s in enumerate(data.sources) for t in range(s.frames)]
     chosen = [places[i] for i in np.linspace(0, len(places) - 1, min(len(places), LOOKED_AT)).astype(int)]
+    weights = data.weights(1)
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, np.inf, -np.inf, 0.0, 0.0])
     for source, frame in chosen:
-        sample = data.sample(source, frame, 1)
+        sample = data.sample(source, frame, 1, weights=weights)
         for name, values in sample.arrays.items():
             x = values.astype(np.float64)
             finite = x[np.isfinite(x)]

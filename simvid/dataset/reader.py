@@ -32,7 +32,7 @@ class Sample:
         target: what the targets are, None without.
         first: number of the first frame.
         arrays: name -> [N, H, W, ...]; ``mask``, bool [N, H, W], is where there is a surface.
-        weight: such that all families weigh the same; 1 on average over the data set.
+        weight: such that all families weigh the same; 1 on average over all windows of the data set.
         gate: the gate's verdict on the refined pictures, where it is stored.
     """
 
@@ -74,13 +74,19 @@ class DataSet:
             return ()
         return tuple(n for n in self.sources[0].arrays if all(n in s.arrays for s in self.sources))
 
-    @cached_property
-    def weights(self) -> Mapping[str, float]:
-        """Family -> weight of each of its frames, such that families weigh the same, and 1 is the mean."""
-        frames = Counter[str]()
-        for source in self.sources:
-            frames[source.family] += source.frames
-        return {family: self.frame_count / (len(frames) * count) for family, count in frames.items()}
+    def weights(self, window: int, stride: int | None = None) -> Mapping[str, float]:
+        """Family -> weight of each of its windows, such that families weigh the same, and 1 is the mean.
+
+        A family that has none, as all its sources are shorter than the window, is left out.
+
+        Raises:
+            ClipError: no source is as long as the window.
+        """
+        counts = Counter[str]()
+        for source, places in zip(self.sources, self._places(window, stride), strict=True):
+            counts[source.family] += len(places)
+        found = +counts
+        return {family: found.total() / (len(found) * count) for family, count in found.items()}
 
     def split(self, name: Split) -> DataSet:
         """The sources of one split.
@@ -104,14 +110,34 @@ class DataSet:
         return DataSet(self.path, tuple(s for s in self.sources if s.gate is None or s.gate["accepted"]), self.splits)
 
     def windows(self, window: int, stride: int | None = None) -> list[tuple[int, int]]:
-        """Every window of so many frames, as index of its source and first frame; a new one each ``stride`` frames."""
+        """Every window of so many frames, as index of its source and first frame; a new one each ``stride`` frames.
+
+        Sources that are shorter have none.
+
+        Raises:
+            ClipError: none is as long as the window.
+        """
+        return [(k, t) for k, places in enumerate(self._places(window, stride)) for t in places]
+
+    def _places(self, window: int, stride: int | None) -> list[range]:
+        """First frames of the windows of each source."""
         if window < 1 or (stride is not None and stride < 1):
             raise ClipError(f"windows: expected window and stride of 1 or more, got {window} and {stride}")
-        step = stride or window
-        return [(k, t) for k, s in enumerate(self.sources) for t in range(0, s.frames - window + 1, step)]
+        longest = max((s.frames for s in self.sources), default=0)
+        if window > longest:
+            raise ClipError(f"{self.path}: expected a window of at most {longest} frames, which the longest of "
+                            f"{len(self.sources)} sources has, got {window}; choose a shorter one")  # fmt: skip
+        return [range(0, s.frames - window + 1, stride or window) for s in self.sources]
 
     def sample(
-        self, source: int, first: int, window: int, arrays: Sequence[str] | None = None, *, decode: bool = True
+        self,
+        source: int,
+        first: int,
+        window: int,
+        arrays: Sequence[str] | None = None,
+        *,
+        decode: bool = True,
+        weights: Mapping[str, float] | None = None,
     ) -> Sample:
         """One window.
 
@@ -121,11 +147,16 @@ class DataSet:
             window: how many frames.
             arrays: names; None reads all that every source has. ``mask`` is made, where it is named or all is read.
             decode: whether arrays come in units; if not, as they are on disk, which is fast.
+            weights: of the families, as ``weights`` gives them; None takes those of windows side by side.
 
         Raises:
-            ClipError: the source has no such array.
+            ClipError: the source has no such array, or no such frames.
         """
         chosen, span = self.sources[source], slice(first, first + window)
+        if window < 1 or not 0 <= first <= chosen.frames - window:
+            raise ClipError(f"{chosen.name}: has {chosen.frames} frames; expected a window inside, got {window} from "
+                            f"{first} on")  # fmt: skip
+        weight = (self.weights(window) if weights is None else weights)[chosen.family]
         wanted = (*self.arrays, "mask") if arrays is None else tuple(arrays)
         if missing := [n for n in wanted if n != "mask" and n not in chosen.arrays]:
             raise ClipError(f"{chosen.name}: has no {', '.join(missing)}; it has {', '.join(chosen.arrays)}")
@@ -133,7 +164,7 @@ class DataSet:
         found = {name: np.array(read(name, span)) for name in wanted if name != "mask"}
         if "mask" in wanted:
             found["mask"] = _mask(chosen, span)
-        return Sample(chosen.name, chosen.family, chosen.target, first, found, self.weights[chosen.family], chosen.gate)
+        return Sample(chosen.name, chosen.family, chosen.target, first, found, weight, chosen.gate)
 
     def stream(
         self,
@@ -145,19 +176,24 @@ class DataSet:
         shuffle: int | None = None,
         ahead: int = 4,
     ) -> Iterator[Sample]:
-        """Window after window, read ahead by two threads; a seed for ``shuffle`` draws their order, evenly."""
-        places = self.windows(window, stride)
+        """Window after window, read ahead by two threads; a seed for ``shuffle`` draws their order, evenly.
+
+        Raises:
+            ClipError: no source is as long as the window.
+        """
+        places, weights = self.windows(window, stride), self.weights(window, stride)
         if shuffle is not None:
             places = [places[k] for k in np.random.default_rng(shuffle).permutation(len(places))]
         with ThreadPoolExecutor(THREADS) as pool:
             rest = iter(places)
             waiting = [
-                pool.submit(self.sample, k, t, window, arrays, decode=decode) for k, t in islice(rest, max(ahead, 1))
+                pool.submit(self.sample, k, t, window, arrays, decode=decode, weights=weights)
+                for k, t in islice(rest, max(ahead, 1))
             ]
             while waiting:
                 yield waiting.pop(0).result()
                 for k, t in islice(rest, 1):
-                    waiting.append(pool.submit(self.sample, k, t, window, arrays, decode=decode))
+                    waiting.append(pool.submit(self.sample, k, t, window, arrays, decode=decode, weights=weights))
 
     def torch(
         self, window: int, *, stride: int | None = None, arrays: Sequence[str] | None = None, decode: bool = True
@@ -165,6 +201,7 @@ class DataSet:
         """A ``torch.utils.data.Dataset`` of windows: dictionaries of tensors, with ``weight``.
 
         Raises:
+            ClipError: no source is as long as the window.
             MissingExtraError: torch is not installed.
         """
         from importlib.util import find_spec

@@ -44,6 +44,7 @@ class Source(Protocol):
     gate: Mapping[str, Any] | None
     """The gate's verdict on the refined pictures, where it is stored."""
     licences: tuple[str, ...]
+    """Of its assets, each once; ``not stated`` among them where one has none."""
     provenance: Mapping[str, Any]
     """Seeds, hashes, tools: what the card tells."""
 
@@ -146,7 +147,7 @@ class ClipSource:
             gate = getattr(clip.refinement(refined), "gate", None)
             self.gate = None if gate is None else gate.model_dump(mode="json")
         self.arrays, self._places = tuple(places), places
-        self.licences = tuple(sorted({a.licence for a in clip.record.assets if a.licence}))
+        self.licences = clip.record.licences
         self.provenance: Mapping[str, Any] = {
             "content_hash": clip.content_hash, "seed": clip.record.seed, "sample_index": clip.record.sample_index,
             "tools": clip.record.tools, "camera": camera, "renderer": record.renderer.backend,

@@ -22,13 +22,15 @@ class Windows(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]  
     ) -> None:
         self._data, self._window, self._decode = data, window, decode
         self._arrays = None if arrays is None else tuple(arrays)
-        self._places = data.windows(window, stride)
+        self._places, self._weights = data.windows(window, stride), data.weights(window, stride)
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         source, first = self._places[index]
-        sample = self._data.sample(source, first, self._window, self._arrays, decode=self._decode)
+        sample = self._data.sample(
+            source, first, self._window, self._arrays, decode=self._decode, weights=self._weights
+        )
         tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in sample.arrays.items()}
         return {**tensors, "weight": sample.weight, "name": sample.name, "first": sample.first}

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from simvid.assets.parts import PartAssets
 from simvid.assets.prepare import prepare
 from simvid.export.base import View
-from simvid.export.boxes import box_rows
+from simvid.export.boxes import box_rows, boxes_now_m
 from simvid.lens import project
 from simvid.rotations import pose_vector
-from simvid.surfaces.boxes import CORNERS
+from simvid.surfaces.boxes import box_corners
 from simvid.trajectory import EVENTS, Trajectory, pose_matrices
 
 FLOOR = 65535
@@ -40,8 +40,9 @@ def metadata(view: View, visible: NDArray[np.int64]) -> dict[str, Any]:
     """Camera, instances, sizes. ``visible``: pixels of each number at each frame, [T, N + 1]."""
     trajectory = view.clip.trajectory
     parts = {p.part.name: p for p in prepare(view.clip.scene).parts}
+    boxes = np.nan_to_num(boxes_now_m(view.clip))
     instances = [
-        _instance(view, trajectory, k, parts.get(trajectory.parts[k].name), visible[:, number])
+        _instance(view, k, parts.get(trajectory.parts[k].name), visible[:, number], boxes[:, k])
         for number, k in enumerate(things(trajectory), start=1)
     ]
     return {
@@ -72,12 +73,13 @@ def camera(view: View) -> dict[str, Any]:
 
 
 def _instance(
-    view: View, trajectory: Trajectory, k: int, assets: PartAssets | None, visible: NDArray[np.int64]
+    view: View, k: int, assets: PartAssets | None, visible: NDArray[np.int64], boxes_m: NDArray[np.float64]
 ) -> dict[str, Any]:
+    """``boxes_m``: lowest and highest corner at each frame, along the axes of the part, [T, 2, 3]."""
+    trajectory = view.clip.trajectory
     part, record = trajectory.parts[k], view.clip.record.parts[k]
-    low, high = np.array(record.box_m) if record.box_m is not None else np.zeros((2, 3))
     matrices = pose_matrices(trajectory.poses[:, k])
-    corners = np.einsum("tab,cb->tca", matrices[:, :3, :3], low + (high - low) * CORNERS) + matrices[:, None, :3, 3]
+    corners = np.einsum("tab,tcb->tca", matrices[:, :3, :3], box_corners(boxes_m)) + matrices[:, None, :3, 3]
     collider = assets.colliders[0] if assets is not None and assets.colliders else None
     frames = np.flatnonzero(visible)
     return {

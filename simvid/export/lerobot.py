@@ -165,9 +165,14 @@ class LeRobot:
 
     def _videos(self, episode: Episode, labels: frozenset[str]) -> Iterator[tuple[str, View, bool]]:
         """Feature, camera, and whether it is depth."""
+        names = {view.camera for view in episode.views}
         for view in episode.views:
             yield f"observation.images.{view.camera}", view, False
             if "depth" in labels:
+                if f"{view.camera}_depth" in names:
+                    raise ExportError(f"{episode.stem}: camera {view.camera}_depth and the depth of camera "
+                                      f"{view.camera} would have the same name here; rename one, choose with --camera, "
+                                      "or leave out depth with --labels")  # fmt: skip
                 yield f"observation.images.{view.camera}_depth", view, True
 
     def _codec(self, view: View) -> Codec:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ from pydantic import Field
 from simvid.clips.records import CLIP_FILE
 from simvid.export import mcap_messages as messages
 from simvid.export.base import Episode, ExportError, Request, View, array
-from simvid.export.boxes import box_rows
+from simvid.export.boxes import box_rows, boxes_now_m
 from simvid.scene.base import Model
 
 MOST_IDS = 65535
@@ -57,6 +58,7 @@ class Mcap:
         """``STEM.mcap``."""
         total = 0
         for episode in request.episodes:
+            _expect_different_names(episode, request.labels)
             for view in episode.views:
                 if view.width % 2 or view.height % 2:
                     raise ExportError(f"{view.clip.path}: camera {view.camera!r} has {view.width} x {view.height} px; "
@@ -84,6 +86,7 @@ class Mcap:
         """In the order of their times."""
         trajectory = episode.clip.trajectory
         streams = [self._camera(view, labels) for view in episode.views]
+        boxes = boxes_now_m(episode.clip)
         for t in range(episode.clip.frame_count):
             at = messages.time_ns(t, episode.clip.fps)
             yield "/tf", at, messages.transforms(trajectory, t, at, {v.camera: v.path for v in episode.views}, labels)
@@ -91,7 +94,7 @@ class Mcap:
                 yield "/joint_states", at, messages.joint_states(trajectory, t, at)
                 yield "/joint_targets", at, messages.joint_targets(trajectory, t, at)
             if labels & {"boxes_3d", "contacts"}:
-                yield "/scene", at, messages.scene(episode.clip, t, at, labels)
+                yield "/scene", at, messages.scene(episode.clip, t, at, labels, boxes[t])
             for stream in streams:
                 for topic, message in next(stream):
                     yield topic, at, message
@@ -118,3 +121,17 @@ class Mcap:
             if "boxes" in labels:
                 found.append((f"/{name}/boxes", messages.box_annotations(boxes.get(t, []), at)))
             yield found
+
+
+def _expect_different_names(episode: Episode, labels: frozenset[str]) -> None:
+    """Cameras and parts are frames of one tree, below ``world``.
+
+    Raises:
+        ExportError: two would have the same name.
+    """
+    parts = [p.name for p in episode.clip.trajectory.parts] if labels & messages.OF_PARTS else []
+    names = Counter([messages.WORLD, *parts, *(v.camera for v in episode.views)])
+    if twice := sorted(name for name, count in names.items() if count > 1):
+        raise ExportError(f"{episode.clip.path}: {', '.join(twice)}: a camera, a body or the world would have the same "
+                          "name in /tf; rename one in the scene, choose other cameras with --camera, or leave out "
+                          "poses and boxes_3d with --labels")  # fmt: skip

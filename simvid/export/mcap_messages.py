@@ -19,6 +19,10 @@ from simvid.trajectory import Trajectory
 KEY_FRAMES = 12
 ARROW_M_PER_N_S = 0.2
 """Length of an arrow per impulse."""
+WORLD = "world"
+"""Frame that all others stand in."""
+OF_PARTS = frozenset({"poses", "boxes_3d"})
+"""Labels with which every part is a frame."""
 DISTORTION = {"pinhole": ("plumb_bob", "rational_polynomial"), "fisheye": ("kannala_brandt", "kannala_brandt")}
 
 
@@ -135,11 +139,11 @@ def transforms(
     from foxglove_schemas_protobuf.FrameTransforms_pb2 import FrameTransforms
 
     message = FrameTransforms()
-    parts = trajectory.parts if labels & {"poses", "boxes_3d"} else ()
+    parts = trajectory.parts if labels & OF_PARTS else ()
     poses = {part.name: trajectory.poses[t, k] for k, part in enumerate(parts)}
     poses |= {name: pose_vector(path.world_from_camera[t]) for name, path in cameras.items()}
     for name, pose in poses.items():
-        entry = message.transforms.add(parent_frame_id="world", child_frame_id=name)
+        entry = message.transforms.add(parent_frame_id=WORLD, child_frame_id=name)
         _stamp(entry, at_ns)
         _set(entry.translation, pose[:3])
         _turn(entry.rotation, pose[3:])
@@ -179,17 +183,19 @@ def joint_targets(trajectory: Trajectory, t: int, at_ns: int) -> Any:
     return message
 
 
-def scene(clip: Clip, t: int, at_ns: int, labels: frozenset[str]) -> Any:
-    """SceneUpdate: a cube per part with a box, in the part's frame, and an arrow per contact in the world."""
+def scene(clip: Clip, t: int, at_ns: int, labels: frozenset[str], boxes_m: NDArray[np.float64]) -> Any:
+    """SceneUpdate: a cube per part with a box, in the part's frame, and an arrow per contact in the world.
+
+    ``boxes_m``: lowest and highest corner of each part at this frame, NaN without, [B, 2, 3].
+    """
     from foxglove_schemas_protobuf.SceneUpdate_pb2 import SceneUpdate
 
     message = SceneUpdate()
-    for part in clip.record.parts if "boxes_3d" in labels else ():
+    for part, (low, high) in zip(clip.record.parts, boxes_m, strict=True) if "boxes_3d" in labels else ():
         if part.box_m is None:
             continue
         entity = message.entities.add(id=part.name, frame_id=part.name, frame_locked=True)
         _stamp(entity, at_ns)
-        low, high = np.array(part.box_m)
         cube = entity.cubes.add()
         _set(cube.pose.position, (low + high) / 2)
         cube.pose.orientation.w = 1.0
@@ -202,7 +208,7 @@ def scene(clip: Clip, t: int, at_ns: int, labels: frozenset[str]) -> Any:
 
 def _contacts(message: Any, trajectory: Trajectory, t: int, at_ns: int) -> None:
     c, names = trajectory.contacts, [p.name for p in trajectory.parts]
-    entity = message.entities.add(id="contacts", frame_id="world")
+    entity = message.entities.add(id="contacts", frame_id=WORLD)
     _stamp(entity, at_ns)
     for k in np.flatnonzero(c.frame == t):
         a, b = names[c.id_a[k] - 1], names[c.id_b[k] - 1]

@@ -71,7 +71,7 @@ class Npy:
             "frames": view.frame_count, "height": view.height, "width": view.width, "refined": view.refined,
             "gate": None if gate is None else gate.model_dump(mode="json"), "arrays": list(stores),
             "content_hash": record.content_hash, "seed": record.seed, "sample_index": record.sample_index,
-            "licences": sorted({a.licence for a in record.assets if a.licence}), "tools": record.tools,
+            "licences": list(record.licences), "tools": record.tools,
         })  # fmt: skip
         return sum(p.stat().st_size for p in folder.iterdir())
 

@@ -21,12 +21,15 @@ from pydantic import Field
 from simvid.clips.arrays import ArrayFile, write_named
 from simvid.clips.camera_file import camera_arrays
 from simvid.clips.tables import CONTACT_COLUMNS, contact_rows
-from simvid.export.base import FILES, Episode, Request, View
+from simvid.export.base import FILES, Episode, ExportError, Request, View
 from simvid.export.robots import joint_arrays
 from simvid.export.video import h264, write_frames
 from simvid.frames import LABEL_ARRAYS, LABELS
 from simvid.scene.base import Model
 from simvid.trajectory import pose_matrices
+
+NAME_BYTES = 100
+"""Most of a member's name in a USTAR header; the field with a prefix is for folders."""
 
 
 class WebDatasetSettings(Model):
@@ -92,6 +95,8 @@ class WebDataset:
 
     def write(self, request: Request, folder: Path) -> Mapping[str, Any]:
         """``NAME-000000.tar`` … and ``index.json``."""
+        for view in request.views:
+            _expect_short_names(view)
         shards = Shards(folder, self._settings.name, int(self._settings.shard_mb * 10**6))
         for episode in request.episodes:
             encoded = request.encoded(episode)
@@ -134,6 +139,21 @@ class WebDataset:
     def _codec(self, view: View) -> Any:
         odd = view.width % 2 or view.height % 2
         return h264(self._settings.crf, 12, full_chroma=bool(odd))
+
+
+def _expect_short_names(view: View) -> None:
+    """Before anything is encoded.
+
+    Raises:
+        ExportError: a file of the sample has a name that a tar shard cannot hold.
+    """
+    tables = {**FILES, "contacts": "contacts.json"}
+    arrays = {f"{a}.npz" for label in view.labels for a in LABEL_ARRAYS[label]}
+    fields = {"camera.npz", *arrays, *(tables[label] for label in view.labels & set(tables))}
+    name = max((f"{view.stem}.{field}" for field in fields), key=len)
+    if len(name) > NAME_BYTES:
+        raise ExportError(f"{view.clip.path}: {name}: expected a name of at most {NAME_BYTES} characters in a tar "
+                          f"shard, got {len(name)}; rename the clip's folder to a shorter name")  # fmt: skip
 
 
 def _motion(episode: Episode, view: View, scratch: Path) -> Iterator[tuple[str, bytes]]:

@@ -35,14 +35,9 @@ def box_arrays(trajectory: Trajectory, camera: CameraPath, boxes_m: Array) -> di
         ``corners_px`` float32 [T, P, 8, 2], NaN where the lens cannot see a corner.
     """
     boxed = np.flatnonzero(np.isfinite(boxes_m).all(axis=(1, 2)))
-    low, high = boxes_m[boxed, :1], boxes_m[boxed, 1:]
-    corners = low + (high - low) * CORNERS
+    corners = box_corners(boxes_m[boxed])
     poses = camera_poses(trajectory, camera)[:, boxed]
-    now = np.repeat(corners[None], len(poses), axis=0)
-    for motion in trajectory.particles:
-        for p in np.flatnonzero(boxed == motion.part):
-            low, high = particle_boxes_m(motion, trajectory)
-            now[:, p] = low[:, None] + (high - low)[:, None] * CORNERS
+    now = box_corners(boxes_at_m(trajectory, boxes_m)[:, boxed])
     seen = np.einsum("tpab,tpcb->tpca", poses[..., :3, :3], now) + poses[..., None, :3, 3]
     return {
         "part_id": (boxed + 1).astype(np.int32),
@@ -50,6 +45,26 @@ def box_arrays(trajectory: Trajectory, camera: CameraPath, boxes_m: Array) -> di
         "corners_camera_m": seen,
         "corners_px": project(camera, seen).astype(np.float32),
     }
+
+
+def box_corners(boxes_m: Array) -> Array:
+    """Corners [..., 8, 3] of boxes given by their lowest and highest corner, [..., 2, 3]."""
+    low, high = boxes_m[..., :1, :], boxes_m[..., 1:, :]
+    return np.asarray(low + (high - low) * CORNERS)
+
+
+def boxes_at_m(trajectory: Trajectory, boxes_m: Array) -> Array:
+    """Lowest and highest corner of each part at each frame, along the axes of its pose [m], [T, B, 2, 3].
+
+    Args:
+        trajectory: where the parts are.
+        boxes_m: at rest, NaN without, [B, 2, 3]. What has none has none at any frame.
+    """
+    found = np.repeat(boxes_m[None], trajectory.frame_count, axis=0)
+    for motion in trajectory.particles:
+        if np.isfinite(boxes_m[motion.part]).all():
+            found[:, motion.part] = np.stack(particle_boxes_m(motion, trajectory), axis=1)
+    return found
 
 
 def particle_boxes_m(motion: ParticleMotion, trajectory: Trajectory) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +18,12 @@ import pytest
 from simvid import dataset
 from simvid.cli import main
 from simvid.clip import Clip
+from simvid.clips.records import AssetRecord
 from simvid.dataset import sources
-from simvid.dataset.card import CARD_FILE, PAGE_FILE, write_card
+from simvid.dataset.card import CARD_FILE, PAGE_FILE, card, page, write_card
+from simvid.dataset.sources import ClipSource, MappedSource, Source
 from simvid.errors import ClipError
+from simvid.export.base import Episode, NoSettings, Request, View
 from simvid.export.job import Choice, export
 from simvid.export.npy import Npy
 from simvid.refining.pairs import write_pair
@@ -48,17 +52,19 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(exported_clip: Clip, tmp_pat
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def pair(folder: Path, name: str, family: str, split: str = "train", seed: int = 0, **more: str) -> dict[str, Any]:
+def pair(
+    folder: Path, name: str, family: str, split: str = "train", seed: int = 0, frames: int = T, **more: str
+) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     arrays: dict[str, Any] = {
-        "coarse": rng.integers(0, 256, (T, H, W, 3), dtype=np.uint8),
-        "target": rng.integers(0, 256, (T, H, W, 3), dtype=np.uint8),
+        "coarse": rng.integers(0, 256, (frames, H, W, 3), dtype=np.uint8),
+        "target": rng.integers(0, 256, (frames, H, W, 3), dtype=np.uint8),
     }
-    depth = rng.uniform(1, 3, (T, H, W)).astype(np.float32)
+    depth = rng.uniform(1, 3, (frames, H, W)).astype(np.float32)
     depth[:, 0] = np.inf
-    flow = rng.normal(0, 2, (T, H, W, 2)).astype(np.float32)
-    labels = {"depth": depth, "flow_backward": flow, "occluded_backward": np.zeros((T, H, W), np.bool_)}
-    labels["albedo"] = rng.random((T, H, W, 3)).astype(np.float32)
+    flow = rng.normal(0, 2, (frames, H, W, 2)).astype(np.float32)
+    labels = {"depth": depth, "flow_backward": flow, "occluded_backward": np.zeros((frames, H, W), np.bool_)}
+    labels["albedo"] = rng.random((frames, H, W, 3)).astype(np.float32)
     write_pair(
         folder / name, arrays["coarse"], arrays["target"], labels, name=name, family=family, split=split, fps=24.0,
         **more,
@@ -138,6 +144,22 @@ def test_families_weigh_the_same(folder: tuple[Path, dict[str, dict[str, Any]]])
     assert np.isclose(np.mean(weights), 1)
 
 
+@pytest.mark.parametrize("stride", [None, 3])
+def test_families_weigh_the_same_in_windows_of_clips_of_all_lengths(stride: int | None, tmp_path: Path) -> None:
+    """Windows drop what is left at the end, and all of a clip that is shorter."""
+    for family, frames in (("a", 15), ("b", 16), ("c", 7)):
+        for k in range(2):
+            pair(tmp_path, f"{family}{k}", family, frames=frames)
+    data = dataset.open(tmp_path)
+    sums: dict[str, float] = {}
+    samples = list(data.stream(8, stride=stride, arrays=("coarse",)))
+    for sample in samples:
+        sums[sample.family] = sums.get(sample.family, 0) + sample.weight
+    assert set(sums) == {"a", "b"} == set(data.weights(8, stride))
+    assert np.isclose(sums["a"], sums["b"])
+    assert np.isclose(sum(sums.values()), len(samples))
+
+
 def test_clips_and_their_mapped_form_are_one(exported_clip: Clip, tmp_path: Path) -> None:
     refined = exported_clip.record.refined[0].name
     export([exported_clip.path], "npy", tmp_path / "mapped", choice=Choice(refined=refined))
@@ -202,8 +224,6 @@ def test_gate_scores_come_along(exported_clip: Clip, monkeypatch: pytest.MonkeyP
     data = dataset.open(exported_clip.path)
     assert next(data.stream(1, arrays=("coarse",))).gate == verdict
     assert len(data.accepted()) == 0
-    from simvid.dataset.card import card
-
     assert card(data)["gate"] == {"judged": 2, "accepted": 0, "measured": {"edge_f1": 0.25}}
 
 
@@ -255,6 +275,34 @@ def test_every_licence_of_a_pair_is_on_the_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("licences", "told", "head", "without"),
+    [
+        ([["CC0-1.0"], ["CC0-1.0"]], {"CC0-1.0": 2}, "cc0-1.0", 0),
+        ([["CC0-1.0"], []], {"CC0-1.0": 1}, "other", 1),
+        ([["CC-BY-4.0", None], ["CC-BY-4.0"]], {"CC-BY-4.0": 2, "not stated": 1}, "other", 1),
+        ([[None], [None]], {"not stated": 2}, "other", 2),
+    ],
+)
+def test_the_card_states_a_licence_that_all_items_have(
+    licences: list[list[str | None]], told: Any, head: str, without: int, exported_clip: Clip, tmp_path: Path
+) -> None:
+    """As clips, and as mapped arrays."""
+    made: list[Source] = []
+    for k, names in enumerate(licences):
+        assets = tuple(AssetRecord(path="a.obj", sha256=None, licence=name) for name in names)
+        record = exported_clip.record.model_copy(update={"assets": assets})
+        clip = replace(exported_clip, record=record)
+        made.append(ClipSource(clip, "side", None))
+        episode = Episode(clip, f"{k}", (View(clip, "side", f"{k}_side"),))
+        Npy(NoSettings()).write(Request((episode,), frozenset(), lambda line: None), tmp_path)
+        assert MappedSource(tmp_path / f"{k}_side").licences == made[-1].licences
+    found = card(dataset.DataSet(tmp_path, tuple(made), {"flying": "train"}))
+    assert found["licences"] == told
+    assert len(found["without_licence"]) == without
+    assert page(found).startswith(f"---\nlicense: {head}\n")
+
+
+@pytest.mark.parametrize(
     ("damage", "said"),
     [
         (lambda p: (p / "a0" / "coarse.npy").write_bytes(b"x"), "missing or damaged"),
@@ -283,4 +331,9 @@ def test_bad_requests(folder: tuple[Path, dict[str, dict[str, Any]]], tmp_path: 
         dataset.open(tmp_path)
     with pytest.raises(ClipError, match="from 0 to 1, got 2"):
         dataset.open(folder[0], held_out=2)
-    assert data.windows(T + 1) == []
+    with pytest.raises(ClipError, match=r"at most 6 frames, which the longest of 5 sources has, got 7; choose a sh"):
+        data.windows(T + 1)
+    with pytest.raises(ClipError, match="at most 6 frames"):
+        next(data.stream(T + 1))
+    with pytest.raises(ClipError, match="a0: has 6 frames; expected a window inside, got 2 from 5 on"):
+        data.sample(0, 5, 2)

@@ -15,8 +15,9 @@ from webdataset.compat import WebDataset as Reader
 from simvid.clip import Clip
 from simvid.clips.arrays import read_named
 from simvid.clips.tables import CONTACT_COLUMNS
+from simvid.export.base import Episode, ExportError, Request, View
 from simvid.export.job import Choice, export
-from simvid.export.webdataset import WebDataset
+from simvid.export.webdataset import WebDataset, WebDatasetSettings
 from simvid.frames import LABEL_ARRAYS, LABELS
 from simvid.testing.exporting import ExporterContract
 from simvid.trajectory import pose_matrices
@@ -92,8 +93,28 @@ def test_a_sample_has_every_label_that_there_is(exported_clip: Clip, tmp_path: P
 
 @pytest.mark.parametrize("label", ["albedo"])
 def test_a_label_that_the_clip_lacks_is_refused(exported_clip: Clip, tmp_path: Path, label: str) -> None:
-    from simvid.export.base import ExportError
-
     told = rf"was made without {label}, which webdataset was asked for; make it again: .* --labels all,{label}$"
     with pytest.raises(ExportError, match=told):
         export([exported_clip.path], "webdataset", tmp_path / "out", choice=Choice(labels=(label,)))
+
+
+@pytest.mark.parametrize("labels", [(), ("depth",), ("contacts",), ("boxes_3d", "ids")])
+def test_names_that_a_shard_cannot_hold_are_refused(
+    exported_clip: Clip, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    """To the character, before anything is encoded."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "wrong").mkdir()
+
+    def write(stem: str, folder: Path) -> None:
+        view = View(exported_clip, "side", stem, frozenset(labels))
+        request = Request((Episode(exported_clip, stem, (view,)),), view.labels, lambda line: None, lambda e: tmp_path)
+        WebDataset(WebDatasetSettings(pictures="npz")).write(request, folder)
+
+    write("s", tmp_path / "out")
+    with tarfile.open(tmp_path / "out" / "clips-000000.tar") as tar:
+        longest = max(map(len, tar.getnames())) - 1
+    write("s" * (100 - longest), tmp_path / "out")
+    with pytest.raises(ExportError, match=r"ssss.*at most 100 characters in a tar shard, got 101; rename the clip's f"):
+        write("s" * (101 - longest), tmp_path / "wrong")
+    assert list((tmp_path / "wrong").iterdir()) == []
