@@ -46,7 +46,7 @@ def world_corners(clip: Clip) -> NDArray[np.float64]:
     (row,) = np.flatnonzero(label["part_id"] == BALL + 1)
     seen = np.asarray(label["corners_camera_m"], np.float64)[:, row]
     pose = camera.world_from_camera
-    corners = np.einsum("tab,tcb->tca", pose[:, :3, :3], seen) + pose[:, None, :3, 3]
+    corners: NDArray[np.float64] = np.einsum("tab,tcb->tca", pose[:, :3, :3], seen) + pose[:, None, :3, 3]
     assert np.ptp(corners[2, :, 2]) < 0.8 * np.ptp(corners[0, :, 2])
     return corners
 
