@@ -91,11 +91,14 @@ def refine_clip(
 def _known(clip: Clip, record: RefinedRecord) -> RefinedRecord | None:
     """What the clip has under the name of a refinement; the same, whether it is judged or not.
 
+    And wherever its frames came from: keys tell their content, and a run draws what the refiner alone reads together
+    with the clip's own, where this draws it again.
+
     Raises:
         ClipError: it was made with other settings.
     """
     known = {r.name: r for r in clip.record.refined}.get(record.name)
-    if known is not None and known.model_copy(update={"gate": None}) != record:
+    if known is not None and known.model_copy(update={"gate": None, "coarse": record.coarse}) != record:
         raise ClipError(
             f"{clip.path}: refined/{record.name} is there already, made with other settings; replace it with --force"
         )
