@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,14 @@ from simvid import cli, registry
 from simvid.checking.gate import verdict
 from simvid.checking.probe.files import shipped_limits
 from simvid.clip import Clip
+from simvid.clips.records import Backend, GateRecord, RefinedRecord
+from simvid.commands.refine import _rejected_before
 from simvid.errors import ClipError
 from simvid.frames import Frame
 from simvid.jobs import gate_clip
 from simvid.jobs.refine_clip import refine_clip
 from simvid.refining.identity import IdentityRefiner
+from simvid.scene import Refine
 
 pytestmark = pytest.mark.usefixtures("free_fall")
 
@@ -142,6 +147,47 @@ def test_a_rejected_video_is_tried_again_with_the_next_seed(simvid_: Any, clip: 
     assert code == 10
     assert "REJECTED" in out
     assert Clip.open(clip.path).refinement("mirror").seed == 4, "the last try stays, with its verdict"
+
+
+def test_retries_go_on_after_they_were_stopped(
+    simvid_: Any, clip: Clip, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from a later seed on, as long as it is one of those that were tried."""
+    judged, calls = verdict.judge, iter(range(9))
+
+    def stopped(*arguments: Any) -> Any:
+        if next(calls) == len(clip.cameras):
+            raise KeyboardInterrupt
+        return judged(*arguments)
+
+    arguments = ("refine", clip.path, "--refiner", mirror, "--retries", 2, "-q", "--seed")
+    with monkeypatch.context() as patched:
+        patched.setattr(gate_clip, "judge", stopped)
+        assert simvid_(*arguments, 4)[0] == 130
+    left = Clip.open(clip.path).refinement("mirror")
+    assert (left.seed, left.gate) == (5, None)
+    for first in (4, 5):
+        assert simvid_(*arguments, first)[0] == 0
+        record = Clip.open(clip.path).refinement("mirror")
+        assert record.gate is not None
+        assert (record.seed, record.gate.rejected_seeds) == (5, (4,)), first
+
+
+def test_seeds_are_tried_from_the_first_on() -> None:
+    """Not those below it, and none beyond a gap."""
+    gate = GateRecord(accepted=True, weights_sha256="", cameras=(), rejected_seeds=(4, 5, 8))
+    tried = RefinedRecord(name="identity", refiner=Backend(backend="x", version="1"), look="as_rendered", seed=6,
+                          cameras=(), keys={}, gate=gate)  # fmt: skip
+    arguments = argparse.Namespace(refiner="identity", look=None, retries=3)
+
+    def before(record: RefinedRecord, first: int) -> list[int]:
+        scene = SimpleNamespace(refine=Refine())
+        clip: Any = SimpleNamespace(scene=scene, record=SimpleNamespace(refined=(record,)))
+        return _rejected_before(clip, arguments, first)
+
+    assert [before(tried, first) for first in (3, 4, 5, 6)] == [[], [4, 5], [5], []]
+    unjudged = tried.model_copy(update={"gate": None})
+    assert [before(unjudged, first) for first in (2, 3, 6, 7)] == [[], [3, 4, 5], [], []]
 
 
 @pytest.mark.parametrize(

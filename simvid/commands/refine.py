@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,19 @@ def _refined(
 
 
 def _rejected_before(clip: Clip, arguments: argparse.Namespace, first: int) -> list[int]:
-    """Seeds from the first on that this command has tried before, and the gate has rejected."""
+    """Seeds from the first on, without a gap, that this command has tried before, and the gate has rejected.
+
+    A last try that was not judged, as the command was killed, tells by its seed which ones came before it.
+    """
     wanted = clip.scene.refine
     entry, look = shelf_entry("refiner", arguments.refiner) or wanted.refiner, arguments.look or wanted.look
     name = refined_name(Refine(refiner=entry, look=look))
     found = {r.name: r for r in clip.record.refined}.get(name)
-    if found is None or found.gate is None or first not in found.gate.rejected_seeds:
+    if found is None:
         return []
-    return list(found.gate.rejected_seeds)
+    if found.gate is None:
+        return list(range(first, found.seed)) if found.seed <= first + arguments.retries else []
+    return list(takewhile(found.gate.rejected_seeds.__contains__, count(first)))
 
 
 def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Clip, RefinedRecord, list[Path]]:
@@ -81,7 +87,8 @@ def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Cl
     while True:
         seed = first + len(rejected)
         clip, record = _refined(clip, arguments, seed, arguments.force or len(rejected) > known, times)
-        judged = judge_clip(clip, record.name, rejected_seeds=tuple(rejected), reporter=times)
+        tried = tuple(rejected) if record.gate is None else None  # what was there and judged keeps its own
+        judged = judge_clip(clip, record.name, rejected_seeds=tried, reporter=times)
         if judged.gate.accepted or len(rejected) >= arguments.retries:
             return (
                 judged.clip,

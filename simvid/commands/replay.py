@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simvid.commands.generate import ProgressLines, options_of, summed_up
-from simvid.commands.run import overrides_of
+from simvid.commands.run import overrides_of, shelf_entry
 from simvid.errors import JobError, SceneError
 from simvid.generating.job_folder import JobFolder
 from simvid.generating.replay import Passes, refine_all, replay
@@ -48,7 +48,8 @@ def _camera(text: str) -> dict[str, Any]:
 
 
 def _refine(arguments: argparse.Namespace) -> int:
-    given_up = refine_all(arguments.source, arguments.refiner, arguments.look, options_of(arguments))
+    refiner = shelf_entry("refiner", arguments.refiner)
+    given_up = refine_all(arguments.source, refiner, arguments.look, options_of(arguments))
     if arguments.json:
         print(json.dumps({"folder": arguments.source, "given_up": given_up}))
     elif not given_up and not arguments.quiet:

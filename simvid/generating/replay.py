@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from simvid.generating.job_folder import JobFolder, manifest_of
 from simvid.generating.pool import Task
 from simvid.generating.replay_task import replayed_scene
 from simvid.generating.running import Progress, Told
+from simvid.jobs.backends import refiner_of
+from simvid.jobs.coarse import asked_of
 from simvid.pipeline import Until
 
 
@@ -92,10 +94,12 @@ def refine_all(source: str | Path, refiner: str | None, look: str | None, option
         Clip -> why it could not be refined; empty if all went well.
 
     Raises:
+        SceneError: no such refiner, or it does not know the look.
         ClipError: no clips there.
         JobError: a job is at work on the folder.
     """
     folder, names = clips_of(Path(source))
+    _check_asked((folder / name for name in names), refiner, look)
     job = {"source": str(folder), "refiner": refiner, "look": look}
     given_up: dict[str, str] = {}
     tasks: Sequence[Task] = [Task(name, {"name": name, "clip": name}) for name in names]
@@ -111,3 +115,16 @@ def refine_all(source: str | Path, refiner: str | None, look: str | None, option
             elif ended.outcome["state"] != "made":
                 given_up[ended.task.name] = ended.outcome["reason"]
     return given_up
+
+
+def _check_asked(places: Iterable[Path], refiner: str | None, look: str | None) -> None:
+    """Tell a wrong refiner or look before anything is run; what is left open is that of the first whole clip."""
+    for place in places:
+        try:
+            scene = Clip.open(place).scene
+        except ClipError:
+            continue  # it is told of in its turn
+        chosen = refiner_of(refiner or scene.refine.refiner, Path(scene._base))
+        if look is not None:
+            asked_of(chosen, look, scene.seed)
+        return

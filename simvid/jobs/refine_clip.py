@@ -91,11 +91,14 @@ def refine_clip(
 def _known(clip: Clip, record: RefinedRecord) -> RefinedRecord | None:
     """What the clip has under the name of a refinement; the same, whether it is judged or not.
 
+    And wherever its frames came from: keys tell their content, and a run draws what the refiner alone reads together
+    with the clip's own, where this draws it again.
+
     Raises:
         ClipError: it was made with other settings.
     """
     known = {r.name: r for r in clip.record.refined}.get(record.name)
-    if known is not None and known.model_copy(update={"gate": None}) != record:
+    if known is not None and known.model_copy(update={"gate": None, "coarse": record.coarse}) != record:
         raise ClipError(
             f"{clip.path}: refined/{record.name} is there already, made with other settings; replace it with --force"
         )
@@ -159,22 +162,33 @@ def _refined(
 
 
 def _added(clip: Clip, record: RefinedRecord, stages: dict[str, Stage], sources: dict[str, _Source]) -> Clip:
-    """Put the folder in its place, then name it in ``clip.json``: until then the clip is what it was."""
+    """Put the folder in its place, then name it in ``clip.json``; one that it replaces is taken out of that before.
+
+    A clip whose process is killed in between is whole, without this refinement.
+    """
     final = clip.path / "refined" / record.name
     with new_folder(final, replace=True) as folder:
         link_refined(record, stages, folder)
         for camera, stage in stages.items():
             _compare(clip, camera, stage, record, sources[camera], folder / f"{camera}.png")
+        if final.exists():
+            changed_record(clip.path, lambda now: _without(now, record.name))
     mine = refined_files(record, stages, clip.path)
 
     def added(now: ClipRecord) -> ClipRecord:
-        files = {name: file for name, file in now.files.items() if not name.startswith(f"refined/{record.name}/")}
-        files |= mine
-        others = tuple(r for r in now.refined if r.name != record.name)
-        changes = {"refined": (*others, record), "files": files, "content_hash": content_hash(files)}
-        return now.model_copy(update=changes)
+        others = _without(now, record.name)
+        files = {**others.files, **mine}
+        changes = {"refined": (*others.refined, record), "files": files, "content_hash": content_hash(files)}
+        return others.model_copy(update=changes)
 
     return changed_record(clip.path, added)
+
+
+def _without(now: ClipRecord, name: str) -> ClipRecord:
+    """The record of a clip, less one refinement and its files."""
+    files = {path: file for path, file in now.files.items() if not path.startswith(f"refined/{name}/")}
+    refined = tuple(r for r in now.refined if r.name != name)
+    return now.model_copy(update={"refined": refined, "files": files, "content_hash": content_hash(files)})
 
 
 def _compare(

@@ -225,6 +225,28 @@ class TestReplay:
         (gone / "cameras/front/rgb.npz").unlink()
         assert list(refine_all(copy, "identity", None)) == [gone.name]
 
+    def test_a_refiner_s_file_is_named_from_here(
+        self, copy: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        shutil.copy(root / "refiners/identity.yaml", "mine.yaml")
+        assert main(["replay", str(clips(copy)[0]), "--refiner", "mine.yaml", "--quiet"]) == 0
+        assert [r.name for r in Clip.open(clips(copy)[0]).record.refined] == ["identity", "mine"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [(("--refiner", "identiy"), "--refiner: expected a name on the shelf, got 'identiy'"),
+         (("--look", "noir"), "its look is as_rendered; got 'noir'")],
+    )  # fmt: skip
+    def test_a_wrong_refiner_or_look_is_told_once(
+        self, job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+        arguments: tuple[str, ...], said: str,
+    ) -> None:  # fmt: skip
+        """Before any clip is begun."""
+        monkeypatch.setattr("simvid.generating.replay.executor", lambda *_: 1 / 0)
+        assert main(["replay", str(job), *arguments]) == SceneError.exit_code
+        assert capsys.readouterr().err.count(said) == 1
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [((), "expected something to see"), (("--labels", "depth"), "--out: expected a folder for the new clips"),

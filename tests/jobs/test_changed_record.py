@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from simvid.clip import Clip
+from simvid.clips import folders
 from simvid.jobs.changed_record import changed_record
 from simvid.jobs.refine_clip import refine_clip
 
@@ -29,3 +32,30 @@ def test_a_change_sees_the_one_before(flying_clip: Clip, tmp_path: Path) -> None
     changed_record(place, lambda record: record.model_copy(update={"seed": record.seed + 1}))
     clip = changed_record(place, lambda record: record.model_copy(update={"seed": record.seed + 1}))
     assert clip.record.seed == flying_clip.record.seed + 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_clip_is_whole_wherever_a_replacement_is_killed(
+    flying_clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Before the new folder takes the place of the old one, and after it."""
+    place, real = tmp_path / "clip", folders._put
+    shutil.copytree(flying_clip.path, place)
+
+    def killed(temporary: Path, final: Path, replace: bool) -> None:
+        swapped = final.parent.name == "refined"
+        if not swapped or when == "after":
+            real(temporary, final, replace)
+        if swapped:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folders, "_put", killed)
+        with pytest.raises(KeyboardInterrupt):
+            refine_clip(Clip.open(place), seed=123456, force=True)
+    clip = Clip.open(place)
+    assert clip.verify() == []
+    assert [r.name for r in clip.record.refined] == []
+    clip, record = refine_clip(clip, seed=123456)
+    assert clip.verify() == []
+    assert clip.record.refined == (record,)

@@ -15,7 +15,7 @@ from simvid.checking.gate.of_clip import gate_frames
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.stage_store import STORE, StageStore
-from simvid.errors import SceneError, SimvidError
+from simvid.errors import ClipError, SceneError, SimvidError
 from simvid.frames import LABEL_ARRAYS, Frame, arrays_of
 from simvid.jobs.backends import refiner_of, renderer_of
 from simvid.jobs.coarse import (
@@ -157,6 +157,10 @@ def test_a_run_draws_once_what_it_can(flying_file: Path, tmp_path: Path, entry: 
     assert clip.refinement("lit").coarse is None
     assert len(coarse_of(clip, None)) == 1
     assert clip.verify() == []
+    same, known = refine_clip(clip, entry)
+    assert (same, known) == (clip, clip.refinement("lit")), "what the run made is known, though not drawn alike"
+    with pytest.raises(ClipError, match="made with other settings"):
+        refine_clip(clip, entry, seed=clip.record.seed + 1)
     lit = simvid.run(
         simvid.load_scene(flying_file, {**asked, "refine": {"refiner": entry, "look": "office"}}), tmp_path
     )
