@@ -21,7 +21,7 @@ from simvid.checking.gate import verdict
 from simvid.checking.probe.files import shipped_limits
 from simvid.clip import Clip
 from simvid.clips.records import Backend, GateRecord, RefinedRecord
-from simvid.commands.refine import _rejected_before
+from simvid.commands.refine import _tried_before
 from simvid.errors import ClipError
 from simvid.frames import Frame
 from simvid.jobs import gate_clip
@@ -170,7 +170,7 @@ def test_retries_go_on_after_they_were_stopped(
         assert simvid_(*arguments, first)[0] == 0
         record = Clip.open(clip.path).refinement("mirror")
         assert record.gate is not None
-        assert (record.seed, record.gate.rejected_seeds) == (5, (4,)), first
+        assert (record.seed, record.gate.rejected_seeds) == (5, ()), first
 
 
 def test_seeds_are_tried_from_the_first_on() -> None:
@@ -180,14 +180,14 @@ def test_seeds_are_tried_from_the_first_on() -> None:
                           cameras=(), keys={}, gate=gate)  # fmt: skip
     arguments = argparse.Namespace(refiner="identity", look=None, retries=3)
 
-    def before(record: RefinedRecord, first: int) -> list[int]:
+    def before(record: RefinedRecord, first: int) -> tuple[int, list[int]]:
         scene = SimpleNamespace(refine=Refine())
         clip: Any = SimpleNamespace(scene=scene, record=SimpleNamespace(refined=(record,)))
-        return _rejected_before(clip, arguments, first)
+        return _tried_before(clip, arguments, first)
 
-    assert [before(tried, first) for first in (3, 4, 5, 6)] == [[], [4, 5], [5], []]
+    assert [before(tried, first) for first in (3, 4, 5, 6)] == [(3, []), (6, [4, 5]), (6, [5]), (6, [])]
     unjudged = tried.model_copy(update={"gate": None})
-    assert [before(unjudged, first) for first in (2, 3, 6, 7)] == [[], [3, 4, 5], [], []]
+    assert [before(unjudged, first) for first in (2, 3, 6, 7)] == [(2, []), (6, []), (6, []), (7, [])]
 
 
 @pytest.mark.parametrize(

@@ -60,20 +60,21 @@ def _refined(
     )  # fmt: skip
 
 
-def _rejected_before(clip: Clip, arguments: argparse.Namespace, first: int) -> list[int]:
-    """Seeds from the first on, without a gap, that this command has tried before, and the gate has rejected.
+def _tried_before(clip: Clip, arguments: argparse.Namespace, first: int) -> tuple[int, list[int]]:
+    """The seed to go on with, and those from the first on that are known to be rejected.
 
-    A last try that was not judged, as the command was killed, tells by its seed which ones came before it.
+    A try that was not judged, as the command was killed, is gone on with: nothing is known of those before it.
     """
     wanted = clip.scene.refine
     entry, look = shelf_entry("refiner", arguments.refiner) or wanted.refiner, arguments.look or wanted.look
     name = refined_name(Refine(refiner=entry, look=look))
     found = {r.name: r for r in clip.record.refined}.get(name)
     if found is None:
-        return []
+        return first, []
     if found.gate is None:
-        return list(range(first, found.seed)) if found.seed <= first + arguments.retries else []
-    return list(takewhile(found.gate.rejected_seeds.__contains__, count(first)))
+        return (found.seed if first <= found.seed <= first + arguments.retries else first), []
+    rejected = list(takewhile(found.gate.rejected_seeds.__contains__, count(first)))
+    return first + len(rejected), rejected
 
 
 def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Clip, RefinedRecord, list[Path]]:
@@ -82,14 +83,13 @@ def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Cl
     from simvid.jobs.gate_clip import judge_clip
 
     first = clip.record.seed if arguments.seed is None else arguments.seed
-    rejected = [] if arguments.force else _rejected_before(clip, arguments, first)
-    known = len(rejected)
+    seed, rejected = (first, []) if arguments.force else _tried_before(clip, arguments, first)
+    begun = seed
     while True:
-        seed = first + len(rejected)
-        clip, record = _refined(clip, arguments, seed, arguments.force or len(rejected) > known, times)
+        clip, record = _refined(clip, arguments, seed, arguments.force or seed > begun, times)
         tried = tuple(rejected) if record.gate is None else None  # what was there and judged keeps its own
         judged = judge_clip(clip, record.name, rejected_seeds=tried, reporter=times)
-        if judged.gate.accepted or len(rejected) >= arguments.retries:
+        if judged.gate.accepted or seed >= first + arguments.retries:
             return (
                 judged.clip,
                 judged.clip.refinement(record.name),
@@ -97,3 +97,4 @@ def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Cl
             )
         clip = judged.clip
         rejected.append(seed)
+        seed += 1
