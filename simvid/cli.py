@@ -149,7 +149,11 @@ def _job_options(parser: Any) -> None:
     parser.add_argument("--out", default=None, metavar="DIR", help="folder for clips (default: out)")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames (2 or more)")
     parser.add_argument("--sample", type=int, metavar="K", help="draw what the scene randomizes: which draw")
-    parser.add_argument("--force", action="store_true", help="run every stage again, even if nothing has changed")
+    parser.add_argument(
+        "--force", action="store_true",
+        help="run every stage again, even if nothing has changed; the clip is replaced as a whole: its other "
+        "refinements, their verdicts and its captions go",
+    )  # fmt: skip
 
 
 def _run(commands: Any) -> None:

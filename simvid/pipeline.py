@@ -19,6 +19,7 @@ from simvid.jobs.assembly import Results, existing_clip, write_clip
 from simvid.jobs.backends import engine_of, refiner_of, renderer_of
 from simvid.jobs.job import Job
 from simvid.jobs.preflight import prepared
+from simvid.jobs.stage_inputs import physics_changes
 from simvid.parsing import load_scene
 from simvid.physics.base import Batching
 from simvid.progress import SILENCE, Reporter
@@ -93,6 +94,8 @@ def planned(
     assets = prepared(drawn)
     if known is not None:
         _fits(known, assets)
+    if origin is not None:
+        _same_physics(origin, drawn)
     job = Job(assets, Path(out), until, sampled, sample_index or 0, known, force, reporter, origin)
     reporter.end("assets", time.perf_counter() - started, False)
     return job
@@ -248,6 +251,15 @@ def _fits(trajectory: Trajectory, assets: SceneAssets) -> None:
         raise ClipError(
             f"the trajectory has {trajectory.frame_count} frames at {trajectory.fps:g} fps, "
             f"the scene {assets.scene.frame_count} at {assets.scene.fps:g}; expected the same"
+        )
+
+
+def _same_physics(origin: Clip, scene: Scene) -> None:
+    """Refuse a scene that would move otherwise than the clip whose trajectory it is given."""
+    if changed := physics_changes(origin.scene, scene):
+        raise SceneError(
+            f"{', '.join(changed[:5])}: cannot be changed without new physics, and the motion is that of "
+            f"{origin.path.name}; leave it out, or run the scene"
         )
 
 

@@ -256,6 +256,10 @@ def test_wrong_arguments_are_told(simvid_: Any, arguments: tuple[str, ...], said
     assert said in done.err
 
 
+def test_the_help_says_what_force_takes_away(simvid_: Any) -> None:
+    assert "its other refinements, their verdicts and its captions go" in " ".join(simvid_("run", "--help").out.split())
+
+
 def test_the_help_lists_every_exit_code(simvid_: Any) -> None:
     kinds: list[type[SimvidError]] = [SimvidError]
     for kind in kinds:

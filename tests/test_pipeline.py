@@ -20,7 +20,8 @@ from simvid.clips.stage_store import KEEP_S, STORE, StageStore
 from simvid.errors import ClipError, RenderError, SceneError
 from simvid.frames import Frame
 from simvid.jobs.refine_clip import refine_clip
-from simvid.pipeline import first_frames, refine, render, simulate
+from simvid.parsing import parse_scene
+from simvid.pipeline import first_frames, planned, refine, render, simulate
 from simvid.progress import Silence
 from simvid.refining.identity import IdentityRefiner
 from simvid.scene import Scene
@@ -217,6 +218,19 @@ def test_a_trajectory_of_another_scene_is_refused(flying_file: Path, flying_clip
     with pytest.raises(ClipError, match="4 frames"):
         simvid.run(flying_file, tmp_path, frames=2, until="rendering", trajectory=flying_clip.trajectory)
     assert not list(tmp_path.glob("flying*"))
+
+
+def test_a_clip_seen_again_keeps_its_physics(flying_file: Path, flying_clip: Clip, tmp_path: Path) -> None:
+    def again(*overrides: str) -> None:
+        text, base = json.dumps(flying_clip.record.scene), flying_clip.scene._base
+        seen = parse_scene(text, "clip.json", base, overrides)
+        planned(seen, tmp_path, None, None, "rendering", flying_clip)
+
+    again("seed=7", "look=kitchen", "labels=[ids]", "bodies.cube.look={base_color: [1, 0, 0]}")
+    with pytest.raises(SceneError, match=r"^physics.gravity_m_s2: cannot be changed without new physics"):
+        again("physics.gravity_m_s2=[0, 0, -1.6]")
+    with pytest.raises(SceneError, match=rf"^bodies.ball.velocity_m_s: .* is that of {flying_clip.path.name}"):
+        again("bodies.ball.velocity_m_s=[0, 0, 1]")
 
 
 def test_the_first_frames_are_those_of_the_whole(flying_file: Path, flying_clip: Clip, tmp_path: Path) -> None:

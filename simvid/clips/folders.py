@@ -162,6 +162,12 @@ def clear_os_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def disk_at_fault(error: BaseException) -> bool:
+    """Whether an error, or the one that it was raised from, is of a disk that is full or not to be written to."""
+    found = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(found, OSError) and found.errno in (*FULL, *DENIED)
+
+
 @contextmanager
 def alone_with(path: Path) -> Iterator[None]:
     """Keep others out who come through here for the same file, which may be replaced by rename meanwhile."""

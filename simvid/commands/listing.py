@@ -10,6 +10,7 @@ from typing import Any
 
 from simvid import catalogue, registry
 from simvid.catalogue import SHELVES
+from simvid.clips.folders import new_file
 from simvid.errors import UsageError
 
 
@@ -17,6 +18,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Print names, each with the first line of its file."""
     if arguments.markdown:
         return _page(arguments)
+    if arguments.output is not None:
+        raise UsageError("simvid list --output: expected --markdown beside it, as only the page of engines is written "
+                         "to a file")  # fmt: skip
     wanted = [arguments.what] if arguments.what else [*SHELVES, "engines", "formats"]
     found = {what: _entries(what) for what in wanted}
     if arguments.json:
@@ -68,5 +72,6 @@ def _page(arguments: argparse.Namespace) -> int:
     if arguments.output is None:
         print(engines_page(), end="")
     else:
-        Path(arguments.output).write_text(engines_page(), encoding="utf-8")
+        with new_file(Path(arguments.output)) as path:
+            path.write_text(engines_page(), encoding="utf-8")
     return 0

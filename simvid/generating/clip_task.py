@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simvid.clip import Clip
-from simvid.clips.folders import DENIED, FULL
+from simvid.clips.folders import disk_at_fault
 from simvid.errors import SimvidError
 from simvid.generating.job_folder import JobFolder
 from simvid.generating.worker import Make, Plain
@@ -62,14 +62,13 @@ def outcome_of(make: Callable[[], Clip], about: Callable[[], Plain]) -> Plain:
     try:
         made = make()
     except SimvidError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in (*FULL, *DENIED):
+        if disk_at_fault(error):
             return {"state": "storage", "reason": str(error)}
         return {"state": "failed", "reason": str(error), **about()}
     except MemoryError:
         raise  # a fresh process may have more
     except OSError as error:
-        if error.errno in (*FULL, *DENIED):
+        if disk_at_fault(error):
             return {"state": "storage", "reason": str(error)}
         return {"state": "failed", "reason": f"{type(error).__name__}: {error}", **about()}
     except Exception as error:

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ class Manifest(Record):
     schema_version: Literal[1] = 1
     kind: Literal["generate", "replay"]
     key: str
-    """Hash of ``kind`` and ``shared``: a folder holds one job."""
+    """Hash of ``kind`` and ``shared``, less ``file``: a folder holds one job."""
     shared: dict[str, Any]
     """The scene or the source, and what is the same for all clips."""
     names: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class JobFolder:
             sweep(folder)
         if path.is_file():
             known = self.manifest
-            if known.key != manifest.key or known.kind != manifest.kind:
+            if _key(known.kind, known.shared) != manifest.key:
                 raise JobError(f"{self.out}: holds another job: {_difference(known, manifest)}; choose another folder")
             if known.code != manifest.code and not mix_versions:
                 raise JobError(
@@ -280,7 +280,7 @@ def _read(path: Path, model: type[Any]) -> Any:
 def _difference(known: Manifest, asked: Manifest) -> str:
     if known.kind != asked.kind:
         return f"expected simvid {known.kind}, got simvid {asked.kind}"
-    paths = sorted(_paths(known.shared, asked.shared))
+    paths = sorted(set(_paths(known.shared, asked.shared)) - {"file"})
     return f"it differs in {', '.join(paths[:6])}" + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")
 
 
@@ -303,5 +303,9 @@ def manifest_of(
 ) -> Manifest:
     """A new one."""
     plain = json.loads(json.dumps(shared))
-    key = hash_of({"kind": kind, "shared": plain})
-    return Manifest(kind=kind, key=key, shared=plain, count=count, code=code, names=tuple(names))
+    return Manifest(kind=kind, key=_key(kind, plain), shared=plain, count=count, code=code, names=tuple(names))
+
+
+def _key(kind: str, shared: Mapping[str, Any]) -> str:
+    """Of a job. How the path of its scene was typed is for messages alone; jobs written before had it in their key."""
+    return hash_of({"kind": kind, "shared": {name: value for name, value in shared.items() if name != "file"}})

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simvid.clips.folders import clear_os_errors, sweep
-from simvid.errors import SimvidError, UsageError
+from simvid.clips.folders import clear_os_errors, disk_at_fault, new_file, remove, sweep
+from simvid.errors import JobError, SimvidError, UsageError
 from simvid.frames import Frame, Frames
 from simvid.generating.pair_scenes import FRAMES, PairScene, families, known, pair_scene
 from simvid.generating.pool import Pool, PoolSettings, Task
@@ -29,7 +29,7 @@ PER_PROCESS = 12
 """Pairs that a process makes before a fresh one takes over, which frees whatever its libraries keep."""
 OWN_LICENCE = "Apache-2.0"
 FAILED = "failed"
-"""Folder with a record of each scene that was given up."""
+"""Folder with a record of each pair that was given up, or whose process died."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PairTask:
 
 @dataclass(frozen=True)
 class PairOutcome:
-    """How a task went: ``made``, ``there`` already, or ``failed``, with the reason."""
+    """How a task went: ``made``, ``there`` already, or ``failed``, with the reason; ``storage`` is the disk's fault."""
 
     name: str
     state: str
@@ -113,6 +113,7 @@ def run_pairs(
     Raises:
         UsageError: the folder is a file, or holds pairs made with other values; nothing was made.
         ClipError: the folder cannot be made, or a pair in it is damaged.
+        JobError: the disk is full, or cannot be written to; what is whole is kept.
     """
     with clear_os_errors(out):
         if out.exists() and not out.is_dir():
@@ -130,8 +131,12 @@ def run_pairs(
     waiting = iter([Task(t.name, asdict(t)) for t in todo])
     with Pool("pair", shared, PoolSettings(workers, tasks_each=PER_PROCESS)) as pool:
         for ended in pool.run(waiting):
-            values = ended.outcome or {"name": ended.task.name, "state": "failed", "reason": ended.reason}
-            done.append(PairOutcome(**values))
+            if ended.outcome is None:
+                done.append(_given_up(ended.task.name, ended.task.values["seed"], [ended.reason], out))
+            elif ended.outcome["state"] == "storage":
+                raise JobError(f"{ended.outcome['reason']}\nWhat is whole is kept; run it again to go on")
+            else:
+                done.append(PairOutcome(**ended.outcome))
             told(done[-1])
     return done
 
@@ -162,7 +167,16 @@ def _values(seed: int, size_px: int, frames: int, samples: int | None) -> tuple[
 def maker(kind: str, shared: Plain) -> Make:
     """Makes pair after pair, in a worker."""
     out = Path(shared["out"])
-    return lambda task: asdict(make_pair(PairTask(**task), out))
+
+    def make(task: Plain) -> Plain:
+        try:
+            return asdict(make_pair(PairTask(**task), out))
+        except (SimvidError, OSError) as error:
+            if disk_at_fault(error):
+                return asdict(PairOutcome(PairTask(**task).name, "storage", str(error)))
+            raise
+
+    return make
 
 
 def make_pair(task: PairTask, out: Path) -> PairOutcome:
@@ -180,11 +194,16 @@ def make_pair(task: PairTask, out: Path) -> PairOutcome:
             continue
         write_pair(out / task.name, made.coarse.rgb, made.target, _labels(made.coarse), name=task.name,
                    **_about(drawn, made, task, attempt))  # fmt: skip
+        remove(out / FAILED / f"{task.name}.json")
         return PairOutcome(task.name, "made")
-    folder = out / FAILED
-    folder.mkdir(exist_ok=True)
-    (folder / f"{task.name}.json").write_text(json.dumps({"seed": task.seed, "reasons": reasons}, indent=1) + "\n")
-    return PairOutcome(task.name, "failed", reasons[-1])
+    return _given_up(task.name, task.seed, reasons, out)
+
+
+def _given_up(name: str, seed: int, reasons: Sequence[str], out: Path) -> PairOutcome:
+    """Keep why a pair could not be made."""
+    with new_file(out / FAILED / f"{name}.json") as path:
+        path.write_text(json.dumps({"seed": seed, "reasons": list(reasons)}, indent=1) + "\n")
+    return PairOutcome(name, "failed", reasons[-1])
 
 
 def _labels(coarse: Frames) -> dict[str, Any]:

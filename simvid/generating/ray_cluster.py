@@ -74,29 +74,43 @@ class Cluster:
 
     def cores(self) -> int:
         """How many tasks may be under way now."""
+        there = int(self._ray.cluster_resources().get("CPU", 0))
         workers = self._settings.workers and self._settings.workers + self._settings.beside
-        return workers or int(self._ray.cluster_resources().get("CPU", 0))
+        return min(workers or there, there)
 
     def run(self, tasks: Iterator[Task]) -> Iterator[Ended]:
-        """Do tasks on all cores of the cluster, as ``Pool.run`` does; cores that join later are used too."""
+        """Do tasks on all cores of the cluster, as ``Pool.run`` does; cores that join later are used too.
+
+        Raises:
+            JobError: there are tasks, and for a while there has been no core to do them.
+        """
         remote = self._ray.remote(num_cpus=1, max_retries=0, max_calls=self._settings.tasks_each)(do)
         shared, key = self._ray.put(self._shared), f"{time.monotonic_ns()}-{os.getpid()}"
         under_way: dict[Any, tuple[Task, float]] = {}
+        waiting: Task | None = None
         since = time.monotonic()
         while True:
-            while len(under_way) < self.cores() and (task := next(tasks, None)) is not None:
+            while (idle := len(under_way) < self.cores()) and (task := waiting or next(tasks, None)) is not None:
+                waiting = None
                 reference = remote.remote(self._kind, shared, key, task.values)
                 under_way[reference] = (task, time.monotonic())
             if not under_way:
-                if self.cores() or time.monotonic() - since > NO_CORES_S:
+                if idle or (waiting := waiting or next(tasks, None)) is None:
                     return
+                if time.monotonic() - since > NO_CORES_S:
+                    raise self._no_cores()
                 time.sleep(BEAT_S)
                 continue
+            since = time.monotonic()
             ready, _ = self._ray.wait(list(under_way), num_returns=1, timeout=BEAT_S)
             for reference in ready:
                 task, _ = under_way.pop(reference)
                 yield self._ended(task, reference)
             yield from self._late(under_way)
+
+    def _no_cores(self) -> JobError:
+        return JobError(f"--ray {self._address}: the cluster has had no core for {NO_CORES_S:g} s; add a node with "
+                        f"some, as by  ray start --address HOST:PORT , and run it again")  # fmt: skip
 
     def _ended(self, task: Task, reference: Any) -> Ended:
         try:

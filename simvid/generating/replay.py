@@ -101,10 +101,10 @@ def refine_all(source: str | Path, refiner: str | None, look: str | None, option
     folder, names = clips_of(Path(source))
     _check_asked((folder / name for name in names), refiner, look)
     job = {"source": str(folder), "refiner": refiner, "look": look}
-    given_up: dict[str, str] = {}
     tasks: Sequence[Task] = [Task(name, {"name": name, "clip": name}) for name in names]
     where = JobFolder(folder)
     mine = [task for k, task in enumerate(tasks) if options.shard.holds(k)]
+    given_up = {task.name: "it was not begun" for task in mine}
     with (
         where.locked(options.shard) as lock,
         executor("refine", {"job": job, "out": str(folder)}, options, lock) as pool,
@@ -114,6 +114,8 @@ def refine_all(source: str | Path, refiner: str | None, look: str | None, option
                 given_up[ended.task.name] = ended.reason
             elif ended.outcome["state"] != "made":
                 given_up[ended.task.name] = ended.outcome["reason"]
+            else:
+                del given_up[ended.task.name]
     return given_up
 
 

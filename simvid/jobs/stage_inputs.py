@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -70,6 +70,17 @@ def physics_inputs(assets: SceneAssets, engine: Backend) -> Inputs:
     solid = [(p.part, p.pose, p.colliders, p.mass, p.deformable) for p in assets.parts]
     return {"stage": "physics", "simvid": code_version("physics"), "engine": engine.model_dump(), "scene": tree,
             "parts": digest_of(solid)}  # fmt: skip
+
+
+def physics_changes(known: Scene, asked: Scene) -> list[str]:
+    """The keys of two scenes that differ where the trajectory depends on them, as ``--set`` takes them.
+
+    A seed counts where there are robots: their scripts alone draw from it.
+    """
+    leave = NO_PHYSICS if asked.robots or known.robots else NO_PHYSICS | {"seed"}
+    trees = (_without_looks(scene.model_dump(mode="json", exclude=leave), keep=("materials",))
+             for scene in (known, asked))  # fmt: skip
+    return sorted(_differing(*trees))
 
 
 def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajectory: str) -> Inputs:
@@ -216,3 +227,18 @@ def _without_looks(tree: Any, keep: Sequence[str] = ()) -> Any:
             if key != "look" or not (value is None or isinstance(value, dict))
         }
     return [_without_looks(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def _differing(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    """Where two trees differ; items of a list go by their names, where they have some."""
+    one, other = (
+        {item.get("name", str(k)): item for k, item in enumerate(tree)}
+        if isinstance(tree, list) and all(isinstance(item, dict) for item in tree)
+        else tree
+        for tree in (one, other)
+    )
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            yield from _differing(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
+    elif one != other:
+        yield path

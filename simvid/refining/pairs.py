@@ -25,6 +25,7 @@ NAME.npy there may be NAME.webp, see ``simvid.refining.packed_pairs``.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -157,7 +158,9 @@ def write_pair(
     record = PairRecord(frames=t, height=h, width=w, depth_scale_m=scale, arrays=tuple(arrays), **about)
     with new_folder(folder) as work:
         for name, array in arrays.items():
-            np.save(work / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+            content = io.BytesIO()  # where it writes to a file itself, NumPy does not say that the disk is full
+            np.save(content, np.ascontiguousarray(array), allow_pickle=False)
+            (work / f"{name}.npy").write_bytes(content.getbuffer())
         (work / FILE).write_text(json.dumps(record.model_dump(mode="json", exclude_none=True), indent=1) + "\n")
     return record
 

@@ -18,11 +18,14 @@ import pytest
 import simvid
 from simvid.cli import main
 from simvid.clip import Clip
+from simvid.clips.digests import hash_of
 from simvid.clips.folders import temporary_beside
+from simvid.clips.records import write_record
 from simvid.errors import JobError, SceneError, SimvidError
 from simvid.generating import clip_task
+from simvid.generating.clip_task import shared_by_all
 from simvid.generating.generate import Options, generate
-from simvid.generating.job_folder import JobFolder, Shard, number
+from simvid.generating.job_folder import JobFolder, Manifest, Shard, manifest_of, number
 from simvid.generating.pool import Pool, PoolSettings, Task
 from simvid.parsing import load_scene
 from simvid.randomize import sample
@@ -136,6 +139,24 @@ def test_another_job_on_the_folder(tiny: Scene, undisturbed: Path, monkeypatch: 
     with pytest.raises(JobError, match=r"was begun with simvid .*, this is another: .*--mix-versions"):
         generate(tiny, undisturbed, COUNT)
     assert generate(tiny, undisturbed, COUNT, Options(mix_versions=True)).made == 0
+
+
+def test_a_job_goes_on_however_its_scene_is_named(plug_in: None, tiny_file: Path, tmp_path: Path) -> None:
+    def begun(name: str | Path) -> Manifest:
+        scene = load_scene(name)
+        return JobFolder(tmp_path).begin(manifest_of("generate", shared_by_all(scene, "refining", None), 2, "simvid"))
+
+    first = begun(tiny_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tiny_file.parent)
+        assert begun(tiny_file.name) == first
+    before = first.model_copy(update={"key": hash_of({"kind": "generate", "shared": first.shared})})
+    write_record(tmp_path / "job.json", before)  # as jobs were begun when their key held the file's name
+    assert begun(tiny_file) == before
+    elsewhere = tmp_path / "elsewhere.yaml"
+    elsewhere.write_text(tiny_file.read_text().replace("fps: 20", "fps: 40"))
+    with pytest.raises(JobError, match=r"holds another job: it differs in base, scene.fps; choose another folder"):
+        begun(elsewhere)
 
 
 def test_a_scene_that_does_not_vary_is_refused(tiny: Scene, tmp_path: Path) -> None:

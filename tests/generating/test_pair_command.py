@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +18,10 @@ import pytest
 
 from simvid import cli
 from simvid.commands import pairs
-from simvid.generating.pair_job import PairOutcome
+from simvid.errors import JobError
+from simvid.generating import pair_job
+from simvid.generating.pair_job import PairOutcome, PairTask, run_pairs
+from simvid.generating.pool import Ended, Pool, Task
 from simvid.refining.pair_sets import open_pairs
 from simvid.refining.pairs import write_pair
 
@@ -92,3 +100,78 @@ def test_a_place_that_cannot_be_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"--out: expected a folder, got the file {file}; choose another place" in capsys.readouterr().err
     assert cli.main(asked(file / "in it")) == 6
     assert "cannot be written (Not a directory); choose another place" in capsys.readouterr().err
+
+
+WANTED = [PairTask("drop", k, 3, 32, 5, 2) for k in range(3)]
+
+
+def playing(monkeypatch: pytest.MonkeyPatch, *outcomes: dict[str, str] | None) -> list[str]:
+    """Workers that answer so, task after task; names of the tasks that they were given."""
+    given: list[str] = []
+
+    def run(self: Pool, tasks: Iterator[Task]) -> Iterator[Ended]:
+        for task, outcome in zip(tasks, outcomes, strict=False):
+            given.append(task.name)
+            yield Ended(
+                task, outcome and {"name": task.name, **outcome}, "" if outcome else "the worker died: signal 9"
+            )
+
+    monkeypatch.setattr(Pool, "run", run)
+    return given
+
+
+def test_a_full_disk_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = playing(monkeypatch, {"state": "storage", "reason": "the disk is full"}, {"state": "made"})
+    with pytest.raises(JobError, match="the disk is full\nWhat is whole is kept; run it again to go on"):
+        run_pairs(WANTED, tmp_path, 1)
+    assert given == ["drop_00000"]
+    assert not list(tmp_path.iterdir()), "no pair is to blame"
+
+
+def test_a_pair_whose_worker_died_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    playing(monkeypatch, None, {"state": "made"}, {"state": "made"})
+    assert [o.state for o in run_pairs(WANTED, tmp_path, 1)] == ["failed", "made", "made"]
+    known = json.loads((tmp_path / "failed" / "drop_00000.json").read_text())
+    assert known == {"seed": 3, "reasons": ["the worker died: signal 9"]}
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes and pictures at once."""
+    black = np.zeros((2, 32, 32, 3), np.uint8)
+    made = SimpleNamespace(coarse=SimpleNamespace(rgb=black), target=black)
+    monkeypatch.setitem(sys.modules, "simvid.generating.pair_making", SimpleNamespace(make=lambda *_, **__: made))
+    monkeypatch.setattr(pair_job, "pair_scene", lambda *_, **__: None)
+    monkeypatch.setattr(pair_job, "_labels", lambda _: {})
+    monkeypatch.setattr(pair_job, "_about", lambda *_: {"family": "drop", "fps": 24.0})
+
+
+def test_a_pair_that_succeeds_has_no_failure_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn(monkeypatch)
+    record = tmp_path / "failed" / "drop_00000.json"
+    record.parent.mkdir()
+    record.touch()
+    assert pair_job.make_pair(WANTED[0], tmp_path).state == "made"
+    assert not record.exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_a_worker_tells_the_disk_from_the_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(code, "played")
+
+    drawn(monkeypatch)
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    outcome = pair_job.maker("pair", {"out": str(tmp_path)})(asdict(WANTED[0]))
+    assert outcome["state"] == "storage"
+    assert "drop_00000" in outcome["reason"]
+
+
+def test_the_disks_own_words_reach_the_writer_of_a_pair(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            there(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.errno == errno.EFBIG, "NumPy's own error has no number, and a full disk would go unnoticed"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import simvid
+from simvid import cli
 from simvid.errors import MissingExtraError, SceneError
 from simvid.physics import capabilities
 from simvid.physics.abilities import ABILITIES, SUMMARIES, Ability
@@ -114,6 +115,17 @@ def test_the_page_is_current() -> None:
     assert (ROOT / "docs" / "engines.md").read_text() == engines_page(), (
         "run: simvid list engines --markdown --output docs/engines.md"
     )
+
+
+def test_where_the_page_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, file = tmp_path / "new" / "page.md", tmp_path / "file"
+    assert cli.main(["list", "engines", "--markdown", "--output", str(page)]) == 0
+    assert page.read_text() == engines_page()
+    file.touch()
+    assert cli.main(["list", "engines", "--markdown", "--output", str(file / "page.md")]) == 6
+    assert "page.md: cannot be written (Not a directory); choose another place" in capsys.readouterr().err
+    assert cli.main(["list", "scenes", "--output", str(page)]) == 2
+    assert "--output: expected --markdown beside it" in capsys.readouterr().err
 
 
 def test_the_table_has_a_row_for_each_feature_and_a_column_for_each_engine() -> None:
