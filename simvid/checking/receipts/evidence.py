@@ -135,7 +135,10 @@ class Evidence:
     @cached_property
     def centers(self) -> Array:
         """Centres of mass in the world [m], [T, B, 3]; origins of parts whose centre is not known."""
-        return np.stack([self.at_part(k, self._local_center(k)) for k in range(len(self.parts))], axis=1)
+        out = np.empty((self.count, len(self.parts), 3))
+        for k in range(len(self.parts)):
+            out[:, k] = self.at_part(k, self._local_center(k))
+        return out
 
     @cached_property
     def velocities(self) -> Array:

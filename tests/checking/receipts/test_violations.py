@@ -116,6 +116,13 @@ def test_at_few_frames_a_second_the_pair_that_is_too_deep_is_told(monkeypatch: p
     assert penetration(cast("Evidence", e)).record.passed is True
 
 
+def test_an_empty_world_breaks_no_law() -> None:
+    assets = small_assets(small_scene((), seconds=0.1))
+    receipt = receipt_of(assets, NewtonPhysics().simulate(assets))
+    assert receipt.broken == ()
+    assert not any(law.passed for law in receipt.laws)
+
+
 def test_what_is_not_a_number_passes_no_law() -> None:
     broken = Evidence.law(cast("Evidence", None), "speed", {"most_m_s": float("nan")}, {"most_m_s": 1.0})
     assert broken.passed is False
