@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -62,7 +63,8 @@ def cluster(plug_in: None) -> Iterator[str]:
             for node in reversed(nodes):
                 children = psutil.Process(node.pid).children(recursive=True) if node.poll() is None else []
                 for process in (*children, node):
-                    process.kill()
+                    with suppress(psutil.NoSuchProcess):  # it may have ended by itself meanwhile
+                        process.kill()
                 node.wait()
 
 
