@@ -166,7 +166,7 @@ def test_retries_go_on_after_they_were_stopped(
         assert simvid_(*arguments, 4)[0] == 130
     left = Clip.open(clip.path).refinement("mirror")
     assert (left.seed, left.gate) == (5, None)
-    for first in (4, 5):
+    for first in (4, 5, 4):
         assert simvid_(*arguments, first)[0] == 0
         record = Clip.open(clip.path).refinement("mirror")
         assert record.gate is not None
@@ -174,7 +174,7 @@ def test_retries_go_on_after_they_were_stopped(
 
 
 def test_seeds_are_tried_from_the_first_on() -> None:
-    """Not those below it, and none beyond a gap."""
+    """Not those below it, and none that is no try before the one that is there."""
     gate = GateRecord(accepted=True, weights_sha256="", cameras=(), rejected_seeds=(4, 5, 8))
     tried = RefinedRecord(name="identity", refiner=Backend(backend="x", version="1"), look="as_rendered", seed=6,
                           cameras=(), keys={}, gate=gate)  # fmt: skip
@@ -185,7 +185,11 @@ def test_seeds_are_tried_from_the_first_on() -> None:
         clip: Any = SimpleNamespace(scene=scene, record=SimpleNamespace(refined=(record,)))
         return _tried_before(clip, arguments, first)
 
-    assert [before(tried, first) for first in (3, 4, 5, 6)] == [(3, []), (6, [4, 5]), (6, [5]), (6, [])]
+    assert [before(tried, first) for first in (2, 3, 4, 5, 6, 7)] == [
+        (2, []), (6, [4, 5]), (6, [4, 5]), (6, [5]), (6, []), (7, [])]  # fmt: skip
+    arguments.retries = 0
+    assert [before(tried, first) for first in (3, 4)] == [(3, []), (6, [4, 5])], "fewer retries make nothing new"
+    arguments.retries = 3
     unjudged = tried.model_copy(update={"gate": None})
     assert [before(unjudged, first) for first in (2, 3, 6, 7)] == [(2, []), (6, []), (6, []), (7, [])]
 

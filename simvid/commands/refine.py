@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -53,28 +52,30 @@ def main(arguments: argparse.Namespace) -> int:
 def _refined(
     clip: Clip, arguments: argparse.Namespace, seed: int | None, force: bool, times: Times
 ) -> tuple[Clip, RefinedRecord]:
-    wanted = clip.scene.refine
-    return refine_clip(
-        clip, shelf_entry("refiner", arguments.refiner) or wanted.refiner, look=arguments.look or wanted.look,
-        seed=seed, force=force, reporter=times,
-    )  # fmt: skip
+    wanted = _wanted(clip, arguments)
+    return refine_clip(clip, wanted.refiner, look=wanted.look, seed=seed, force=force, reporter=times)
+
+
+def _wanted(clip: Clip, arguments: argparse.Namespace) -> Refine:
+    """The scene's refiner and look, but for what is asked for."""
+    own = clip.scene.refine
+    entry = shelf_entry("refiner", arguments.refiner) or own.refiner
+    return Refine(refiner=entry, look=arguments.look or own.look)
 
 
 def _tried_before(clip: Clip, arguments: argparse.Namespace, first: int) -> tuple[int, list[int]]:
     """The seed to go on with, and those from the first on that are known to be rejected.
 
-    A try that was not judged, as the command was killed, is gone on with: nothing is known of those before it.
+    What the clip has is gone on with if it may be one of the tries. Where a kill left it without a verdict, nothing is
+    known of those before it.
     """
-    wanted = clip.scene.refine
-    entry, look = shelf_entry("refiner", arguments.refiner) or wanted.refiner, arguments.look or wanted.look
-    name = refined_name(Refine(refiner=entry, look=look))
-    found = {r.name: r for r in clip.record.refined}.get(name)
+    found = {r.name: r for r in clip.record.refined}.get(refined_name(_wanted(clip, arguments)))
     if found is None:
         return first, []
-    if found.gate is None:
-        return (found.seed if first <= found.seed <= first + arguments.retries else first), []
-    rejected = list(takewhile(found.gate.rejected_seeds.__contains__, count(first)))
-    return first + len(rejected), rejected
+    rejected = () if found.gate is None else found.gate.rejected_seeds
+    if not (first <= found.seed <= first + arguments.retries or first in rejected):
+        return first, []
+    return found.seed, [seed for seed in rejected if first <= seed < found.seed]
 
 
 def _judged(clip: Clip, arguments: argparse.Namespace, times: Times) -> tuple[Clip, RefinedRecord, list[Path]]:
