@@ -16,16 +16,22 @@ from numpy.typing import NDArray
 from simvid.assets.color import linear_to_srgb, srgb_to_linear
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
+from simvid.camera_path import CameraPath
 from simvid.clip import Clip
 from simvid.gaussians import SH_C0
 from simvid.rendering.base import RenderSettings
+from simvid.rendering.camera import look_at
 from simvid.rendering.light.environment import Environment, environment_of
 from simvid.rendering.splats.appearance import Appearance, appearance_of
+from simvid.rendering.splats.detail import MOST_FRAMES
 from simvid.trajectory import pose_matrices
+from simvid.viewing.content import Content
 
 Floats: TypeAlias = NDArray[np.float32]
 DOME = 48
 """Directions of sky that light is gathered from."""
+EYES, EYES_AWAY, EYE_PX, EYE_FOV_RAD = MOST_FRAMES, 1.7, 480, float(np.radians(50))
+"""Eyes around the scene, how far from its middle [its sizes], and their square pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +83,29 @@ def covered(clip: Clip, most: int) -> tuple[SceneAssets, Appearance]:
         SimvidError: meshes, robots or captures that the scene names are no longer there.
     """
     assets = prepare(clip.scene)
-    cameras = list(clip.cameras.values())
+    cameras = [*clip.cameras.values(), *around(Content(clip))]
     return assets, appearance_of(assets, clip.trajectory, cameras, RenderSettings(max_gaussians=most))
+
+
+def around(content: Content) -> list[CameraPath]:
+    """Where someone may look from who walks about a scene: ``EYES`` eyes on a dome, as cameras that go round it.
+
+    The clip's own cameras alone would leave large splats on what their pictures do not show. One camera is at every
+    eye in turn at the frames that ``appearance_of`` looks at; a clip of fewer frames has more of them.
+    """
+    low, high = content.bounds_m
+    middle, far = (low + high) / 2, EYES_AWAY * content.size_m
+    turn = np.arange(EYES) * np.pi * (3 - np.sqrt(5))  # Fibonacci's spiral: even over the dome
+    height = (np.arange(EYES) + 0.5) / EYES
+    ways = np.stack([np.sqrt(1 - height**2) * np.cos(turn), np.sqrt(1 - height**2) * np.sin(turn), height], axis=1)
+    poses = np.stack([look_at(middle + far * way, middle) for way in ways])
+    focal = EYE_PX / 2 / np.tan(EYE_FOV_RAD / 2)
+    K = np.array([[focal, 0, EYE_PX / 2], [0, focal, EYE_PX / 2], [0, 0, 1]])
+    count = content.trajectory.frame_count
+    rounds = -(-EYES // count)
+    looked_at = np.linspace(0, count * rounds - 1, EYES).round()
+    place = np.searchsorted(looked_at, np.arange(count * rounds), side="right").reshape(count, rounds) - 1
+    return [CameraPath(f"around {k}", EYE_PX, EYE_PX, K, poses[place[:, k]]) for k in range(rounds)]
 
 
 def looks_of(clip: Clip, look: Appearance) -> list[PartLook]:

@@ -22,7 +22,7 @@ from simvid.rendering.base import RenderSettings
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.light.shadows import Casters
 from simvid.rendering.splats.clear import as_solid, cover_of, facing_out, is_polyhedron, is_sheer, looks_inwards
-from simvid.rendering.splats.covering import Cover, Covering, taken
+from simvid.rendering.splats.covering import LEVELS_PER_OCTAVE, Cover, Covering, level_of, spacing_of, taken
 from simvid.rendering.splats.detail import (
     FACES_PER_SIDE,
     divided,
@@ -224,8 +224,9 @@ def _fitted(plans: list[_Plan], most: int) -> list[_Plan]:
     for p in plans:
         unseen = np.maximum(np.minimum(p.unseen_m, min(UNSEEN_FACTOR * coarsest, p.size_m / FEWEST_ACROSS)), 1e-6)
         filled.append(replace(p, wanted_m=np.where(np.isfinite(p.wanted_m), p.wanted_m, unseen)))
-    needed = sum(float((p.areas / p.wanted_m**2).sum()) for p in filled)
-    factor = np.sqrt(max(needed / most, 1.0))
+    needed = sum(float((p.areas / spacing_of(level_of(p.wanted_m)) ** 2).sum()) for p in filled)
+    steps = np.ceil(LEVELS_PER_OCTAVE / 2 * np.log2(max(needed / most, 1.0)))
+    factor = 2 ** (steps / LEVELS_PER_OCTAVE)
     return [replace(p, wanted_m=p.wanted_m * factor) for p in filled]
 
 

@@ -48,7 +48,7 @@ class Covering:
         Raises:
             AssetError: the mesh has no area.
         """
-        level = np.floor(LEVELS_PER_OCTAVE * np.log2(wanted_m) + 1e-6).astype(np.int64)
+        level = level_of(wanted_m)
         key = key_of(
             _version(), mesh.vertices, mesh.faces, _or_nothing(mesh.normals), _or_nothing(mesh.uvs),
             _or_nothing(mesh.texture), _or_nothing(mesh.vertex_colors), mesh.base_color, level,
@@ -56,6 +56,16 @@ class Covering:
         if key not in self._made:
             self._made[key] = _stored(key) or _covered(mesh, level, key)
         return self._made[key]
+
+
+def level_of(wanted_m: Array) -> NDArray[np.int64]:
+    """Group of faces that want Gaussians so far apart [m]; see ``spacing_of``."""
+    return np.floor(LEVELS_PER_OCTAVE * np.log2(wanted_m) + 1e-6).astype(np.int64)
+
+
+def spacing_of(level: NDArray[np.int64]) -> Array:
+    """How far apart the Gaussians of a group lie [m]: ``level`` quarters of an octave from 1 m."""
+    return np.asarray(2.0 ** (level / LEVELS_PER_OCTAVE))
 
 
 def _or_nothing(array: NDArray[np.generic] | None) -> NDArray[np.generic]:
@@ -66,7 +76,7 @@ def _covered(mesh: Mesh, level: NDArray[np.int64], key: str) -> Cover:
     groups, places = [], []
     rims = _crease_neighbours(mesh, level) if len(np.unique(level)) > 1 else {}
     for step in np.unique(level):
-        spacing = float(2.0 ** (step / LEVELS_PER_OCTAVE))
+        spacing = float(spacing_of(step))
         own = level == step
         around = own | rims[int(step)] if rims else own
         made, points = splats.splat_faces(chosen_faces(mesh, around), spacing, own[around])
