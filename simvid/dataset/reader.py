@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from simvid.clips.splits import is_held_out
 from simvid.dataset.sources import Array, Source, find_sources
 from simvid.errors import ClipError
 
@@ -246,13 +246,8 @@ def _splits(path: Path, sources: Sequence[Source], held_out: float) -> dict[str,
         if found.setdefault(source.family, split) != split:
             raise ClipError(f"{path}: the family {source.family!r} is in both splits; held-out families must be unseen")
     for source in sources:
-        found.setdefault(source.family, "held_out" if _share(source.family) < held_out else "train")
+        found.setdefault(source.family, "held_out" if is_held_out(source.family, held_out) else "train")
     return found
-
-
-def _share(family: str) -> float:
-    """A number in [0, 1) that depends on the name alone."""
-    return int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], "big") / 2**64
 
 
 def _mask(source: Source, span: slice) -> Array:

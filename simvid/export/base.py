@@ -16,6 +16,7 @@ from simvid.captions.narration import CAPTION_FILE
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.records import CameraRecord
+from simvid.clips.splits import is_held_out
 from simvid.errors import SimvidError
 from simvid.frames import LABEL_ARRAYS, CameraPath, Frame
 from simvid.scene.base import Model
@@ -155,6 +156,21 @@ class Request:
     def views(self) -> tuple[View, ...]:
         """All cameras of all clips, in order."""
         return tuple(view for episode in self.episodes for view in episode.views)
+
+
+def split_episodes(episodes: Sequence[Episode], held_out: float) -> dict[str, list[Episode]]:
+    """``train``, and ``valid`` where scenes are held out, in order: the scenes that ``simvid.dataset`` holds out.
+
+    Raises:
+        ExportError: none is left to train on.
+    """
+    valid = [e for e in episodes if is_held_out(e.clip.name, held_out)]
+    train = [e for e in episodes if not is_held_out(e.clip.name, held_out)]
+    if not train:
+        scenes = ", ".join(sorted({e.clip.name for e in valid}))
+        raise ExportError(f"--option held_out: a share of {held_out:g} of all scenes holds out every one that is here "
+                          f"({scenes}); a smaller share leaves some to train on, 0 all of them")  # fmt: skip
+    return {"train": train, "valid": valid} if valid else {"train": train}
 
 
 class Exporter(Protocol):

@@ -20,7 +20,7 @@ from simvid.clips.arrays import read_named
 from simvid.clips.camera_file import camera_arrays
 from simvid.clips.tables import CONTACT_COLUMNS, contact_rows
 from simvid.export import robots
-from simvid.export.base import Episode, ExportError, Request, View
+from simvid.export.base import Episode, ExportError, Request, View, split_episodes
 from simvid.frames import LABEL_ARRAYS, LABELS
 from simvid.scene.base import Model
 
@@ -32,6 +32,8 @@ class Hdf5Settings(Model):
 
     compression: int = Field(default=4, ge=0, le=9)
     """Of gzip."""
+    held_out: float = Field(default=0.0, ge=0, le=1)
+    """Share of the scenes whose clips are in ``mask/valid`` instead of ``mask/train``."""
 
 
 class Hdf5:
@@ -52,7 +54,7 @@ class Hdf5:
         """``dataset.hdf5``, one ``demo_k`` per clip."""
         import h5py
 
-        total = 0
+        splits, total = split_episodes(request.episodes, self._settings.held_out), 0
         with h5py.File(folder / FILE, "w", libver="v110", track_order=False) as file:
             data = file.create_group("data")
             for k, episode in enumerate(request.episodes):
@@ -62,8 +64,9 @@ class Hdf5:
             data.attrs["total"] = total
             about = {"simvid": __version__, "scenes": sorted({e.clip.name for e in request.episodes})}
             data.attrs["env_args"] = json.dumps({"env_name": "simvid", "type": 2, "env_kwargs": about})
-            names = np.array([f"demo_{k}" for k in range(len(request.episodes))], dtype="S")
-            file.create_dataset("mask/train", data=names, track_times=False)
+            for split, chosen in splits.items():
+                names = np.array([f"demo_{request.episodes.index(e)}" for e in chosen], dtype="S")
+                file.create_dataset(f"mask/{split}", data=names, track_times=False)
         return {"demos": len(request.episodes), "frames": total}
 
     def _demo(self, group: Any, episode: Episode, labels: frozenset[str]) -> None:
@@ -80,6 +83,7 @@ class Hdf5:
         self._put(group, "dones", (np.arange(count) == count - 1).astype(np.int64))
         self._put(group, "rewards", np.zeros(count))
         group.attrs["joint_names"] = json.dumps(names)
+        group.attrs["joint_control"] = json.dumps(robots.controls(trajectory))
         group.attrs["part_names"] = json.dumps([p.name for p in trajectory.parts])
         if names:
             self._put(group, "obs/joint_pos", robots.joints(trajectory, "positions"))

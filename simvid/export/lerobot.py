@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +20,7 @@ from pydantic import Field
 from simvid.clips.folders import link_or_copy
 from simvid.export import lerobot_tables as tables
 from simvid.export import robots, statistics
-from simvid.export.base import Episode, ExportError, Request, View, common
+from simvid.export.base import Episode, ExportError, Request, View, common, split_episodes
 from simvid.export.encoded import in_order
 from simvid.export.files import write_json
 from simvid.export.log_depth import LogDepth
@@ -33,6 +35,8 @@ VIDEOS_FILE = "videos.json"
 KEY_FRAMES = 2
 """Training reads frames at random, so every second one can be decoded alone."""
 CHUNK = 1000
+SHORT = {"position": "pos", "velocity": "vel"}
+"""How lerobot's own robots name what a column holds."""
 
 
 def _near_before_far(settings: LeRobotSettings) -> Iterator[Problem]:
@@ -56,6 +60,8 @@ class LeRobotSettings(Model):
     bodies: bool = False
     """Whether the poses of moving bodies are a feature, ``observation.environment_state``; then all clips have the
     same bodies."""
+    held_out: float = Field(default=0.0, ge=0, le=1)
+    """Share of the scenes whose episodes are the split ``valid``, after those of ``train``."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (Rule(("depth_min_m", "depth_max_m"), _near_before_far),)
 
@@ -77,6 +83,8 @@ class LeRobot:
 
     def write(self, request: Request, folder: Path) -> Mapping[str, Any]:
         """``meta/``, ``data/``, ``videos/``."""
+        splits = split_episodes(request.episodes, self._settings.held_out)
+        request = replace(request, episodes=tuple(chain.from_iterable(splits.values())))
         features = self._features(request)
         tasks = list(dict.fromkeys(self._task(e) for e in request.episodes))
         rows, numbers, first, beyond = [], [], 0, 0
@@ -100,7 +108,7 @@ class LeRobot:
         write_json(
             folder / "meta" / "stats.json", {n: {k: v.tolist() for k, v in s.items()} for n, s in totals.items()}, 4
         )
-        write_json(folder / "meta" / "info.json", self._info(request, features, len(tasks), first), 4)
+        write_json(folder / "meta" / "info.json", self._info(request, features, len(tasks), first, splits), 4)
         done = {"episodes": len(rows), "frames": first, "tasks": len(tasks)}
         return {**done, "depths_beyond_max": beyond} if "depth" in request.labels else done
 
@@ -133,9 +141,12 @@ class LeRobot:
             for key, view, depth in self._videos(request.episodes[0], request.labels)
         }
         motions = [e.clip.trajectory for e in request.episodes]
-        joints = common([robots.joint_names(t) for t in motions], "joints of the robots", stems, "export them apart")
+        apart = "export them apart"
+        joints = common([robots.joint_names(t) for t in motions], "joints of the robots", stems, apart)
+        told = common([robots.controls(t) for t in motions], "what targets of joints are", stems, apart)
         if joints:
-            found["observation.state"] = found["action"] = _vector(joints)
+            found["observation.state"] = _vector([f"{joint}.pos" for joint in joints])
+            found["action"] = _vector([f"{joint}.{SHORT[kind]}" for joint, kind in zip(joints, told, strict=True)])
         if self._settings.bodies:
             bodies = common([robots.body_state_names(t) for t in motions], "moving bodies", stems,
                             "say --option bodies=false")  # fmt: skip
@@ -223,14 +234,18 @@ class LeRobot:
         numbers = statistics.of_pictures if depth else statistics.of_bytes
         return numbers(samples, view.frame_count), far[0]
 
-    def _info(self, request: Request, features: Mapping[str, Any], tasks: int, frames: int) -> dict[str, Any]:
+    def _info(
+        self, request: Request, features: Mapping[str, Any], tasks: int, frames: int,
+        splits: Mapping[str, Sequence[Episode]],
+    ) -> dict[str, Any]:  # fmt: skip
         names = [robot.name for robot in request.episodes[0].clip.trajectory.robots]
-        count = len(request.episodes)
+        count, train = len(request.episodes), len(splits["train"])
+        ranges = {"train": f"0:{train}", "valid": f"{train}:{count}"}
         return {
             "codebase_version": self.version, "robot_type": "+".join(names) or None, "total_episodes": count,
             "total_frames": frames, "total_tasks": tasks, "chunks_size": CHUNK,
             "data_files_size_in_mb": tables.DATA_MB, "video_files_size_in_mb": 200,
-            "fps": int(request.episodes[0].clip.fps), "splits": {"train": f"0:{count}"},
+            "fps": int(request.episodes[0].clip.fps), "splits": {split: ranges[split] for split in splits},
             "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
             "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
             "features": features,

@@ -15,6 +15,11 @@ def joint_names(trajectory: Trajectory) -> list[str]:
     return [f"{robot.name}.{joint}" for robot in trajectory.robots for joint in robot.joint_names]
 
 
+def controls(trajectory: Trajectory) -> list[str]:
+    """What the target of every joint is: ``position`` or ``velocity``."""
+    return [robot.control for robot in trajectory.robots for _ in robot.joint_names]
+
+
 def joints(trajectory: Trajectory, field: str) -> NDArray[np.float64]:
     """``positions``, ``velocities``, ``efforts`` or ``targets`` of all joints, [T, J]."""
     columns = [getattr(robot, field) for robot in trajectory.robots]

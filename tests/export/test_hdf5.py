@@ -17,14 +17,24 @@ from numpy.typing import NDArray
 from simvid.clip import Clip
 from simvid.clips.arrays import read_named
 from simvid.export.base import View
-from simvid.export.hdf5 import FILE, Hdf5
-from simvid.export.job import Choice, export
+from simvid.export.hdf5 import FILE, Hdf5, Hdf5Settings
+from simvid.export.job import Choice, export, requested
 from simvid.frames import Frame
 from simvid.testing.exporting import JOINTS, ExporterContract
 
 
 class TestHdf5(ExporterContract):
     kind = Hdf5
+
+
+def test_held_out_scenes_are_in_a_mask_of_their_own(exported_clip: Clip, tmp_path: Path) -> None:
+    """The name ``d`` hashes to 0.096, the fixture's to 0.63."""
+    exporter = Hdf5(Hdf5Settings(held_out=0.1))
+    held = Clip(exported_clip.path, exported_clip.record.model_copy(update={"name": "d"}))
+    exporter.write(requested(exporter, [exported_clip, held, exported_clip], Choice(("front",), ())), tmp_path)
+    with h5py.File(tmp_path / FILE) as file:
+        assert [n.decode() for n in file["mask/train"]] == ["demo_0", "demo_2"]
+        assert [n.decode() for n in file["mask/valid"]] == ["demo_1"]
 
 
 def test_h5py_reads_every_value(exported_clip: Clip, second_clip: Clip, tmp_path: Path) -> None:
@@ -38,6 +48,7 @@ def test_h5py_reads_every_value(exported_clip: Clip, second_clip: Clip, tmp_path
             demo, trajectory = file[f"data/demo_{k}"], clip.trajectory
             assert demo.attrs["num_samples"] == clip.frame_count
             assert json.loads(demo.attrs["joint_names"]) == [f"arm.{j}" for j in JOINTS]
+            assert json.loads(demo.attrs["joint_control"]) == ["position"] * len(JOINTS)
             robot = trajectory.robots[0]
             assert (demo["actions"][:] == robot.targets).all()
             assert (demo["obs/joint_pos"][:] == robot.positions).all()

@@ -105,7 +105,8 @@ def test_every_file_is_as_the_layout_says(dataset: Path, exported_clip: Clip, se
         assert (column == values).all(), name
         assert np.dtype(info["features"][name]["dtype"]) == values.dtype
     assert set(data.column_names) == {n for n, f in info["features"].items() if f["dtype"] != "video"}
-    assert info["features"]["action"]["names"] == [f"arm.{j}" for j in JOINTS]
+    for name in ("action", "observation.state"):
+        assert info["features"][name]["names"] == [f"arm.{j}.pos" for j in JOINTS]
     rows = parquet.read_table(dataset / "meta/episodes/chunk-000/file-000.parquet").to_pylist()
     assert [(r["dataset_from_index"], r["dataset_to_index"], r["length"]) for r in rows] == [(0, 3, 3), (3, 8, 5)]
     stats = json.loads((dataset / "meta/stats.json").read_text())
@@ -195,6 +196,9 @@ def test_clips_that_differ_are_refused(exported_clip: Clip, tmp_path: Path) -> N
         write(record={"cameras": smaller})
     with pytest.raises(ExportError, match=r"joints of the robots: .* export them apart"):
         write(robots=())
+    arm = exported_clip.trajectory.robots[0]
+    with pytest.raises(ExportError, match=r"what targets of joints are: .* export them apart"):
+        write(robots=(replace(arm, control="velocity"),))
     with pytest.raises(ExportError, match="frames per second"):
         write(record={"fps": 23.976})
     odd = Clip(exported_clip.path, exported_clip.record.model_copy(update={"fps": 23.976}))
@@ -224,9 +228,32 @@ def test_a_robot_with_one_joint_gives_scalars(exported_clip: Clip, tmp_path: Pat
     features = json.loads((tmp_path / "out/meta/info.json").read_text())["features"]
     rows = parquet.read_table(tmp_path / "out/data/chunk-000/file-000.parquet")
     for name, values in (("action", slider.targets), ("observation.state", slider.positions)):
-        assert (features[name]["shape"], features[name]["names"]) == ([1], ["arm.shoulder"])
+        assert (features[name]["shape"], features[name]["names"]) == ([1], ["arm.shoulder.pos"])
         assert rows.schema.field(name).type == "float"
         assert np.allclose(rows[name].to_numpy(), values[:, 0])
+
+
+def test_held_out_scenes_come_last_as_a_split_of_their_own(exported_clip: Clip, tmp_path: Path) -> None:
+    """The name ``d`` hashes to 0.096, the fixture's to 0.63. Where all are held out, nothing is written."""
+    exporter = LeRobot(LeRobotSettings(held_out=0.1))
+    held = Clip(exported_clip.path, exported_clip.record.model_copy(update={"name": "d", "description": "held out"}))
+    arm = replace(exported_clip.trajectory.robots[0], control="velocity")
+    kept = Clip(exported_clip.path, exported_clip.record)
+    for clip in (held, kept):
+        clip.__dict__["trajectory"] = replace(exported_clip.trajectory, robots=(arm,))
+    request = requested(exporter, [held, kept], Choice(("front",), ()))
+    encoded = tmp_path / "encoded"
+    encoded.mkdir()
+    exporter.encode(request.episodes[0], request.labels, encoded)
+    exporter.write(replace(request, encoded=lambda _: encoded), tmp_path / "out")
+    info = json.loads((tmp_path / "out/meta/info.json").read_text())
+    assert info["splits"] == {"train": "0:1", "valid": "1:2"}
+    assert info["features"]["action"]["names"] == [f"arm.{j}.vel" for j in JOINTS]
+    rows = parquet.read_table(tmp_path / "out/meta/episodes/chunk-000/file-000.parquet").to_pylist()
+    assert rows[1]["tasks"] == ["held out"] != rows[0]["tasks"]
+    with pytest.raises(ExportError, match=r"--option held_out: a share of 0.7 of all scenes holds out every one"):
+        export([exported_clip.path], "lerobot", tmp_path / "none", options={"held_out": 0.7})
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("near", [10, 20])

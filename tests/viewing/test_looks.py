@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pytest import MonkeyPatch
 
 from simvid.clip import Clip
 from simvid.rendering.splats.detail import views_of
@@ -34,7 +33,9 @@ def widths(clip: Clip, name: str) -> Iterator[float]:
         yield float(np.median(look.gaussians.scales[rows][side, 0]))
 
 
-def test_all_sides_are_as_fine_as_someone_sees_who_walks_about(content: Content, monkeypatch: MonkeyPatch) -> None:
+def test_all_sides_are_as_fine_as_someone_sees_who_walks_about(
+    content: Content, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixel = 2 * np.tan(looks.EYE_FOV_RAD / 2) * looks.EYES_AWAY * content.size_m / looks.EYE_PX
     assert max(widths(content.clip, "post")) < 1.1 * pixel
     monkeypatch.setattr(looks, "around", lambda _: [])
