@@ -120,7 +120,7 @@ def _check(commands: Any, command: Command) -> None:
     )  # fmt: skip
     parser.add_argument("--plot", metavar="FILE.svg", help="draw what each law of physics measured over a clip's time")
     parser.add_argument("source", metavar="DIR|CLIP", help="a folder of clips, or one clip")
-    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: 1)")
     parser.add_argument(
         "--refined", metavar="NAME", help="judge this refinement of a clip: does it still show what the labels say?"
     )

@@ -235,9 +235,10 @@ def test_tiny_pictures_are_not_judged(flying_file: Path, tmp_path: Path, simvid_
 
 
 def test_options_for_whole_folders_do_not_go_with_a_refinement(clip: Clip, simvid_: Any) -> None:
-    code, _, err = simvid_("check", clip.path, "--refined", "identity", "--plot", "p.svg")
-    assert code == 2
-    assert "--plot" in err
+    for option in (("--plot", "p.svg"), ("--workers", "2")):
+        code, _, err = simvid_("check", clip.path, "--refined", "identity", *option)
+        assert code == 2
+        assert f"{option[0]}: " in err
 
 
 def test_a_clip_without_depth_is_told(simvid_: Any, flying_file: Path, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.plot is not None:
             raise UsageError("--plot: draws the receipt of a clip, not of a refinement; with --refined the scores are "
                              "drawn beside the video")  # fmt: skip
-
+        if arguments.workers is not None:
+            raise UsageError("--workers: is for the clips of a folder; with --refined one clip is judged")
         return judge(arguments)
     source = Path(arguments.source)
     if (source / CLIP_FILE).exists():
@@ -32,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
     elif arguments.plot is not None:
         raise ClipError(f"--plot: expected a clip to draw, got {source}, which is a folder without {CLIP_FILE}")
     else:
-        found = check_folder(source, arguments.workers, _told(arguments.quiet))
+        found = check_folder(source, arguments.workers or 1, _told(arguments.quiet))
     if arguments.json:
         print(
             json.dumps({"folder": str(source), "clips": found.clips, "faults": found.faults, "missing": found.missing})

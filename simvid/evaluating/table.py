@@ -169,20 +169,23 @@ def _followed(motion: Motion) -> bool:
 def mean_of(clips: Sequence[Evaluation]) -> Evaluation:
     """Means over clips; the KID-like figure is that of all their frames together, as one set.
 
-    A figure that some clips lack is left out.
+    Whether a clip has a figure depends on its size, its true pictures and its motion, so the mean over those that have
+    it is comparable between videos of the same clips; how many lack it is among what was left out, with the reason.
 
     Raises:
         ValueError: no clips.
     """
     if not clips:
         raise ValueError("mean_of: expected one evaluation or more, got none")
-    found = {name: float(np.mean([clip.figures[name] for clip in clips]))
-             for name in FIGURES if all(name in clip.figures for clip in clips)}  # fmt: skip
-    parts = [clip.pooled for clip in clips if clip.pooled is not None]
-    if "kid_like" in found and len(parts) == len(clips):
+    having = {name: [clip for clip in clips if name in clip.figures] for name in FIGURES}
+    found = {name: float(np.mean([c.figures[name] for c in some])) for name, some in having.items() if some}
+    parts = [clip.pooled for clip in having["kid_like"] if clip.pooled is not None]
+    if parts and len(parts) == len(having["kid_like"]):
         ours, theirs = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
         found["kid_like"] = 1000 * paired_kernel_distance(ours, theirs)
-    reasons = {name: why for clip in clips for name, why in clip.left_out.items() if name not in found}
+    reasons = {name: why for clip in clips for name, why in clip.left_out.items()}
+    for name in reasons.keys() & found.keys():
+        reasons[name] += f" (the mean is that of {len(having[name])} of {len(clips)} clips)"
     return Evaluation(found, reasons)
 
 

@@ -217,9 +217,18 @@ def test_means_over_clips_take_all_frames_as_one_set() -> None:
     whole = (np.concatenate([pair[k] for pair in sets]) for k in (0, 1))
     assert mean.figures["kid_like"] == pytest.approx(1000 * paired_kernel_distance(*whole))
     assert mean.left_out == {"jod": "no"}
-    partly = mean_of([clips[0], Evaluation({"psnr_db": 1.0}, {"kid_like": "needs two frames or more"})])
-    assert "kid_like" not in partly.figures
-    assert partly.left_out["kid_like"] == "needs two frames or more"
+
+
+def test_a_mean_is_that_of_the_clips_that_have_the_figure_and_says_so() -> None:
+    two = [Evaluation({"psnr_db": p, "ms_ssim": m}, {"jod": "no"}) for p, m in ((20.0, 0.9), (30.0, 0.7))]
+    mean = mean_of([*two, Evaluation({"psnr_db": 40.0}, {"jod": "no", "ms_ssim": "needs pictures of 176 px or more"})])
+    assert mean.figures == {"psnr_db": 30, "ms_ssim": pytest.approx(0.8)}
+    why = "needs pictures of 176 px or more (the mean is that of 2 of 3 clips)"
+    assert mean.left_out == {"jod": "no", "ms_ssim": why}
+    assert f"- ms_ssim: {why}" in markdown({"refined": mean})
+
+
+def test_a_mean_needs_a_clip() -> None:
     with pytest.raises(ValueError, match="one evaluation or more"):
         mean_of([])
 
