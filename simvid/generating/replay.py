@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def refine_all(source: str | Path, refiner: str | None, look: str | None, option
         where.locked(options.shard) as lock,
         executor("refine", {"job": job, "out": str(folder)}, options, lock) as pool,
     ):
-        for ended in pool.run(iter(mine)):
+        for ended in pool.run(_with_room(mine, where, options.min_free_gb, given_up)):
             if ended.outcome is None:
                 given_up[ended.task.name] = ended.reason
             elif ended.outcome["state"] != "made":
@@ -117,6 +117,16 @@ def refine_all(source: str | Path, refiner: str | None, look: str | None, option
             else:
                 del given_up[ended.task.name]
     return given_up
+
+
+def _with_room(tasks: Sequence[Task], where: JobFolder, least_gb: float, given_up: dict[str, str]) -> Iterator[Task]:
+    """The tasks, as long as the disk has room; the rest is given up for that reason."""
+    for k, task in enumerate(tasks):
+        if where.free_bytes() < least_gb * 1e9:
+            why = f"it was not begun, as less than --min-free {least_gb:g} GB are free on the disk"
+            given_up.update(dict.fromkeys((left.name for left in tasks[k:]), why))
+            return
+        yield task
 
 
 def _check_asked(places: Iterable[Path], refiner: str | None, look: str | None) -> None:

@@ -13,7 +13,7 @@ import pytest
 import simvid
 from simvid.cli import main
 from simvid.clip import Clip
-from simvid.errors import ClipError, SceneError
+from simvid.errors import ClipError, JobError, SceneError
 from simvid.generating import check_task, replay_task
 from simvid.generating.dataset_check import check_folder
 from simvid.generating.generate import Options, generate
@@ -224,6 +224,14 @@ class TestReplay:
         gone = clips(copy)[0]
         (gone / "cameras/front/rgb.npz").unlink()
         assert list(refine_all(copy, "identity", None)) == [gone.name]
+
+    def test_a_full_disk_ends_the_work(
+        self, copy: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        mine = shutil.copy(root / "refiners/identity.yaml", tmp_path / "mine.yaml")
+        assert main(["replay", str(copy), "--refiner", str(mine), "--min-free", "1e9"]) == JobError.exit_code
+        assert capsys.readouterr().err.count("less than --min-free 1e+09 GB are free") == len(clips(copy))
+        assert {r.name for clip in clips(copy) for r in Clip.open(clip).record.refined} <= {"identity"}
 
     def test_a_refiner_s_file_is_named_from_here(
         self, copy: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
