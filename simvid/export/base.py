@@ -122,14 +122,23 @@ class Episode:
 
     @property
     def caption(self) -> str:
-        """What happens in it, in words: as ``simvid caption`` found, else as the scene says."""
-        path = self.clip.path / CAPTION_FILE
-        if path.is_file():
-            try:
-                return str(json.loads(path.read_text(encoding="utf-8"))["short"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise ExportError(f"{path}: no caption in it ({error!r}); make it again with simvid caption") from error
-        return self.clip.record.description or self.clip.name.replace("_", " ")
+        """What happens in it, in words."""
+        return caption_of(self.clip)
+
+
+def caption_of(clip: Clip) -> str:
+    """What happens in a clip, in words: as ``simvid caption`` found, else as the scene says.
+
+    Raises:
+        ExportError: its caption is damaged.
+    """
+    path = clip.path / CAPTION_FILE
+    if path.is_file():
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["short"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ExportError(f"{path}: no caption in it ({error!r}); make it again with simvid caption") from error
+    return clip.record.description or clip.name.replace("_", " ")
 
 
 def _nowhere(episode: Episode) -> Path:

@@ -255,6 +255,7 @@ def _note(
         "clips": [
             {
                 "stem": e.stem, "name": e.clip.name, "content_hash": e.clip.content_hash, "seed": e.clip.record.seed,
+                "caption": e.caption,
                 "sample_index": e.clip.record.sample_index, "cameras": [v.camera for v in e.views],
                 "licences": sorted({a.licence for a in e.clip.record.assets if a.licence}), **faults_of(e.clip),
                 "gate": gate_of(e.clip, choice.refined, [v.camera for v in e.views]),

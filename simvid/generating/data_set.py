@@ -11,6 +11,7 @@ from typing import Any
 from simvid.clip import Clip
 from simvid.clips.folders import clear_os_errors
 from simvid.errors import UsageError
+from simvid.export.base import caption_of
 from simvid.export.encoded import EpisodeWise, Kept
 from simvid.export.job import NOTE_FILE, Choice, export, exporter_of, formats
 from simvid.export.verdicts import gate_of
@@ -85,14 +86,14 @@ def put_together(job: JobFolder, data: DataSet) -> Path | None:
 
 
 def _is_of(folder: Path, clips: list[Path], data: DataSet) -> bool:
-    """Whether a data set is there already, of these clips, what the gate says of them, and settings."""
+    """Whether a data set is there already, of these clips, their captions and verdicts of the gate, and settings."""
     try:
         note = json.loads((folder / NOTE_FILE).read_bytes())
     except (OSError, ValueError):
         return False
-    held = [(clip["content_hash"], clip.get("gate")) for clip in note["clips"]]
+    held = [(clip["content_hash"], clip.get("caption"), clip.get("gate")) for clip in note["clips"]]
     settings = (note["format"], note["options"], note["pictures"])
     wanted = (data.format, data.options, data.choice.refined or "as rendered")
     return settings == wanted and held == [
-        (clip.content_hash, gate_of(clip, data.refined, ())) for clip in map(Clip.open, clips)
+        (clip.content_hash, caption_of(clip), gate_of(clip, data.refined, ())) for clip in map(Clip.open, clips)
     ]

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 import simvid
+from simvid.captions.narration import CAPTION_FILE
 from simvid.cli import main
 from simvid.clip import Clip
 from simvid.errors import JobError, SimvidError
@@ -127,6 +129,18 @@ def test_what_cannot_be_encoded_ends_the_run_at_once_and_keeps_the_clips(tiny: S
     with pytest.raises(JobError, match=r"AV1 needs even sizes of 64 px or more[\s\S]*What is whole is kept"):
         generate(tiny, tmp_path / "job", 6, odd)
     assert 1 <= len(JobFolder(tmp_path / "job").made()) < 6
+
+
+def test_captions_that_are_made_later_reach_it(grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They change no content hash, and nothing is encoded for them."""
+    job = JobFolder(shutil.copytree(grown, tmp_path / "job"))
+    monkeypatch.setattr(LeRobot, "encode", forbidden)
+    clip = job.out / job.made()[number(0)].clip
+    assert main(["caption", str(clip), "--quiet"]) == 0
+    said = (clip / CAPTION_FILE).read_text()
+    put_together(job, LEROBOT)
+    rows = parquet.read_table(job.out / "lerobot/meta/episodes/chunk-000/file-000.parquet").to_pylist()
+    assert rows[0]["tasks"] == [json.loads(said)["short"]]
 
 
 def test_pictures_that_the_gate_rejected_are_refused(grown: Path, tmp_path: Path) -> None:
