@@ -15,7 +15,7 @@ from simvid.captions.events import Event, contacts
 from simvid.captions.narration import Story, story
 from simvid.captions.things import Thing
 from simvid.clip import Clip
-from simvid.errors import SceneError
+from simvid.errors import PhysicsError, SceneError
 from simvid.parsing import parse_scene
 from simvid.scene import Scene
 from simvid.trajectory import Trajectory
@@ -143,10 +143,9 @@ def counterfactual(clip: Clip, told: Story, rng: np.random.Generator, simulate: 
     for thing in told.things:
         if not thing.movable or thing.robot or not any(thing.name in h.things for h in hits):
             continue
-        scene = without(clip.scene, thing.name)
-        if scene is None:
+        other = touches_without(clip.scene, thing.name, simulate)
+        if other is None:
             continue
-        other = {h.things for h in contacts(simulate(scene)) if h.begins}
         happened = {h.things for h in hits}
         phrases = {p: text for p, text in _pairs(told).items() if thing.name not in p}
         rows = [(text, pair in other) for pair, text in phrases.items() if pair in other or pair in happened]
@@ -158,9 +157,19 @@ def counterfactual(clip: Clip, told: Story, rng: np.random.Generator, simulate: 
     return found
 
 
+def touches_without(scene: Scene, name: str, simulate: Simulate) -> set[tuple[str, ...]] | None:
+    """The pairs that begin to touch in the scene without a body; None where it does not run without the body."""
+    other = without(scene, name)
+    try:
+        return None if other is None else {h.things for h in contacts(simulate(other)) if h.begins}
+    except (SceneError, PhysicsError):  # a script names the body, or cannot be done without it
+        return None
+
+
 def without(scene: Scene, name: str) -> Scene | None:
-    """The scene without a body; None where something else in it needs the body, or it is one of several copies."""
-    tree = scene.model_dump(mode="json", exclude_unset=True)
+    """The scene without a body, and without ``success``, which may name it; None where something else in it needs the
+    body, or it is one of several copies."""
+    tree = scene.model_dump(mode="json", exclude_unset=True, exclude={"success"})
     bodies = tree.get("bodies", [])
     kept = [body for body in bodies if body["name"] != name or body.get("count", 1) > 1]
     if len(kept) == len(bodies):

@@ -25,8 +25,11 @@ from simvid.captions.relations import Relation, camera_motion
 from simvid.captions.things import COLORS, color_name, things
 from simvid.cli import main
 from simvid.clip import Clip
+from simvid.errors import PhysicsError, SceneError
 from simvid.parsing import parse_scene
 from simvid.pipeline import simulate
+from simvid.scene import Scene
+from simvid.trajectory import Trajectory
 
 LINE = """\
 simvid: 1
@@ -162,6 +165,25 @@ def test_a_counterfactual_is_simulated(line: Clip) -> None:
     without_cue = next(q for q in asked if q.text == "What would happen without the steel cue?")
     assert ("the red ball and the wooden crate touch", False) in without_cue.choices
     assert without_red.evidence == {"simulated_without": "red_ball", "engine": "newton"}
+
+
+def test_success_may_name_a_body_that_a_counterfactual_leaves_out(line: Clip) -> None:
+    task = {**line.record.scene, "success": [{"apart": {"body": "red_ball", "other": "crate"}}]}
+    clip = replace(line, record=line.record.model_copy(update={"scene": task}))
+    assert clip.scene.success
+    asked = counterfactual(clip, story(clip), np.random.default_rng(0), simulate)
+    assert asked == counterfactual(line, story(line), np.random.default_rng(0), simulate)
+
+
+@pytest.mark.parametrize("error", [SceneError, PhysicsError])
+def test_a_body_without_which_the_scene_cannot_run_is_left_in(line: Clip, error: type[Exception]) -> None:
+    def picky(scene: Scene) -> Trajectory:
+        if "red_ball" not in {body.name for body in scene.bodies}:
+            raise error("no such body")
+        return simulate(scene)
+
+    left_out = {q.evidence["simulated_without"] for q in questions(line, 0, picky) if q.kind == "counterfactual"}
+    assert left_out == {"cue", "crate"}
 
 
 def test_a_body_that_is_needed_stays(line: Clip) -> None:
