@@ -20,6 +20,8 @@ LEAST_M = 0.03
 """Things that are less apart along an axis are not said to be beside or behind each other."""
 UPRIGHT = 0.7
 STILL_M, STILL_RAD = 1e-3, 1e-3
+RETURNED = 0.1
+"""A camera that gets less far than this share of its way has gone there and back."""
 
 
 @dataclass(frozen=True)
@@ -84,38 +86,60 @@ def _place(trajectory: Trajectory, camera: CameraPath, name: str, frame: int) ->
 
 @dataclass(frozen=True)
 class CameraMotion:
-    """How a camera moves through the clip: in words, and from the first frame to the last along its first axes."""
+    """How a camera moves through the clip: in words; from the first frame to the last along its first axes; and all its
+    way."""
 
     words: str
     moved_m: tuple[float, float, float]
     turned_rad: float
+    way_m: float
+    way_rad: float
 
     def as_tree(self) -> dict[str, Any]:
         """For JSON."""
         return {"words": self.words, "moved_m": [round(v, 6) for v in self.moved_m],
-                "turned_rad": round(self.turned_rad, 6)}  # fmt: skip
+                "turned_rad": round(self.turned_rad, 6), "way_m": round(self.way_m, 6),
+                "way_rad": round(self.way_rad, 6)}  # fmt: skip
 
 
 def camera_motion(camera: CameraPath) -> CameraMotion:
-    """``stands still``, ``turns left``, ``circles to the right``, ``moves forward`` and so on."""
+    """``stands still``, ``turns left``, ``circles to the right``, ``moves forward``, ``moves there and back``...
+
+    Told by the sums of its steps from frame to frame, each along the camera's own axes then: a whole orbit is one.
+    """
     poses = camera.world_from_camera
-    relative = np.linalg.inv(poses[0]) @ poses[-1]
-    move, turn = relative[:3, 3], relative[:3, :3]
-    angle = float(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
-    still = np.abs(poses - poses[:1]).max() < min(STILL_M, STILL_RAD)
-    forward = turn[:, 2]  # where it looks at last, along its first axes
-    sideways, upwards = float(forward[0]), -float(forward[1])
-    axis = int(np.argmax(np.abs(move)))
-    if still:
-        words = "stands still"
-    elif np.linalg.norm(move) < STILL_M:
+    steps, whole = np.linalg.inv(poses[:-1]) @ poses[1:], np.linalg.inv(poses[0]) @ poses[-1]
+    x, y, z = whole[:3, 3].tolist()
+    way_m, way_rad = np.linalg.norm(steps[:, :3, 3], axis=1).sum(), _angles(steps).sum()
+    return CameraMotion(_words(poses, steps), (x, y, z), float(_angles(whole)), float(way_m), float(way_rad))
+
+
+def _angles(turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much each pose turns [rad]."""
+    return np.asarray(np.arccos(np.clip((np.trace(turns[..., :3, :3], axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
+
+
+def _words(poses: NDArray[np.float64], steps: NDArray[np.float64]) -> str:
+    ways, looks = steps[:, :3, 3], steps[:, :3, 2]
+    turns = np.stack([np.arctan2(looks[:, 0], looks[:, 2]), np.arcsin(np.clip(-looks[:, 1], -1, 1))], axis=1)
+    way, (sideways, upwards) = ways.sum(axis=0), turns.sum(axis=0)
+    axis = int(np.argmax(np.abs(way)))
+    if np.abs(poses - poses[:1]).max() < min(STILL_M, STILL_RAD):
+        return "stands still"
+    if np.linalg.norm(poses[:, :3, 3] - poses[0, :3, 3], axis=1).max() < STILL_M:
+        if _returns(turns):
+            return "turns there and back"
         if abs(sideways) >= abs(upwards):
-            words = f"turns {'right' if sideways > 0 else 'left'}"
-        else:
-            words = f"tilts {'up' if upwards > 0 else 'down'}"
-    elif axis == 0 and angle > STILL_RAD and move[0] * sideways < 0:
-        words = f"circles to the {'right' if move[0] > 0 else 'left'}"
-    else:
-        ways = (("left", "right"), ("up", "down"), ("back", "forward"))  # y points down
-        words = f"moves {ways[axis][int(move[axis] > 0)]}"
-    return CameraMotion(words, (float(move[0]), float(move[1]), float(move[2])), angle)
+            return f"turns {'right' if sideways > 0 else 'left'}"
+        return f"tilts {'up' if upwards > 0 else 'down'}"
+    if _returns(ways):
+        return "moves there and back"
+    if axis == 0 and abs(sideways) > STILL_RAD and way[0] * sideways < 0:
+        return f"circles to the {'right' if way[0] > 0 else 'left'}"
+    names = (("left", "right"), ("up", "down"), ("back", "forward"))  # y points down
+    return f"moves {names[axis][int(way[axis] > 0)]}"
+
+
+def _returns(steps: NDArray[np.float64]) -> bool:
+    """Whether steps take back most of what they go."""
+    return bool(np.linalg.norm(steps.sum(axis=0)) < RETURNED * np.linalg.norm(steps, axis=1).sum())

@@ -144,6 +144,31 @@ def test_camera_motion(places: Any, targets: Any, words: str) -> None:
     assert camera_motion(moved(poses)).words == words
 
 
+@pytest.mark.parametrize("sweep_deg", [30, 90, 170, 200, 270, 350, 360, 720])
+def test_an_orbit_circles_however_far(sweep_deg: float) -> None:
+    for sign, words in ((1, "circles to the right"), (-1, "circles to the left")):
+        turns = sign * np.radians(np.linspace(0, sweep_deg, 25))
+        places = 1.5 * np.stack([np.cos(turns), np.sin(turns), np.full(25, 0.4)], axis=1)
+        found = camera_motion(moved([look_at(place, np.array([0, 0, 0.2])) for place in places]))
+        assert found.words == words
+        assert found.way_m == pytest.approx(1.5 * np.radians(sweep_deg), rel=0.02)
+        around = [look_at(np.zeros(3), place) for place in places]
+        assert camera_motion(moved(around)).words == ("turns left" if sign > 0 else "turns right")
+
+
+@pytest.mark.parametrize(
+    ("way", "turn", "words"),
+    [((0, 0.8, 0), (0, 0, 0), "moves there and back"), ((0, 0, 0), (1, 0, 0), "turns there and back")],
+)
+def test_a_camera_that_returns_went_there_and_back(way: Any, turn: Any, words: str) -> None:
+    shares = np.sin(np.linspace(0, np.pi, 25))[:, None]
+    places, targets = np.array([0, -2, 0.5]) + shares * way, shares * turn
+    found = camera_motion(moved([look_at(p, t) for p, t in zip(places, targets, strict=True)]))
+    assert found.words == words
+    assert np.allclose(found.moved_m, 0)
+    assert found.way_m == pytest.approx(2 * np.linalg.norm(way), rel=0.01)
+
+
 def test_questions_have_true_answers(line: Clip) -> None:
     found = {q.text: q for q in questions(line, 1)}
     assert found["How many things are there besides the ground?"].answer == 3
