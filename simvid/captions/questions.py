@@ -5,6 +5,7 @@ counterfactual. Answers follow from the simulation; a counterfactual is simulate
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -108,17 +109,15 @@ def causes(event: Event, told: Story) -> list[Event]:
 def explanatory(told: Story, rng: np.random.Generator) -> list[Question]:
     """Which collisions a later event follows from, of those that come before and after it."""
     found = []
-    hits = [h for h in collisions(told.events) if _told(h, told)]
-    for event in told.events:
-        if event.kind not in ("topple", "contact") or not event.begins or not _told(event, told):
-            continue
+    begun = [e for e in told.events if e.kind in ("topple", "contact") and e.begins and _told(e, told)]
+    texts = _texts(begun, told)
+    for event, text in zip(begun, texts, strict=True):
         reasons = causes(event, told)
-        others = [h for h in hits if h is not event]
+        others = [(t, h in reasons) for h, t in zip(begun, texts, strict=True) if h.kind == "contact" and t != text]
         if not reasons or len(others) < 2:
             continue
-        choices = _choices([(_that(h, told), h in reasons) for h in others], rng)
-        found.append(Question("explanatory", f"Which of these is responsible for this: {_that(event, told)}?",
-                              choices=choices, evidence={"at_s": event.start_s}))  # fmt: skip
+        found.append(Question("explanatory", f"Which of these is responsible for this: {text}?",
+                              choices=_choices(others, rng), evidence={"at_s": event.start_s}))  # fmt: skip
     return found
 
 
@@ -198,6 +197,13 @@ def _told(event: Event, told: Story) -> bool:
     return set(event.things) <= names
 
 
+def _texts(events: Sequence[Event], told: Story) -> list[str]:
+    """Events in words, with their time where the same happens more than once."""
+    plain = [_that(event, told) for event in events]
+    counts = Counter(plain)
+    return [f"{t} at {e.start_s:.2f} s" if counts[t] > 1 else t for t, e in zip(plain, events, strict=True)]
+
+
 def _that(event: Event, told: Story) -> str:
     words = [_phrase(name, told.things) for name in event.things]
     return f"{words[0]} topples over" if event.kind == "topple" else f"{words[0]} and {words[1]} touch"
@@ -208,9 +214,10 @@ def _phrase(name: str, named: Sequence[Thing]) -> str:
 
 
 def _choices(rows: Sequence[tuple[str, bool]], rng: np.random.Generator) -> tuple[tuple[str, bool], ...]:
-    """At most four, at least one right one where there is one, in an order drawn by the seed; each text once."""
-    unique = list(dict.fromkeys(rows))
-    right, wrong = [r for r in unique if r[1]], [r for r in unique if not r[1]]
+    """At most four, at least one right one where there is one, in an order drawn by the seed; each text once, right if
+    any of its rows is."""
+    right = list(dict.fromkeys(row for row in rows if row[1]))
+    wrong = [row for row in dict.fromkeys(rows) if not row[1] and (row[0], True) not in right]
     right = [right[k] for k in rng.permutation(len(right))]
     wrong = [wrong[k] for k in rng.permutation(len(wrong))]
     share = max(MOST_CHOICES // 2, MOST_CHOICES - len(wrong))

@@ -19,8 +19,9 @@ import simvid
 from simvid.camera_path import CameraPath
 from simvid.captions.all_events import events
 from simvid.captions.endpoint import KEY, Endpoint, EndpointError, checked, rewritten
+from simvid.captions.events import Event
 from simvid.captions.narration import captions, story
-from simvid.captions.questions import causes, collisions, counterfactual, questions, without
+from simvid.captions.questions import _choices, causes, collisions, counterfactual, explanatory, questions, without
 from simvid.captions.relations import Relation, camera_motion
 from simvid.captions.things import COLORS, color_name, things
 from simvid.cli import main
@@ -177,8 +178,30 @@ def test_questions_have_true_answers(line: Clip) -> None:
     hits = collisions(story(line).events)
     assert found["How many times do two things begin to touch?"].answer == len(hits)
     why = next(q for q in found.values() if q.kind == "explanatory" and "wooden crate" in q.text)
-    assert ("the steel cue and the red ball touch", True) in why.choices
+    assert [text for text, right in why.choices if right] == ["the steel cue and the red ball touch at 0.13 s"]
     assert questions(line, 1) == questions(line, 1)
+
+
+def test_choices_of_what_happens_more_than_once_have_times(line: Clip) -> None:
+    """A ball that bounces three times and is hit between: no choice is there twice, none is what is asked about."""
+    bounces = [(0.2, ("ground", "red_ball")), (0.3, ("cue", "red_ball")), (0.4, ("ground", "red_ball")),
+               (0.6, ("ground", "red_ball")), (0.7, ("red_ball", "crate"))]  # fmt: skip
+    hits = tuple(Event("contact", pair, round(t * 24), round(t * 24), t, t) for t, pair in bounces)
+    asked = explanatory(replace(story(line), events=hits), np.random.default_rng(0))
+    assert len(asked) == 4  # nothing is a reason of the first
+    for question in asked:
+        texts = [text for text, _ in question.choices]
+        assert len(set(texts)) == len(texts) >= 3
+        assert not any(f"this: {text}?" in question.text for text in texts)
+    second = next(q for q in asked if q.evidence["at_s"] == 0.4)
+    assert second.text == "Which of these is responsible for this: the ground and the red ball touch at 0.40 s?"
+    assert set(second.choices) == {
+        ("the ground and the red ball touch at 0.20 s", True), ("the steel cue and the red ball touch", True),
+        ("the ground and the red ball touch at 0.60 s", False), ("the red ball and the wooden crate touch", False),
+    }  # fmt: skip
+    assert _choices([("a", False), ("a", True), ("b", False)], np.random.default_rng(0)) in (
+        (("a", True), ("b", False)), (("b", False), ("a", True)),
+    )  # fmt: skip
 
 
 def test_a_counterfactual_is_simulated(line: Clip) -> None:
