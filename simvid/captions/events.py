@@ -36,6 +36,8 @@ Pair: TypeAlias = tuple[str, str]
 MOVE_M_S, MOVE_M = 0.02, 0.01
 FALL_M_S, FALL_M = 0.05, 0.02
 LIFT_M = 0.01
+FLUSH_STEPS, SETTLE_M = 2.5, 0.002
+"""What touches within the first frame does so from the start if it is sooner, or comes less far."""
 LEAST_FRAMES = 2
 """Shorter moves, falls and grasps are none."""
 OPPOSITE = -0.5
@@ -105,13 +107,24 @@ def contacts(trajectory: Trajectory) -> list[Event]:
         for first, last in intervals(frames):
             rows = frames[first]
             whole = [k for t in range(first, last + 1) for k in frames[t]]
-            begins = first > 1
+            begins = first > 1 or (first == 1 and _comes(trajectory, rows))
             start_s = float(c.time_s[rows].min()) if begins else first / trajectory.fps
             fast = [_speed(trajectory, name, max(first - 1, 0)) for name in pair]
             found.append(Event("contact", pair, first, last, start_s, last / trajectory.fps, begins, {
                 "first_impulse_n_s": float(strength[rows].sum()), "impulse_n_s": float(strength[whole].sum()),
                 "first_speed_m_s": fast[0], "second_speed_m_s": fast[1]}))  # fmt: skip
     return found
+
+
+def _comes(trajectory: Trajectory, rows: list[int]) -> bool:
+    """Whether two that touch before the first frame is over come together then; what starts flush touches in the first
+    two steps, or settles by less than 2 mm, as a stack does."""
+    c, poses = trajectory.contacts, trajectory.poses
+    k = min(rows, key=lambda row: c.time_s[row])
+    a, b, time_s = c.id_a[k] - 1, c.id_b[k] - 1, float(c.time_s[k])
+    steps = poses[1, :, :3] - poses[0, :, :3], trajectory.twists[0, :, :3] * time_s
+    way = max(float(np.linalg.norm(step[a] - step[b])) for step in steps)
+    return time_s > FLUSH_STEPS * trajectory.step_s > 0 and way > SETTLE_M
 
 
 def _speed(trajectory: Trajectory, name: str, frame: int) -> float:

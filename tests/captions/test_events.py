@@ -78,6 +78,22 @@ def test_one_frame_more_or_less_is_another_event() -> None:
     assert "topple" not in {e.kind for e in events(made(4, [], {}, rolling), {"ball"})}
 
 
+def test_a_touch_within_the_first_frame_begins_in_the_clip() -> None:
+    """Unless the two only settle, or touch in the first steps; all rows of frame 1 are of 0.08 s."""
+    rows: list[Row] = [(t, 1, k, (0.0, 0.0, -1.0)) for t in range(1, 5) for k in (2, 3, 4)]
+    lands = made(5, rows, {2: [0.004, 0, 0, 0, 0], 3: [0.001, 0, 0, 0, 0]})
+    bounces = made(5, rows, {})
+    bounces.twists[0, 1, :3] = 0, 0, -1
+
+    def begun(trajectory: Trajectory, step_s: float) -> dict[str, float]:
+        found = events(replace(trajectory, step_s=step_s))
+        return {e.things[1]: e.start_s for e in found if e.kind == "contact" and e.begins}
+
+    assert begun(lands, 0.01) == begun(bounces, 0.01) == {"ball": pytest.approx(0.08)}
+    assert begun(lands, 0.04) == {}  # two steps
+    assert begun(lands, 0.0) == {}  # nobody knows
+
+
 def slow(t: Trajectory) -> set[tuple[str, tuple[str, ...], int, int]]:
     """The definitions once more, frame by frame, without looking at the fast code."""
     count, c = t.frame_count, t.contacts
