@@ -10,9 +10,11 @@ import json
 import os
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from simvid.errors import SimvidError
@@ -32,10 +34,26 @@ class EndpointError(SimvidError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to ask: ``url`` ends before ``/chat/completions``."""
+    """Where to ask: ``url`` ends before ``/chat/completions``.
+
+    Raises:
+        EndpointError: that is no address.
+    """
 
     url: str
     model: str
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urllib.parse.urlsplit(self.url)
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # of the port, or of an IPv6 host
+            good = False
+        if not good:
+            raise EndpointError(
+                f"--endpoint: expected an address that starts with http:// or https:// and has a host, such as "
+                f"http://localhost:8000/v1, got {self.url!r}"
+            )
 
     def ask(self, system: str, text: str) -> str:
         """One question, one answer, without sampling.
@@ -48,10 +66,6 @@ class Endpoint:
         headers = {"Content-Type": "application/json"}
         if os.environ.get(KEY):
             headers["Authorization"] = f"Bearer {os.environ[KEY]}"
-        if not self.url.startswith(("http://", "https://")):
-            raise EndpointError(
-                f"--endpoint: expected an address that starts with http:// or https://, got {self.url!r}"
-            )
         request = urllib.request.Request(f"{self.url.rstrip('/')}/chat/completions", body, headers)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
@@ -60,7 +74,7 @@ class Endpoint:
         except urllib.error.HTTPError as error:
             raise EndpointError(f"{self.url}: answered {error.code} {error.reason}; check the address, the model "
                                 f"{self.model!r} and the key in {KEY}") from error  # fmt: skip
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        except (OSError, HTTPException, ValueError, KeyError, IndexError, TypeError) as error:
             raise EndpointError(f"{self.url}: no answer as OpenAI's chat completions give it ({error!r})") from error
 
 

@@ -66,9 +66,14 @@ def story(clip: Clip, camera: str | None = None) -> Story:
     Args:
         clip: an open one.
         camera: whose left and right count; None is the first.
+
+    Raises:
+        ClipError: no such camera.
     """
     named, trajectory = things(clip), clip.trajectory
-    path = clip.cameras[camera or clip.record.cameras[0].name]
+    camera = clip.record.cameras[0].name if camera is None else camera
+    clip.arrays(camera)  # says which cameras there are
+    path = clip.cameras[camera]
     last = clip.frame_count - 1
     return Story(
         named, relations(trajectory, path, named, 0), relations(trajectory, path, named, last), camera_motion(path),

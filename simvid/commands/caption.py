@@ -18,14 +18,13 @@ from simvid.pipeline import simulate
 
 def main(arguments: argparse.Namespace) -> int:
     """Write ``captions.json`` into the clip, or where it is told, and print it."""
+    endpoint = _endpoint(arguments)
     clip = Clip.open(arguments.clip)
     found = captions(clip, arguments.seed, arguments.camera)
-    if arguments.questions:
+    if endpoint is not None:
+        found |= asked(clip, found, endpoint)
+    if arguments.questions:  # last: counterfactuals take minutes
         found["questions"] = [q.as_tree() for q in questions(clip, arguments.seed, simulate)]
-    if arguments.endpoint:
-        found |= asked(clip, found, arguments)
-    elif arguments.model:
-        raise EndpointError("--model: is the model of an endpoint; give --endpoint URL too")
     path = Path(arguments.output) if arguments.output else clip.path / CAPTION_FILE
     with new_file(path) as work:
         work.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -38,11 +37,16 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def asked(clip: Clip, found: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """The captions as a model words them, and its verdict on them."""
-    if not arguments.model:
+def _endpoint(arguments: argparse.Namespace) -> Endpoint | None:
+    if arguments.endpoint and not arguments.model:
         raise EndpointError("--endpoint: needs the name of a model too: --model NAME")
-    endpoint = Endpoint(arguments.endpoint, arguments.model)
+    if arguments.model and not arguments.endpoint:
+        raise EndpointError("--model: is the model of an endpoint; give --endpoint URL too")
+    return Endpoint(arguments.endpoint, arguments.model) if arguments.endpoint else None
+
+
+def asked(clip: Clip, found: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    """The captions as a model words them, and its verdict on them."""
     nouns = [thing.noun for thing in things(clip)]
     results = {kind: rewritten(found[kind], nouns, endpoint) for kind in ("short", "long")}
     return {
@@ -50,7 +54,7 @@ def asked(clip: Clip, found: dict[str, Any], arguments: argparse.Namespace) -> d
         "long": results["long"]["text"],
         "template": {k: found[k] for k in results},
         "rewriting": {
-            "model": arguments.model,
+            "model": endpoint.model,
             **{k: {"kept": r["kept"], "why": r["why"]} for k, r in results.items()},
         },
         "check": checked(results["long"]["text"], found["structured"], endpoint),

@@ -366,6 +366,39 @@ def test_the_command(
     assert "needs the name of a model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--camera", "nope"], 6, "no camera 'nope'; there are front"),
+        (["--endpoint", "http://localhost:80x/v1", "--model", "tiny"], 1, "got 'http://localhost:80x/v1'"),
+        (["--endpoint", "http://", "--model", "tiny"], 1, "and has a host"),
+        (["--endpoint", "http://localhost/v1"], 1, "needs the name of a model"),
+        (["--model", "tiny"], 1, "give --endpoint URL too"),
+    ],
+)
+def test_wrong_arguments_are_told_before_the_work(
+    line: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    words: list[str], code: int, said: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("simvid.commands.caption.questions", lambda *_: pytest.fail("asked first"))
+    out = tmp_path / "captions.json"
+    assert main(["caption", str(line.path), "--questions", "-o", str(out), *words]) == code
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_an_answer_that_is_cut_off_is_no_fault(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(self: Stub) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "500")
+        self.end_headers()
+        self.wfile.write(b"{")
+
+    monkeypatch.setattr(Stub, "do_POST", cut)
+    with pytest.raises(EndpointError, match=r"no answer as OpenAI.*IncompleteRead"):
+        endpoint.ask("a", "b")
+
+
 def test_exports_take_the_caption(line: Clip, tmp_path: Path) -> None:
     from simvid.export.job import export
 
