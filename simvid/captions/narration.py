@@ -12,7 +12,7 @@ import numpy as np
 from simvid.captions.all_events import events
 from simvid.captions.events import Event
 from simvid.captions.relations import CameraMotion, Relation, camera_motion, relations
-from simvid.captions.things import ORDINALS, Thing, things
+from simvid.captions.things import ORDINALS, Thing, body_of, things
 from simvid.clip import Clip
 
 CAPTION_FILE = "captions.json"
@@ -82,9 +82,10 @@ def story(clip: Clip, camera: str | None = None) -> Story:
 
 
 def jointed(clip: Clip) -> frozenset[str]:
-    """Bodies that hang on a joint which holds to the end."""
+    """Instances that hang on a joint which holds to the end."""
     torn = {tie.things[0] for tie in clip.trajectory.ties if tie.kind == "break"}
-    return frozenset(body.name for body in clip.scene.bodies if body.joint is not None and body.name not in torn)
+    instances = {part.instance: body_of(clip.scene, part.instance) for part in clip.trajectory.parts}
+    return frozenset(n for n, body in instances.items() if body is not None and body.joint is not None) - torn
 
 
 def captions(clip: Clip, seed: int = 0, camera: str | None = None) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def things(clip: Clip) -> tuple[Thing, ...]:
     for part in clip.trajectory.parts:
         if part.kind == "ground" or part.instance_id in found:
             continue
-        body = _body(scene, part.instance)
+        body = body_of(scene, part.instance)
         if part.kind == "link" or body is None:
             found[part.instance_id] = (part.instance, _noun(part.category, robot=True), None, None, True, True, False)
             continue
@@ -123,7 +123,7 @@ def _noun(category: str, *, robot: bool = False) -> str:
     return f"robot {words}" if robot and "robot" not in words else words
 
 
-def _body(scene: Scene, instance: str) -> Body | None:
+def body_of(scene: Scene, instance: str) -> Body | None:
     """The body that an instance is, or one of the copies of."""
     for body in scene.bodies:
         copy = instance.removeprefix(f"{body.name}_")

@@ -20,7 +20,7 @@ from simvid.camera_path import CameraPath
 from simvid.captions.all_events import events
 from simvid.captions.endpoint import KEY, Endpoint, EndpointError, checked, rewritten
 from simvid.captions.events import Event
-from simvid.captions.narration import captions, story
+from simvid.captions.narration import captions, jointed, story
 from simvid.captions.questions import _choices, causes, collisions, counterfactual, explanatory, questions, without
 from simvid.captions.relations import Relation, camera_motion
 from simvid.captions.things import COLORS, color_name, things
@@ -89,6 +89,22 @@ def test_the_story_of_three(line: Clip) -> None:
     second = next(e for e in told.events if e.things == ("red_ball", "crate") and e.kind == "contact")
     assert causes(second, told)[0].things == ("cue", "red_ball")
     assert causes(collisions(told.events)[0], told) == []
+
+
+def test_copies_on_a_joint_hang(tmp_path: Path) -> None:
+    """They swing, and do not fall, as a body without copies does not."""
+    swings = LINE[: LINE.index("bodies:")] + """\
+bodies:
+  - name: bob
+    count: 2
+    arrange: {line: {start_m: [0, 0, 0.5], step_m: [0.5, 0, 0]}}
+    shape: {sphere: {radius_m: 0.05}}
+    angular_velocity_rad_s: [0, 5, 0]
+    joint: {hinge: {anchor_m: [0, 0, 0.3], axis: [0, 1, 0]}}
+""" + LINE[LINE.index("cameras:") :]  # fmt: skip
+    clip = simvid.run(parse_scene(swings, "swings.yaml", ".", []), tmp_path)
+    assert jointed(clip) == {"bob_0", "bob_1"}
+    assert {e.kind for e in story(clip).events} == {"move", "contact"}  # with each other
 
 
 def test_captions_say_what_happens(line: Clip) -> None:
