@@ -85,3 +85,12 @@ def test_the_engine_has_the_solids_of_the_file(tmp_path: Path, shape: str) -> No
     (geom,) = np.flatnonzero(m.geom_bodyid == m.body("part0").id)
     np.testing.assert_allclose(geom_bounds(m, int(geom)), collider_bounds(collider), atol=2e-3)
     assert np.ptp(collider_bounds(collider), axis=0).max() < 0.4
+
+
+@pytest.mark.parametrize("given", [{}, {"friction": 0.3}])
+def test_friction_is_one_number_for_physics_and_plans(tmp_path: Path, given: dict[str, float]) -> None:
+    assets = assets_of(tmp_path, 'box size="0.1 0.2 0.3"', **given)
+    (collider,) = assets.robots[0].links[0].colliders
+    m = build_world(assets).m
+    assert m.geom_friction[m.geom_bodyid == m.body("part0").id, 0] == pytest.approx(given.get("friction", 1.0))
+    assert collider.friction == given.get("friction", 1.0)
