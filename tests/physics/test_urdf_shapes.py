@@ -60,7 +60,7 @@ def geom_bounds(m: Any, g: int) -> NDArray[np.float64]:
     else:
         kind, size = mujoco.mjtGeom(m.geom_type[g]).name.removeprefix("mjGEOM_").lower(), m.geom_size[g]
         dimensions = tuple(size[: {"box": 3, "sphere": 1}.get(kind, 2)])
-        points = primitive_mesh(kind, dimensions).vertices  # type: ignore[arg-type]
+        points = primitive_mesh(kind, dimensions).vertices
     points = points @ turn.reshape(3, 3).T + m.geom_pos[g]
     return np.array([points.min(axis=0), points.max(axis=0)])
 
