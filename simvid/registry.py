@@ -109,7 +109,7 @@ def load(group: Group, name: str) -> type[Any]:
 
     Raises:
         SimvidError: nothing of this name is registered (the text lists what is), two packages claim it (it names both),
-            or what it names does not exist.
+            what it names does not exist, or its module fails when it is imported.
         MissingExtraError: a package that it needs is not installed; the text names the extra.
     """
     what = f"{_NOUNS[group]} {name!r}"
@@ -120,21 +120,24 @@ def load(group: Group, name: str) -> type[Any]:
         claims = " and ".join(f"{source.distribution} ({source.value})" for source in sources)
         raise SimvidError(f"{what} is registered twice, by {claims}\n  hint: uninstall one of them")
     module, _, attribute = sources[0].value.partition(":")
+    whose = f"{what} of {sources[0].distribution}"
     try:
         with collector.paused():
-            found = getattr(import_module(module), attribute)
+            found = getattr(import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in EXTRAS[group]:
             raise MissingExtraError(package, EXTRAS[group][package], what) from error
-        text = f"{what} of {sources[0].distribution} needs the module {error.name!r}, which is not installed"
-        raise SimvidError(text) from error
-    except AttributeError as error:
-        raise SimvidError(
-            f"{what} of {sources[0].distribution} is {sources[0].value}, but that does not exist"
-        ) from error
+        raise SimvidError(f"{whose} needs the module {error.name!r}, which is not installed") from error
+    except SimvidError:
+        raise  # says what is amiss itself
+    except Exception as error:  # other packages' code, and what it imports, fails in every way there is
+        cause = f"{type(error).__name__}: {error}"
+        raise SimvidError(f"{whose} cannot be imported: {cause}\n  hint: update it, or what it imports") from error
+    if found is None:
+        raise SimvidError(f"{whose} is {sources[0].value}, but that does not exist")
     if not isinstance(found, type):
-        raise SimvidError(f"{what} of {sources[0].distribution}: expected a class at {sources[0].value}, got {found!r}")
+        raise SimvidError(f"{whose}: expected a class at {sources[0].value}, got {found!r}")
     return found
 
 

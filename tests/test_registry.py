@@ -127,6 +127,13 @@ def test_a_missing_package_names_the_extra(plugins: Plant, tmp_path: Path) -> No
         registry.load("rendering", "a")
 
 
+def test_what_a_module_says_itself_when_imported_is_left_as_it_is(plugins: Plant, tmp_path: Path) -> None:
+    (tmp_path / "speaks.py").write_text("from simvid.errors import PhysicsError\nraise PhysicsError('no GPU here')\n")
+    plugins([("a", "speaks:A", "my-package")])
+    with pytest.raises(SimvidError, match=r"^no GPU here$"):
+        registry.load("rendering", "a")
+
+
 def test_what_is_not_there_or_no_class(plugins: Plant, tmp_path: Path) -> None:
     (tmp_path / "half_made.py").write_text("thing = 5\n")
     plugins([("a", "half_made:Gone", "my-package"), ("b", "half_made:thing", "my-package")])
@@ -134,3 +141,19 @@ def test_what_is_not_there_or_no_class(plugins: Plant, tmp_path: Path) -> None:
         registry.load("rendering", "a")
     with pytest.raises(SimvidError, match="'b' of my-package: expected a class at half_made:thing, got 5"):
         registry.load("rendering", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("from simvid.errors import Gone\n", "ImportError: cannot import name 'Gone'"),
+        ("import simvid\nsimvid.gone\n", "AttributeError: module 'simvid' has no attribute 'gone'"),
+        ("1 / 0\n", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_plug_in_that_fails_when_imported_is_named(plugins: Plant, tmp_path: Path, text: str, cause: str) -> None:
+    module = f"fails_by_{cause.partition(':')[0]}"  # one each: imports are remembered
+    (tmp_path / f"{module}.py").write_text(text)
+    plugins([("old", f"{module}:Old", "old-package")])
+    with pytest.raises(SimvidError, match=f"renderer backend 'old' of old-package cannot be imported: {cause}"):
+        registry.load("rendering", "old")

@@ -49,7 +49,11 @@ def without_faint(gaussians: Gaussians, least: float) -> Gaussians:
 
 
 def without_strays(gaussians: Gaussians) -> Gaussians:
-    """Without what floats far from all else and what is as wide as a quarter of the whole."""
+    """Without what floats far from all else and what is as wide as a quarter of the whole.
+
+    Raises:
+        AssetError: none is left.
+    """
     from scipy.spatial import cKDTree
 
     means = gaussians.means.astype(np.float64)
@@ -59,7 +63,13 @@ def without_strays(gaussians: Gaussians) -> Gaussians:
     low, high = np.percentile(means, [2, 98], axis=0)
     size = float((high - low).max())
     near = away <= LONELY * max(float(np.median(away)), 1e-12)
-    return kept(gaussians, near & (gaussians.scales.max(axis=1) <= HUGE * max(size, 1e-12)))
+    rows = near & (gaussians.scales.max(axis=1) <= HUGE * max(size, 1e-12))
+    if not rows.any():
+        raise AssetError(
+            f"drop_strays leaves nothing of the capture: all of its {len(means)} Gaussians are alone, or wider than "
+            f"{HUGE:.0%} of the whole; leave it out"
+        )
+    return kept(gaussians, rows)
 
 
 def ground_plane(centers: Array, up: Array, seed: int = 0) -> tuple[Array, float]:
@@ -116,8 +126,9 @@ def on_ground(gaussians: Gaussians, how: Literal["level", "cut"], up: Array) -> 
     Raises:
         AssetError: there is no ground, or nothing above it.
     """
-    clear = gaussians.means[gaussians.opacities >= 0.3].astype(np.float64)
-    normal, height = ground_plane(clear if len(clear) else gaussians.means.astype(np.float64), up)
+    opaque = gaussians.opacities >= 0.3
+    clear = gaussians.means[opaque if opaque.any() else ...].astype(np.float64)
+    normal, height = ground_plane(clear, up)
     axis, cosine = np.cross(normal, up), float(normal @ up)
     x = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
     turn = np.eye(3) + x + x @ x / (1 + cosine)

@@ -54,6 +54,15 @@ def load_collada(path: Path, root: Path) -> tuple[Mesh, ...]:
     return found
 
 
+def collada_unit(path: Path) -> float:
+    """Metres per unit of a COLLADA file.
+
+    Raises:
+        AssetError: unreadable, with a document type declaration, or an impossible unit.
+    """
+    return _unit(_checked(path), path)
+
+
 def _checked(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST_BYTES:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import struct
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,13 @@ from simvid.errors import AssetError
 LARGEST_ACCESSOR = 60_000_000
 LARGEST_NODES = 100_000
 DEEPEST_NODES = 200
+DRACO = "KHR_draco_mesh_compression"
+FOLLOWED = (DRACO, "KHR_mesh_quantization", "EXT_texture_webp")
+BESIDE = ("KHR_materials_", "KHR_lights_", "KHR_xmp")
+"""Beginnings of the names of extensions that neither move a vertex nor change the colour that is read."""
+REMEDY = "export it anew as plain glTF 2.0, as Blender does"
+
+_log = logging.getLogger(__name__)
 
 
 def gltf_tree(path: Path, content: bytes) -> dict[str, Any]:
@@ -44,13 +53,16 @@ def gltf_tree(path: Path, content: bytes) -> dict[str, Any]:
 
 
 def check_gltf(path: Path, content: bytes) -> None:
-    """Refuse what would make a parser allocate or recurse without bound.
+    """Refuse what would make a parser allocate or recurse without bound, and extensions that a reader must know.
+
+    Extensions that only may be followed, and are not, are logged.
 
     Raises:
-        AssetError: damaged, too large, or with nodes that contain themselves.
+        AssetError: damaged, too large, with nodes that contain themselves, or with an unknown required extension.
     """
     tree = gltf_tree(path, content)
     try:
+        _check_extensions(path, tree)
         for k, accessor in enumerate(tree.get("accessors", [])):
             count = accessor["count"]
             if not isinstance(count, int) or not 0 <= count <= LARGEST_ACCESSOR:
@@ -58,6 +70,31 @@ def check_gltf(path: Path, content: bytes) -> None:
         _check_nodes(path, [list(node.get("children", [])) for node in tree.get("nodes", [])])
     except (TypeError, KeyError, AttributeError) as error:
         raise AssetError(f"{path}: is not valid glTF ({type(error).__name__}: {error})") from error
+
+
+def _check_extensions(path: Path, tree: dict[str, Any]) -> None:
+    """The specification (3.12): who does not know a required extension must not load the file."""
+    required, used = (
+        sorted(name for name in set(tree.get(key, [])) if name not in FOLLOWED and not name.startswith(BESIDE))
+        for key in ("extensionsRequired", "extensionsUsed")
+    )
+    if required:
+        raise AssetError(
+            f"{path}: requires {', '.join(required)}, which cannot be read; {REMEDY} (of extensions that move vertices "
+            f"or colours, {', '.join(FOLLOWED)} are read)"
+        )
+    for name in used:
+        _tell(path, f"its extension {name} is not followed")
+    for material in tree.get("materials", []):
+        wanted = material.get("pbrMetallicRoughness", {}).get("baseColorTexture", {}).get("texCoord", 0)
+        if wanted != 0:
+            _tell(path, f"its material {material.get('name')!r} wants texCoord {wanted}, and gets the first")
+
+
+@lru_cache(maxsize=256)
+def _tell(path: Path, what: str) -> None:
+    """Log it once, however often the mesh is read."""
+    _log.warning("%s: %s, so it may look otherwise; %s", path, what, REMEDY)
 
 
 def _check_nodes(path: Path, children: list[list[int]]) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid import collector
-from simvid.assets.gltf import check_gltf
+from simvid.assets.gltf import DRACO, REMEDY, check_gltf
+from simvid.assets.gltf_integers import follow_marks, with_marks
 from simvid.assets.mesh_colors import ImageCache, LookOf
 from simvid.assets.ply import read_ply_header
 from simvid.assets.solidity import mesh_problems, require_solid
@@ -97,6 +98,7 @@ def _checked_content(path: Path) -> bytes:
         _check_ply(path, content)
     elif suffix in {".glb", ".gltf"}:
         check_gltf(path, content)
+        content = with_marks(path, content)
     elif suffix == ".obj":
         content = _absolute_indices(content)
     return content
@@ -171,6 +173,7 @@ def _load(path: Path, content: bytes, resolver: _Resolver) -> Any:
     with collector.paused():
         import trimesh
 
+        follow_marks()
     try:
         # trimesh and PIL warn about odd but usable files (fancy materials, large images); what matters is checked here
         with warnings.catch_warnings():
@@ -192,6 +195,7 @@ def _pieces(path: Path, scene: Any, content: bytes, place: NDArray[np.float64]) 
     look_of = LookOf(path, content, ImageCache(path))
     meshes: list[Mesh] = []
     faces = 0
+    packed = DRACO.encode() in content
     for node in scene.graph.nodes_geometry:
         matrix, name = scene.graph[node]
         piece = scene.geometry[name]
@@ -200,6 +204,8 @@ def _pieces(path: Path, scene: Any, content: bytes, place: NDArray[np.float64]) 
         faces += len(piece.faces)
         if faces > LARGEST_FACES:
             raise AssetError(f"{path}: more than {LARGEST_FACES:,} triangles; simplify the mesh first")
+        if packed and not np.ptp(piece.vertices, axis=0).any():
+            raise AssetError(f"{path}: its {DRACO} cannot be decoded (DracoPy does that); {REMEDY}")
         meshes.append(_piece(path, piece, np.asarray(matrix, np.float64), place, look_of))
     return tuple(meshes)
 

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.collada import collada_unit
 from simvid.assets.robot_model import JointKind, Mimic, RobotJoint, RobotLink, RobotModel, closest
 from simvid.assets.robot_xml import Folder, read_xml
 from simvid.assets.urdf_geometry import UrdfFiles, link_colliders, link_visuals, numbers, origin
@@ -143,12 +144,22 @@ def _with_mimics(joints: list[RobotJoint], elements: list[Element], file: str) -
 
 
 def _for_engines(tree: Element, folder: Folder) -> str:
-    """The document without what is only seen, and with absolute paths to what collides."""
+    """The document without what is only seen, with absolute paths to what collides, in words of Newton's importer.
+
+    That reads COLLADA without the file's unit, and a capsule's length as its ``height``.
+    """
     for link in tree.findall("link"):
         for visual in link.findall("visual"):
             link.remove(visual)
         for mesh in link.iter("mesh"):
-            mesh.set("filename", str(folder.find_uri(mesh.get("filename", ""))))
+            path = folder.find_uri(mesh.get("filename", ""))
+            mesh.set("filename", str(path))
+            unit = collada_unit(path) if path.suffix.lower() == ".dae" else 1.0
+            if unit != 1.0:
+                scale = (float(s) * unit for s in mesh.get("scale", "1 1 1").split())
+                mesh.set("scale", " ".join(map(str, scale)))
+        for capsule in link.iter("capsule"):
+            capsule.set("height", capsule.get("length", ""))
     for unused in [e for tag in ("material", "gazebo", "transmission") for e in tree.findall(tag)]:
         tree.remove(unused)
     return ElementTree.tostring(tree, encoding="unicode")

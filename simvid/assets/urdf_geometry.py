@@ -23,8 +23,8 @@ from simvid.rotations import pose_matrix, quat_from_euler_deg
 from simvid.scene import Look
 
 Array = NDArray[np.float64]
-URDF_FRICTION = 0.8
-"""URDF has no friction; this holds for its links unless the scene's robot says otherwise."""
+URDF_FRICTION = 1.0
+"""URDF has no friction; this holds for its links unless the scene's robot says otherwise, as in Newton's importer."""
 Rgb = tuple[float, float, float]
 
 

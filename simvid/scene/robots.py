@@ -63,7 +63,7 @@ class Robot(Model):
     noise: ScriptNoise | None = None
     """Small faults of the script."""
     friction: Annotated[float, Field(ge=0, le=10)] | None = None
-    """Overrides the friction of all links' colliders."""
+    """Overrides the friction of all links' colliders: that of an MJCF file, or 1, since URDF has none."""
     look: LookRef | None = None
     """Overrides the file's colours."""
 

@@ -94,3 +94,16 @@ def test_a_capture_is_filled_inside_or_near_its_surface(tmp_path: Path) -> None:
 def test_a_capture_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match=r"bodies\[0\].shape \(ball\): min_opacity"):
         part_of(tmp_path, min_opacity=1.0)
+
+
+def test_few_large_gaussians_are_not_all_strays() -> None:
+    coarse = splats(np.random.default_rng(0).uniform(-0.1, 0.1, (50, 3)), scale=0.2)
+    with pytest.raises(AssetError, match="drop_strays leaves nothing of the capture: all of its 50 Gaussians"):
+        without_strays(coarse)
+
+
+def test_the_ground_of_a_faint_capture_is_cut_too() -> None:
+    thing = thing_on_a_floor()
+    faint = splats(thing.means, opacity=0.2)
+    cut = [on_ground(g, "cut", np.array([0.0, 0, 1]))[0] for g in (thing, faint)]
+    assert len(cut[1]) == len(cut[0]) < len(thing)
