@@ -169,6 +169,24 @@ def test_true_pictures_are_in_the_light_of_the_refinement(
     assert cli.main([*given, "--reference", str(own)]) == 6
 
 
+def test_true_pictures_show_the_same_things_through_the_same_lenses(refined: Clip) -> None:
+    def blue(tree: dict[str, Any]) -> None:
+        tree["scene"]["bodies"][0]["look"] = {"base_color": [0.1, 0.2, 0.9]}
+
+    def brighter(tree: dict[str, Any]) -> None:
+        tree["scene"]["cameras"][0]["sensor"] = {"exposure_ev": 1.0}
+
+    name = refined.scene.bodies[0].name
+    for change, key in ((blue, rf"bodies\.{name}\.look"), (brighter, r"cameras\.front\.sensor")):
+        other = traced(refined, change.__name__, change)
+        with pytest.raises(ClipError, match=rf"{change.__name__}: {key}.*: not as in .* make them with"):
+            clip_cases(refined, other)
+        with pytest.raises(ClipError, match="no path-traced clip"):
+            clip_cases(refined)
+    traced(refined, "twin", lambda tree: tree["scene"].update(name="twin", labels=["depth"], render="pathtrace"))
+    assert len(clip_cases(refined)) == 2
+
+
 def test_labels_that_were_drawn_again_in_the_same_light_change_no_picture(refined: Clip, lit: str) -> None:
     """The clip's own frames are read, and nothing is drawn."""
     traced(refined, "twin")

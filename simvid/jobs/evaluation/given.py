@@ -15,6 +15,7 @@ from simvid.clips.stage_store import StageStore
 from simvid.errors import ClipError
 from simvid.jobs.coarse import AS_RENDERED, LOOKS, drawn_of_clip, pass_of_refinement
 from simvid.jobs.evaluation.cases import Pictures
+from simvid.jobs.stage_inputs import picture_changes
 from simvid.progress import Reporter
 from simvid.scene import Light
 
@@ -42,24 +43,22 @@ class Given:
         light = "" if self.asked == AS_RENDERED else f" --set look={self.look} --set 'lights=[]'"
         return f"simvid render {self.clip.path} --renderer pathtrace{light}"
 
-    def lit_alike(self, other: Clip) -> bool:
-        """Whether a clip is in the same light."""
-        return (other.scene.look, other.scene.lights) == (self.look, self.lights)
-
-    def check_light(self, other: Clip) -> None:
-        """See that a reference is in the same light.
+    def check_shown(self, other: Clip) -> None:
+        """See that a reference shows the same things through the same lenses, in the same light.
 
         Raises:
-            ClipError: it is not.
+            ClipError: it does not.
         """
         if other.scene.look != self.look:
             differs = f"look: expected {self.look}, got {other.scene.look}"
         elif other.scene.lights != self.lights:
             differs = f"lights: expected {_plain(self.lights)}, got {_plain(other.scene.lights)}"
+        elif changed := picture_changes(self.clip.scene, other.scene):
+            differs = f"{', '.join(changed[:5])}: not as in {self.clip.path}"
         else:
             return
-        raise ClipError(f"{other.path}: {differs}; true pictures are in the light of what is compared with them: make "
-                        f"them with  {self.command}")  # fmt: skip
+        raise ClipError(f"{other.path}: {differs}; true pictures show the same in the light of what is compared with "
+                        f"them: make them with  {self.command}")  # fmt: skip
 
     def check_folder(self, folder: Path) -> None:
         """See that pictures may be compared with that have no record of their light: with the clip's own light alone.
