@@ -70,6 +70,20 @@ def test_a_clip_beside_its_path_traced_twin(refined: Clip, capsys: pytest.Captur
     assert "several path-traced clips" in capsys.readouterr().err
 
 
+def test_a_refinement_with_the_name_of_a_row_has_one_of_its_own(refined: Clip) -> None:
+    text = (refined.path / "clip.json").read_text().replace("refined/identity/", "refined/coarse/")
+    tree = json.loads(text)
+    tree["refined"][0]["name"] = "coarse"
+    (refined.path / "clip.json").write_text(json.dumps(tree))
+    (refined.path / "refined" / "identity").rename(refined.path / "refined" / "coarse")
+    traced(refined, "twin")
+    out = refined.path.parent / "found"
+    assert cli.main(["evaluate", str(refined.path), "--refined", "coarse", "--out", str(out), "--videos", "0"]) == 0
+    found = json.loads((out / "evaluation.json").read_text())
+    assert list(found["mean"]) == ["coarse", "coarse (refined)", "true"]
+    assert list(found["refiners"]) == ["coarse (refined)"]
+
+
 def test_references_of_something_else_are_refused(refined: Clip, tmp_path: Path) -> None:
     def fewer(tree: dict[str, Any]) -> None:
         tree["cameras"] = tree["cameras"][:1]
