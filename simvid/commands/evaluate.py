@@ -19,7 +19,7 @@ from simvid.errors import UsageError
 from simvid.evaluating.table import markdown
 from simvid.jobs.evaluation.cases import Case, Split, pair_cases, sample_folder
 from simvid.jobs.evaluation.files import JSON_FILE, TABLE_FILE, VIDEOS, Report, Shown, check_place, write_report
-from simvid.jobs.evaluation.judge import Row, compare, judge
+from simvid.jobs.evaluation.judge import Row, compare, heading, judge
 from simvid.jobs.evaluation.variants import Variant, ablations
 from simvid.perception.squeezenet import imagenet_features
 from simvid.progress import Reporter
@@ -101,7 +101,7 @@ def _names(entries: list[str]) -> dict[str, str]:
     for entry in entries:
         stem = Path(entry).stem
         seen[stem] += 1
-        found[f"{stem} ({seen[stem]})" if stems[stem] > 1 else stem] = entry
+        found[f"{stem} ({seen[stem]})" if stems[stem] > 1 else heading(stem)] = entry
     return found
 
 
@@ -115,7 +115,9 @@ def _clip(arguments: argparse.Namespace, reporter: Reporter) -> tuple[Report, Sh
     records = [clip.refinement(name) for name in arguments.refined]
     cases = clip_cases(clip, reference, records, reporter)
     about = {"clip": clip.name, "content_hash": clip.content_hash, "look": records[0].look, **_size(cases)}
-    videos: dict[str, Callable[[Case], NDArray[np.uint8]]] = {r.name: partial(_refined, clip, r.name) for r in records}
+    videos: dict[str, Callable[[Case], NDArray[np.uint8]]] = {
+        heading(r.name): partial(_refined, clip, r.name) for r in records
+    }
     rows = compare(cases, videos, features=imagenet_features(), reporter=reporter)
     rows = [_with_refiner(row, clip) for row in rows]
     shown = Shown(cases[: arguments.videos], list(videos))
@@ -133,6 +135,6 @@ def _refined(clip: Any, name: str, case: Case) -> NDArray[np.uint8]:
 def _with_refiner(row: Row, clip: Any) -> Row:
     """The row with the record of its refinement."""
     for record in clip.record.refined:
-        if record.name == row.name:
+        if heading(record.name) == row.name:
             return Row(row.name, row.clips, row.mean, record.refiner, row.cost)
     return row

@@ -159,7 +159,10 @@ class DataSet:
         weight = (self.weights(window) if weights is None else weights)[chosen.family]
         wanted = (*self.arrays, "mask") if arrays is None else tuple(arrays)
         if missing := [n for n in wanted if n != "mask" and n not in chosen.arrays]:
-            raise ClipError(f"{chosen.name}: has no {', '.join(missing)}; it has {', '.join(chosen.arrays)}")
+            left_out = set(missing) & set(chosen.provenance.get("left_out") or ())
+            why = " (its target was made from others, drawn under another look or by another renderer)"
+            raise ClipError(f"{chosen.name}: has no {', '.join(missing)}{why if left_out else ''}; it has "
+                            f"{', '.join(chosen.arrays)}")  # fmt: skip
         read = chosen.decoded if decode else chosen.stored
         found = {name: np.array(read(name, span)) for name in wanted if name != "mask"}
         if "mask" in wanted:

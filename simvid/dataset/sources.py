@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.records import CLIP_FILE
+from simvid.clips.refined_inputs import input_record, not_refined
 from simvid.errors import ClipError
 from simvid.refining.pairs import FILE as PAIR_FILE
 from simvid.refining.pairs import PairClip
@@ -96,7 +97,8 @@ class MappedSource:
             self.fps, self.arrays, self.gate = float(about["fps"]), tuple(about["arrays"]), about["gate"]
             self.licences = tuple(about["licences"])
             keys = ("content_hash", "seed", "sample_index", "tools", "camera")
-            self.provenance: Mapping[str, Any] = {k: about[k] for k in keys}
+            inputs = {k: about.get(k) for k in ("look", "coarse", "left_out")}
+            self.provenance: Mapping[str, Any] = {**{k: about[k] for k in keys}, **inputs}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ClipError(f"{folder / ITEM_FILE}: expected the record of mapped arrays ({error!r})") from error
         self._folder, self._opening = folder, object()
@@ -141,16 +143,19 @@ class ClipSource:
         self.frames, self.height, self.width, self.fps = clip.frame_count, record.height, record.width, clip.fps
         places = {name: clip.path / record.folder / f"{name}.npz" for name in record.arrays if name != "rgb"}
         places = {"coarse": clip.path / record.folder / "rgb.npz", **places}
-        self.gate = None
-        if refined is not None:
+        self.gate: Mapping[str, Any] | None = None
+        about = None if refined is None else clip.refinement(refined)
+        if refined is not None and about is not None:
+            for name in not_refined(clip, about):
+                places.pop(name, None)
             places["target"] = clip.path / "refined" / refined / f"{camera}.npz"
-            gate = getattr(clip.refinement(refined), "gate", None)
-            self.gate = None if gate is None else gate.model_dump(mode="json")
+            self.gate = None if about.gate is None else about.gate.model_dump(mode="json")
         self.arrays, self._places = tuple(places), places
         self.licences = clip.record.licences
         self.provenance: Mapping[str, Any] = {
             "content_hash": clip.content_hash, "seed": clip.record.seed, "sample_index": clip.record.sample_index,
             "tools": clip.record.tools, "camera": camera, "renderer": record.renderer.backend,
+            **input_record(clip, about),
         }  # fmt: skip
 
     def stored(self, name: str, frames: slice) -> Array:

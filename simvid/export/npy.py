@@ -1,7 +1,8 @@
 """Plain ``.npy`` arrays, one per label, which are read by mapping: the fastest tier for training, and the largest.
 
 ``STEM/NAME.npy`` holds [T, ...] without loss: ``coarse`` (the rendered pictures), ``target`` (the refined ones, if they
-were chosen), every label; ``STEM/item.json`` says what it is. ``simvid.dataset`` reads it.
+were chosen), every label. Where the refined ones were made from others than the rendered pictures, these and labels of
+light are left out; ``STEM/item.json`` says what it is. ``simvid.dataset`` reads it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from simvid.clips.camera_file import camera_arrays
+from simvid.clips.refined_inputs import input_record, not_refined
 from simvid.export.base import NoSettings, Request, View
 from simvid.export.files import write_json
 from simvid.frames import LABEL_ARRAYS, LABELS
@@ -42,12 +44,15 @@ class Npy:
         total = 0
         for view in request.views:
             total += self._view(view, folder / view.stem)
-            request.tell(f"{view.stem}: {view.frame_count} frames")
+            without = f", without coarse pictures and light: refined/{view.refined} was made from others"
+            request.tell(f"{view.stem}: {view.frame_count} frames{without if _left_out(view) else ''}")
         return {"items": len(request.views), "bytes": total}
 
     def _view(self, view: View, folder: Path) -> int:
         folder.mkdir()
-        names = sorted({a for label in view.labels for a in LABEL_ARRAYS[label]})
+        left_out = _left_out(view)
+        names = sorted({a for label in view.labels for a in LABEL_ARRAYS[label]} - {*left_out})
+        pictures = "coarse" not in left_out
         stores: dict[str, IO[bytes]] = {}
         plain = View(view.clip, view.camera, view.stem, view.labels)
         with ExitStack() as files:
@@ -60,20 +65,26 @@ class Npy:
                     stores[name].write(np.ascontiguousarray(values).tobytes())
 
             for frame in plain.frames(*view.labels):
-                put({"coarse": frame.rgb, **{n: getattr(frame, n) for n in names}})
+                put({**({"coarse": frame.rgb} if pictures else {}), **{n: getattr(frame, n) for n in names}})
             for rgb in () if view.refined is None else view.pictures():
                 put({"target": rgb})
         np.savez(folder / "camera.npz", allow_pickle=False, **camera_arrays(view.path))
         record = view.clip.record
-        gate = None if view.refined is None else getattr(view.clip.refinement(view.refined), "gate", None)
+        refined = None if view.refined is None else view.clip.refinement(view.refined)
+        gate = None if refined is None else refined.gate
         write_json(folder / ITEM_FILE, {
             "simvid_item": 1, "name": view.stem, "scene": record.name, "camera": view.camera, "fps": view.fps,
             "frames": view.frame_count, "height": view.height, "width": view.width, "refined": view.refined,
             "gate": None if gate is None else gate.model_dump(mode="json"), "arrays": list(stores),
             "content_hash": record.content_hash, "seed": record.seed, "sample_index": record.sample_index,
             "licences": list(record.licences), "tools": record.tools,
+            **input_record(view.clip, refined),
         })  # fmt: skip
         return sum(p.stat().st_size for p in folder.iterdir())
+
+
+def _left_out(view: View) -> tuple[str, ...]:
+    return () if view.refined is None else not_refined(view.clip, view.clip.refinement(view.refined))
 
 
 def _write_header(file: IO[bytes], frame: Any, count: int) -> None:

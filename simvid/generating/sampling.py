@@ -49,7 +49,7 @@ def first_frames(
         told: how many are done.
 
     Raises:
-        SceneError: the scene randomizes nothing, or has no such camera.
+        SceneError: the scene randomizes nothing, has no such camera, or no sample can be.
     """
     if not scene.randomize:
         raise SceneError(f"{scene._file}: randomizes nothing, so all samples are alike; add  randomize:  to it")
@@ -58,6 +58,8 @@ def first_frames(
         for index in indices:
             made.append(first_frame(scene, index, camera))
             told(len(made))
+    if made and all(one.picture is None for one in made):
+        raise SceneError(f"{scene._file}: none of these {len(made)} samples can be: {made[0].reason}")
     return made
 
 

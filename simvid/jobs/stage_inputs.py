@@ -59,6 +59,8 @@ NO_PICTURE = {
     "randomize", "success",
 }  # fmt: skip
 """Bodies, robots and materials come into pictures as the trajectory and as what their parts look like."""
+LENS_KEYS = {"name", "lens", "near_m", "shutter", "focus", "sensor"}
+"""Of a camera: what its pictures depend on besides where it stands and how wide it sees."""
 
 
 def physics_inputs(assets: SceneAssets, engine: Backend) -> Inputs:
@@ -81,6 +83,20 @@ def physics_changes(known: Scene, asked: Scene) -> list[str]:
     trees = (_without_looks(scene.model_dump(mode="json", exclude=leave), keep=("materials",))
              for scene in (known, asked))  # fmt: skip
     return sorted(_differing(*trees))
+
+
+def picture_changes(known: Scene, asked: Scene) -> list[str]:
+    """The keys of two scenes that differ where pictures of one motion from the same places depend on them, less light.
+
+    Cameras that the first does not have are left out.
+    """
+    shown = {"ground", "materials", "bodies", "robots"}
+
+    def tree(scene: Scene) -> dict[str, Any]:
+        views = [view.model_dump(mode="json", include=LENS_KEYS) for view in scene.views if known.view(view.name)]
+        return {**scene.model_dump(mode="json", include=shown), "cameras": views}
+
+    return sorted(_differing(tree(known), tree(asked)))
 
 
 def render_inputs(assets: SceneAssets, camera: str, renderer: Backend, trajectory: str) -> Inputs:

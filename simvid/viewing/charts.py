@@ -73,14 +73,17 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _pieces(times: Floats, values: Floats, x: _Place, y: _Place) -> list[str]:
-    """Points of the lines between the gaps of a series."""
-    found: list[list[str]] = [[]]
-    for time, value in list(zip(times, values, strict=True))[:: max(1, len(times) // MOST_POINTS)]:
-        if np.isfinite(value):
-            found[-1].append(f"{x(float(time)):.1f},{y(float(value)):.1f}")
-        elif found[-1]:
-            found.append([])
-    return [" ".join(points) for points in found if points]
+    """Points of the lines between the gaps of a series; of neighbours in a long one, the least and the greatest."""
+    step = max(1, 2 * len(times) // MOST_POINTS)
+    rows = np.flatnonzero(np.isfinite(values))
+    found = []
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        kept = {int(k) for k in (*run[:1], *run[-1:])}
+        for first in range(0, len(run), step):
+            near = run[first : first + step]
+            kept |= {int(near[values[near].argmin()]), int(near[values[near].argmax()])}
+        found.append(" ".join(f"{x(float(times[k])):.1f},{y(float(values[k])):.1f}" for k in sorted(kept)))
+    return [points for points in found if points]
 
 
 def _line(points: str, color: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.clip import Clip
 from simvid.clips.pictures import Picture, id_colors
+from simvid.surfaces.boxes import boxes_at_m
 from simvid.trajectory import EVENTS, pose_matrices
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -70,6 +71,7 @@ class Content:
         clip, trajectory, cameras: where it comes from.
         parts: all of them.
         boxed: those with a box, without the ground.
+        deforming: ids of those that deform.
         colors: of ids 0, 1, …; uint8 [B + 1, 3].
     """
 
@@ -88,6 +90,19 @@ class Content:
         )  # fmt: skip
 
         self.boxed = tuple(part for part in self.parts if part.box_m is not None and part.kind != "ground")
+        self.deforming = frozenset(motion.part + 1 for motion in self.trajectory.particles)
+
+    def boxes_at(self, part: ShownPart) -> Floats:
+        """A part's box at every frame in its own frame [m], [T, 2, 3]; that of what deforms is around it as it is then.
+
+        As the label ``boxes_3d`` has it.
+        """
+        return np.asarray(self._boxes_m[:, part.id - 1])
+
+    @cached_property
+    def _boxes_m(self) -> Floats:
+        nothing = np.full((2, 3), np.nan)
+        return boxes_at_m(self.trajectory, np.array([nothing if p.box_m is None else p.box_m for p in self.parts]))
 
     @cached_property
     def bounds_m(self) -> Floats:

@@ -90,9 +90,8 @@ class Drawings:
     def _draw_boxes_3d(self, draw: Any, index: int) -> None:
         share = np.linspace(0, 1, PER_EDGE)[:, None]
         for part in self._content.boxed:
-            assert part.box_m is not None, "it has a box"
             pose = self._content.trajectory.matrices(index)[part.id - 1]
-            corners = box_corners(part.box_m) @ pose[:3, :3].T + pose[:3, 3]
+            corners = box_corners(self._content.boxes_at(part)[index]) @ pose[:3, :3].T + pose[:3, 3]
             for start, end in corners[EDGES]:
                 self._polyline(draw, self._seen(index, start + share * (end - start)), part.color)
 

@@ -15,7 +15,7 @@ from simvid.errors import MissingExtraError, SimvidError, UsageError
 from simvid.frames import CameraPath, Frame
 from simvid.lens import parallel
 from simvid.rendering.boxes import instance_boxes
-from simvid.viewing.content import Content
+from simvid.viewing.content import Content, ShownPart
 from simvid.viewing.drawings import CONTACT
 from simvid.viewing.pictures import CameraPictures
 
@@ -107,12 +107,18 @@ class Recorder:
             else:
                 self._static(path, rr.Transform3D(translation=poses[0, :3], quaternion=turned[0]))
             if part.box_m is not None and part.kind != "ground":
-                low, high = part.box_m
-                box = rr.Boxes3D(
-                    centers=[(low + high) / 2], half_sizes=[(high - low) / 2], class_ids=[part.id], labels=[part.name],
-                    show_labels=False,
-                )  # fmt: skip
-                self._static(f"{path}/box", box)
+                self._log_box(f"{path}/box", part)
+
+    def _log_box(self, path: str, part: ShownPart) -> None:
+        """Once; that of what deforms frame by frame."""
+        rr, boxes = self._rr, self._content.boxes_at(part)
+        centers, half_sizes = boxes.mean(axis=1), (boxes[:, 1] - boxes[:, 0]) / 2
+        about = {"class_ids": [part.id], "labels": [part.name], "show_labels": False}
+        if part.id in self._content.deforming:
+            self._static(path, rr.Boxes3D.from_fields(**about))
+            self._columns(path, rr.Boxes3D.columns(centers=centers, half_sizes=half_sizes))
+        else:
+            self._static(path, rr.Boxes3D(centers=centers[:1], half_sizes=half_sizes[:1], **about))
 
     def _log_splats(self, most: int) -> str:
         from simvid.viewing.bent import BentLooks

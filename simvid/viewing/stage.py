@@ -26,6 +26,8 @@ LAYERS = ("splats", "boxes", "names", "cameras", "contacts", "paths", "particles
 SHOWN_AT_FIRST = {"splats": True, "boxes": False, "names": False, "cameras": True, "contacts": True, "paths": False,
                   "particles": False, "ground": True}  # fmt: skip
 CONTACT_COLOR, PICKED_COLOR = (255, 64, 160), (255, 255, 255)
+PICKED_GROWN = 0.01
+"""How far the box around what is picked stands off, in its sizes."""
 ASIDE = 0.25
 """How far the scene starts left of the middle, where the panel does not hide it, in sizes of the scene."""
 NEAREST, FARTHEST = 1.7, 4.0
@@ -51,7 +53,9 @@ class Stage:
         self._scene, self._content = server.scene, content
         self._nodes: dict[str, list[Any]] = {name: [] for name in LAYERS}
         self._visible = dict(SHOWN_AT_FIRST)
-        self._picked: Any = None
+        self._frame = 0
+        self._boxes: dict[int, Any] = {}
+        self._picked: tuple[ShownPart, Any] | None = None
         self._points: list[Any] = []
         self._bent: dict[int, tuple[Any, float]] = {}
         self._place_camera(server)
@@ -123,6 +127,7 @@ class Stage:
 
     def show(self, frame: int) -> None:
         """Move everything to a frame; pictures come by ``show_picture``."""
+        self._frame = frame
         poses = self._content.trajectory.poses[frame]
         for node, pose in zip(self._parts, poses, strict=True):
             node.position, node.wxyz = pose[:3], pose[3:]
@@ -136,6 +141,11 @@ class Stage:
                 mark.points = points.astype(np.float32)
         for cloud, motion in zip(self._points, self._content.trajectory.particles, strict=True):
             cloud.points = motion.positions[frame]
+        for part in self._content.boxed:
+            if part.id in self._content.deforming:
+                self._boxes[part.id].points = self._edges(part)
+        if self._picked is not None and self._picked[0].id in self._content.deforming:
+            self._picked[1].points = self._edges(self._picked[0], PICKED_GROWN)
 
     def show_picture(self, camera: str, picture: Picture) -> None:
         """Put a picture on the far side of a camera's frustum."""
@@ -158,14 +168,19 @@ class Stage:
     def pick(self, part: ShownPart | None) -> None:
         """Put a white box around one part."""
         if self._picked is not None:
-            self._picked.remove()
+            self._picked[1].remove()
             self._picked = None
         if part is not None and part.box_m is not None:
-            grown = part.box_m + np.array([[-1], [1]]) * 0.01 * np.ptp(part.box_m, axis=0)
-            self._picked = self._scene.add_line_segments(
-                f"/parts/{part.id}/picked", box_segments(grown).astype(np.float32), PICKED_COLOR, thickness=2.5,
+            lines = self._scene.add_line_segments(
+                f"/parts/{part.id}/picked", self._edges(part, PICKED_GROWN), PICKED_COLOR, thickness=2.5,
                 thickness_units="screen",
             )  # fmt: skip
+            self._picked = part, lines
+
+    def _edges(self, part: ShownPart, grown: float = 0.0) -> NDArray[np.float32]:
+        """Edges of a part's box at this frame in its own frame, [12, 2, 3]; wider on each side by a share of itself."""
+        box = self._content.boxes_at(part)[self._frame]
+        return box_segments(box + np.array([[-grown], [grown]]) * np.ptp(box, axis=0)).astype(np.float32)
 
     def on_camera_click(self, call: Any) -> None:
         """Call ``call(client, camera name)`` when a frustum is clicked."""
@@ -176,7 +191,7 @@ class Stage:
         for part in self._content.boxed:
             assert part.box_m is not None, "it has a box"
             lines = self._scene.add_line_segments(
-                f"/parts/{part.id}/box", box_segments(part.box_m).astype(np.float32), _rgb(part.color), thickness=1.5,
+                f"/parts/{part.id}/box", self._edges(part), _rgb(part.color), thickness=1.5,
                 thickness_units="screen", visible=self._visible["boxes"],
             )  # fmt: skip
             top = np.array([*part.box_m.mean(axis=0)[:2], part.box_m[1, 2]])
@@ -184,6 +199,7 @@ class Stage:
                 f"/parts/{part.id}/name", f"{part.id} {part.name}", position=top, visible=self._visible["names"],
                 anchor="bottom-center", font_screen_scale=0.8,
             )  # fmt: skip
+            self._boxes[part.id] = lines
             self._nodes["boxes"].append(lines)
             self._nodes["names"].append(text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,7 @@ import pytest
 from simvid import dataset
 from simvid.cli import main
 from simvid.clip import Clip
+from simvid.clips.arrays import ArrayWriter
 from simvid.clips.records import AssetRecord
 from simvid.dataset import sources
 from simvid.dataset.card import CARD_FILE, PAGE_FILE, card, page, write_card
@@ -177,6 +179,40 @@ def test_clips_and_their_mapped_form_are_one(exported_clip: Clip, tmp_path: Path
         assert (a.arrays["mask"] == np.isfinite(np.asarray(frames.depth))).all()
 
 
+@pytest.mark.parametrize("look", ["sunset", None])
+def test_what_was_not_refined_is_no_input_of_the_target(exported_clip: Clip, tmp_path: Path, look: str | None) -> None:
+    """Under another look, pictures and light are left out; where the same was drawn again, nothing is."""
+    shutil.copytree(exported_clip.path, tmp_path / "clips" / "a")
+    file = tmp_path / "clips" / "a" / "clip.json"
+    tree = json.loads(file.read_text())
+    for camera in tree["cameras"]:
+        size = (camera["height"], camera["width"])
+        for name, shape, kind in (("light_diffuse", (*size, 3), np.float16), ("buffers_valid", size, bool)):
+            camera["arrays"].append(name)
+            writer = ArrayWriter(file.parent / camera["folder"] / f"{name}.npz")
+            for _ in range(exported_clip.frame_count):
+                writer.append(np.zeros(shape, kind))
+            writer.close()
+    drawn = {"look": look, "renderer": tree["cameras"][0]["renderer"]}
+    tree["refined"][0].update(look=look or "as_rendered", coarse=drawn)
+    file.write_text(json.dumps(tree))
+    told: list[str] = []
+    choice = Choice(refined=tree["refined"][0]["name"])
+    export([file.parent], "npy", tmp_path / "mapped", choice=choice, tell=told.append)
+    lit = {"coarse", "light_diffuse"}
+    for folder in ("clips", "mapped"):
+        data = dataset.open(tmp_path / folder)
+        assert {"target", "depth", "normals", "buffers_valid"} <= {*data.arrays}
+        assert lit & {*data.arrays} == (set() if look else lit)
+        known = card(data)["provenance"][0]
+        assert (known["look"], known["coarse"]["look"]) == (look or "as_rendered", look)
+        assert ("coarse" in known["left_out"]) == bool(look)
+        if look:
+            with pytest.raises(ClipError, match=r"has no coarse .its target was made from others"):
+                next(data.stream(1, arrays=("coarse", "target")))
+    assert ("without coarse pictures and light" in told[0]) == bool(look)
+
+
 def test_maps_leave_files_for_others_to_open() -> None:
     """Each map keeps its file open; shells begin with 1,024."""
     told = subprocess.run(
@@ -220,7 +256,8 @@ def test_splits_of_clips_follow_from_their_names(exported_clip: Clip) -> None:
 def test_gate_scores_come_along(exported_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     verdict = {"accepted": False, "cameras": [{"camera": "front", "measured": {"edge_f1": 0.25}}]}
     stored = SimpleNamespace(model_dump=lambda mode: verdict)
-    monkeypatch.setattr(Clip, "refinement", lambda self, name=None: SimpleNamespace(gate=stored, name=name))
+    known = SimpleNamespace(gate=stored, coarse=None, look="as_rendered")
+    monkeypatch.setattr(Clip, "refinement", lambda self, name=None: known)
     data = dataset.open(exported_clip.path)
     assert next(data.stream(1, arrays=("coarse",))).gate == verdict
     assert len(data.accepted()) == 0

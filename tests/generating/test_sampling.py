@@ -76,7 +76,11 @@ def test_the_command(free_fall: None, flying_file: Path, tmp_path: Path, capsys:
     told = json.loads(capsys.readouterr().out)
     assert [s["sample"] for s in told["samples"]] == [1, 2, 3]
     assert told["samples"][0]["values"]["bodies.cube.shape.box.size_m"] == 0.22
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    before = picture.read_bytes()
+    assert before.startswith(b"\x89PNG")
+    assert main(["sample", str(file), "--count", "2", "--camera", "nope", "-o", str(picture)]) == SceneError.exit_code
+    assert "none of these 2 samples can be: camera: expected one of front, side, got 'nope'" in capsys.readouterr().err
+    assert picture.read_bytes() == before, "an earlier sheet is still there"
     plain = tmp_path / "plain.yaml"
     plain.write_text(flying_file.read_text())
     assert main(["sample", str(plain)]) == SceneError.exit_code

@@ -70,6 +70,20 @@ def test_a_clip_beside_its_path_traced_twin(refined: Clip, capsys: pytest.Captur
     assert "several path-traced clips" in capsys.readouterr().err
 
 
+def test_a_refinement_with_the_name_of_a_row_has_one_of_its_own(refined: Clip) -> None:
+    text = (refined.path / "clip.json").read_text().replace("refined/identity/", "refined/coarse/")
+    tree = json.loads(text)
+    tree["refined"][0]["name"] = "coarse"
+    (refined.path / "clip.json").write_text(json.dumps(tree))
+    (refined.path / "refined" / "identity").rename(refined.path / "refined" / "coarse")
+    traced(refined, "twin")
+    out = refined.path.parent / "found"
+    assert cli.main(["evaluate", str(refined.path), "--refined", "coarse", "--out", str(out), "--videos", "0"]) == 0
+    found = json.loads((out / "evaluation.json").read_text())
+    assert list(found["mean"]) == ["coarse", "coarse (refined)", "true"]
+    assert list(found["refiners"]) == ["coarse (refined)"]
+
+
 def test_references_of_something_else_are_refused(refined: Clip, tmp_path: Path) -> None:
     def fewer(tree: dict[str, Any]) -> None:
         tree["cameras"] = tree["cameras"][:1]
@@ -167,6 +181,24 @@ def test_true_pictures_are_in_the_light_of_the_refinement(
     assert found["look"] == "sunset"
     assert found["mean"]["lit-sunset"]["figures"] == found["mean"]["coarse"]["figures"]
     assert cli.main([*given, "--reference", str(own)]) == 6
+
+
+def test_true_pictures_show_the_same_things_through_the_same_lenses(refined: Clip) -> None:
+    def blue(tree: dict[str, Any]) -> None:
+        tree["scene"]["bodies"][0]["look"] = {"base_color": [0.1, 0.2, 0.9]}
+
+    def brighter(tree: dict[str, Any]) -> None:
+        tree["scene"]["cameras"][0]["sensor"] = {"exposure_ev": 1.0}
+
+    name = refined.scene.bodies[0].name
+    for change, key in ((blue, rf"bodies\.{name}\.look"), (brighter, r"cameras\.front\.sensor")):
+        other = traced(refined, change.__name__, change)
+        with pytest.raises(ClipError, match=rf"{change.__name__}: {key}.*: not as in .* make them with"):
+            clip_cases(refined, other)
+        with pytest.raises(ClipError, match="no path-traced clip"):
+            clip_cases(refined)
+    traced(refined, "twin", lambda tree: tree["scene"].update(name="twin", labels=["depth"], render="pathtrace"))
+    assert len(clip_cases(refined)) == 2
 
 
 def test_labels_that_were_drawn_again_in_the_same_light_change_no_picture(refined: Clip, lit: str) -> None:

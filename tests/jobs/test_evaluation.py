@@ -13,6 +13,7 @@ from PIL import Image
 from simvid import cli
 from simvid.clip import Clip
 from simvid.clips.video import probe, read_video
+from simvid.commands.evaluate import _names
 from simvid.errors import ClipError
 from simvid.evaluating.table import Evaluation, evaluate
 from simvid.frames import SURFACES
@@ -229,6 +230,13 @@ def test_the_command_writes_tables_and_videos(
     again = json.loads(capsys.readouterr().out)
     assert list(again["mean"]) == ["coarse", "identity", "true"]
     assert not (out / "videos").exists(), "the earlier evaluation was replaced"
+
+
+def test_a_refiner_with_the_name_of_a_row_has_one_of_its_own() -> None:
+    assert _names(["mine/true.yaml", "few paths.yaml", "other.yaml"]) == {
+        "true (refined)": "mine/true.yaml", "few paths (refined)": "few paths.yaml", "other": "other.yaml",
+    }  # fmt: skip
+    assert list(_names(["a/coarse.yaml", "b/coarse.yaml"])) == ["coarse (1)", "coarse (2)"]
 
 
 def test_the_command_ablates(data: Path, entry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

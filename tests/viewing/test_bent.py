@@ -21,10 +21,13 @@ from simvid.rendering.splats.loose import LooseSplats
 from simvid.rendering.splats.posing import PosedSplats
 from simvid.rotations import matrix_from_quat
 from simvid.scene import Scene
+from simvid.surfaces.boxes import box_arrays
 from simvid.testing.bending import bend, scripted, spread, squash
 from simvid.testing.recording import Read
 from simvid.viewing import bent, recording
 from simvid.viewing.bent import BentLooks, thinned
+from simvid.viewing.content import Content, box_segments
+from simvid.viewing.drawings import Drawings
 from simvid.viewing.looks import covered
 from simvid.viewing.recording import bent_path, part_path, write_recording
 from simvid.viewing.server import Viewer
@@ -72,6 +75,40 @@ def viewer(clip: Clip) -> Iterator[Viewer]:
     shown._loader.join(60)
     yield shown
     shown.close()
+
+
+@pytest.fixture(scope="module")
+def recorded(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Read:
+    path = tmp_path_factory.mktemp("recordings") / "bent.rrd"
+    assert write_recording(clip, path, MOST) == ""
+    return Read(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*unstable")
+def test_boxes_are_those_of_the_label(clip: Clip, viewer: Viewer, recorded: Read) -> None:
+    content, last = Content(clip), clip.frame_count - 1
+    label = box_arrays(clip.trajectory, clip.cameras["front"], boxes_of(content))
+    drawings, drawn = Drawings(content, "front"), list[Array]()
+    drawings._polyline = lambda draw, points, color, width=None: drawn.append(points)  # type: ignore[method-assign]
+    drawings._draw_boxes_3d(None, last)
+    viewer._stage.show(last)
+    for k, part in enumerate(content.boxed):
+        ends = np.concatenate([points[[0, -1]] for points in drawn[12 * k : 12 * k + 12]])
+        seen = label["corners_px"][last, list(label["part_id"]).index(part.id)]
+        assert np.allclose([ends.min(axis=0), ends.max(axis=0)], [seen.min(axis=0), seen.max(axis=0)], atol=1e-3)
+        box = content.boxes_at(part)[last]
+        assert np.allclose(viewer._stage._boxes[part.id].points, box_segments(box), atol=1e-6)
+        path, at = part_path(part.name) + "/box", last if part.id in (JELLY, HEAP, CLAY) else None
+        assert np.allclose(recorded(path, "Boxes3D:half_sizes")[at], (box[1] - box[0]) / 2, atol=1e-6)
+        assert np.allclose(recorded(path, "Boxes3D:centers")[at], box.mean(axis=0), atol=1e-6)
+        assert recorded(path, "Boxes3D:class_ids")[None] == [part.id]
+    clay = content.part("clay")
+    assert clay.box_m is not None
+    assert np.ptp(content.boxes_at(clay)[last], axis=0)[0] > 1.5 * np.ptp(clay.box_m, axis=0)[0], "it is pressed wide"
+
+
+def boxes_of(content: Content) -> Array:
+    return np.array([np.full((2, 3), np.nan) if p.box_m is None else p.box_m for p in content.parts])
 
 
 def rendered(clip: Clip, frame: int) -> dict[int, tuple[Array, Array]]:
@@ -181,9 +218,8 @@ def test_a_body_of_too_many_is_thinned_and_covers_as_much(clip: Clip) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*unstable")
-def test_a_recording_holds_what_the_renderer_poses_at_every_frame(clip: Clip, tmp_path: Path) -> None:
-    assert write_recording(clip, tmp_path / "bent.rrd", MOST) == ""
-    read, names = Read(tmp_path / "bent.rrd"), {JELLY: "jelly", HEAP: "heap", CLAY: "clay"}
+def test_a_recording_holds_what_the_renderer_poses_at_every_frame(clip: Clip, recorded: Read) -> None:
+    read, names = recorded, {JELLY: "jelly", HEAP: "heap", CLAY: "clay"}
     looks = BentLooks(clip, *covered(clip, MOST))
     for k, name in names.items():
         assert (f"{part_path(name)}/splats", "GaussianSplats3D:centers") not in read.values, "not at rest too"

@@ -136,6 +136,19 @@ def test_a_chart_puts_values_where_its_axes_say() -> None:
     assert len(set(re.findall(r'stroke="(#[0-9a-f]{6})"', chart))) == 2
 
 
+@pytest.mark.parametrize("at", [1000, 1001, 2499])
+def test_a_long_chart_keeps_its_peaks_and_gaps(at: int) -> None:
+    values = np.zeros(2500)
+    values[at], values[3 * at // 4 + 1], values[401] = 50, -20, np.nan
+    pieces = re.findall(r'points="([^"]*)"', line_chart("x", "N s", np.arange(2500) / 24, {"x": values}))
+    points = np.array([[float(v) for v in p.split(",")] for p in " ".join(pieces).split()])
+    assert len(pieces) == 2
+    assert len(points) < 1010
+    assert (np.diff(points[:, 0]) >= 0).all()
+    assert (points[:, 1].min(), points[:, 1].max()) == (TOP, HEIGHT - 30)
+    assert (points[0, 0], points[-1, 0]) == (LEFT, WIDTH - RIGHT)
+
+
 def test_a_chart_of_nothing_that_changes() -> None:
     assert "NaN" not in line_chart("still", "", np.array([0.0]), {"x": np.array([5.0])})
     assert line_chart("none", "", np.array([0.0, 1.0]), {"x": np.array([np.nan, np.nan])}).count("polyline") == 0

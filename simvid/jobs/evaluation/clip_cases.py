@@ -42,7 +42,7 @@ def clip_cases(
     place = reference or _beside(clip, given)
     if (place / CLIP_FILE).is_file():
         other = Clip.open(place)
-        given.check_light(other)
+        given.check_shown(other)
         true = {name: _rendered(clip, other, name) for name in names}
     else:
         given.check_folder(place)
@@ -70,10 +70,13 @@ def _beside(clip: Clip, given: Given) -> Path:
 
 
 def _is_twin(other: Clip, given: Given) -> bool:
-    """Whether a clip is path-traced, of the same motion, in the wanted light."""
+    """Whether a clip is path-traced, of the same motion, and shows the same in the wanted light."""
     traced = all(camera.renderer.backend == TRACED for camera in other.record.cameras)
     mine, theirs = (clip.record.files[TRAJECTORY_FILE].digest for clip in (given.clip, other))
-    return bool(other.record.cameras) and traced and theirs == mine and given.lit_alike(other)
+    if not other.record.cameras or not traced or theirs != mine:
+        return False
+    given.check_shown(other)
+    return True
 
 
 def _rendered(clip: Clip, other: Clip, camera: str) -> Pictures:

@@ -11,10 +11,12 @@ from pathlib import Path
 from simvid.clip import Clip
 from simvid.clips.arrays import ArrayFile
 from simvid.clips.records import RefinedRecord
+from simvid.clips.refined_inputs import drawn_for
 from simvid.clips.stage_store import StageStore
 from simvid.errors import ClipError
 from simvid.jobs.coarse import AS_RENDERED, LOOKS, drawn_of_clip, pass_of_refinement
 from simvid.jobs.evaluation.cases import Pictures
+from simvid.jobs.stage_inputs import picture_changes
 from simvid.progress import Reporter
 from simvid.scene import Light
 
@@ -42,24 +44,22 @@ class Given:
         light = "" if self.asked == AS_RENDERED else f" --set look={self.look} --set 'lights=[]'"
         return f"simvid render {self.clip.path} --renderer pathtrace{light}"
 
-    def lit_alike(self, other: Clip) -> bool:
-        """Whether a clip is in the same light."""
-        return (other.scene.look, other.scene.lights) == (self.look, self.lights)
-
-    def check_light(self, other: Clip) -> None:
-        """See that a reference is in the same light.
+    def check_shown(self, other: Clip) -> None:
+        """See that a reference shows the same things through the same lenses, in the same light.
 
         Raises:
-            ClipError: it is not.
+            ClipError: it does not.
         """
         if other.scene.look != self.look:
             differs = f"look: expected {self.look}, got {other.scene.look}"
         elif other.scene.lights != self.lights:
             differs = f"lights: expected {_plain(self.lights)}, got {_plain(other.scene.lights)}"
+        elif changed := picture_changes(self.clip.scene, other.scene):
+            differs = f"{', '.join(changed[:5])}: not as in {self.clip.path}"
         else:
             return
-        raise ClipError(f"{other.path}: {differs}; true pictures are in the light of what is compared with them: make "
-                        f"them with  {self.command}")  # fmt: skip
+        raise ClipError(f"{other.path}: {differs}; true pictures show the same in the light of what is compared with "
+                        f"them: make them with  {self.command}")  # fmt: skip
 
     def check_folder(self, folder: Path) -> None:
         """See that pictures may be compared with that have no record of their light: with the clip's own light alone.
@@ -96,29 +96,19 @@ def given_of(clip: Clip, refined: Sequence[RefinedRecord] = ()) -> Given:
         ClipError: they were made from different pictures, or have a look that no scene has.
     """
     for one in refined[1:]:
-        if (one.look, _drawn(clip, one)) != (refined[0].look, _drawn(clip, refined[0])):
+        if (one.look, drawn_for(clip, one)) != (refined[0].look, drawn_for(clip, refined[0])):
             raise ClipError(
                 f"{clip.path}: refined/{one.name} (look {one.look}) was not made from the pictures that "
                 f"refined/{refined[0].name} (look {refined[0].look}) was made from; compare one after the other"
             )
     asked = refined[0].look if refined else AS_RENDERED
-    drawn = refined[0] if refined and _drawn(clip, refined[0]) is not None else None
+    drawn = refined[0] if refined and drawn_for(clip, refined[0]) is not None else None
     if asked == AS_RENDERED:
         return Given(clip, asked, clip.scene.look, clip.scene.lights, drawn)
     if asked not in LOOKS:
         raise ClipError(f"{clip.path}: refined/{refined[0].name} has the look {asked!r}, which no true picture can "
                         f"have; expected {AS_RENDERED}, {', '.join(LOOKS)}")  # fmt: skip
     return Given(clip, asked, asked, (), drawn)
-
-
-def _drawn(clip: Clip, record: RefinedRecord) -> tuple[object, object] | None:
-    """Look and renderer of what was drawn for a refinement; None where the clip's own frames are the same."""
-    if record.coarse is None:
-        return None
-    made = record.coarse.look, record.coarse.renderer
-    if record.look == record.coarse.look and clip.scene.lights:
-        return made  # that look alone
-    return None if all(made == (clip.scene.look, camera.renderer) for camera in clip.record.cameras) else made
 
 
 def _plain(lights: Sequence[Light]) -> str:

@@ -25,6 +25,11 @@ Keep = Callable[[Case, str, NDArray[np.uint8]], None]
 """Told of each case's refined pictures, for the videos."""
 
 
+def heading(name: str) -> str:
+    """Of a refiner's or refinement's row: its name, told apart from the rows that are always there."""
+    return f"{name} (refined)" if name in (COARSE, PATHS, TRUE) else name
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table: a video per case, compared with the true one.
