@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
+from simvid.scene import Hinge, Slider
 from simvid.trajectory import pose_matrices
 
 Array = NDArray[np.float64]
@@ -39,9 +40,10 @@ class Springs:
         found = []
         for k, part in enumerate(assets.parts):
             joint = None if part.body is None else part.body.joint
-            value = None if joint is None else joint.value
-            stiffness = getattr(value, "stiffness_n_m_rad", 0.0) or getattr(value, "stiffness_n_m", 0.0)
-            if joint is not None and value is not None and stiffness:
+            if joint is None or not isinstance(value := joint.value, Hinge | Slider):
+                continue
+            stiffness = value.stiffness_n_m_rad if isinstance(value, Hinge) else value.stiffness_n_m
+            if stiffness:
                 found.append(
                     (k, -1 if value.parent is None else index[value.parent], stiffness, joint.kind, value.axis)
                 )
