@@ -42,11 +42,9 @@ class Springs:
             joint = None if part.body is None else part.body.joint
             if joint is None or not isinstance(value := joint.value, Hinge | Slider):
                 continue
-            stiffness = value.stiffness_n_m_rad if isinstance(value, Hinge) else value.stiffness_n_m
-            if stiffness:
-                found.append(
-                    (k, -1 if value.parent is None else index[value.parent], stiffness, joint.kind, value.axis)
-                )
+            given = value.stiffness_n_m_rad if isinstance(value, Hinge) else value.stiffness_n_m
+            if given:
+                found.append((k, -1 if value.parent is None else index[value.parent], given, joint.kind, value.axis))
         child, parent = (np.array([row[n] for row in found], np.intp) for n in (0, 1))
         start = np.stack([*(p.pose for p in assets.parts), np.eye(4)])
         axes = np.array([row[4] for row in found], np.float64).reshape(-1, 3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +99,7 @@ def test_a_joint_that_broke_earlier_than_told_is_seen() -> None:
 
 
 HERE = Region(sphere=BallRegion(center_m=(0.0, 0.0, 1.0), radius_m=2.0))
-SUDDEN = {
+SUDDEN: dict[str, Callable[[float], dict[str, Any]]] = {
     "impulse": lambda t: {"forces": (Force(impulse=SharedImpulse(t_s=t, impulse_n_s=(3.0, 0.0, 0.0), bodies=("a",))),)},
     "hold": lambda t: {"forces": (Force(hold=Hold(region=HERE, start_s=t)),)},
     "attachment": lambda t: {"attachments": (Attachment(name="t", a="a", b="post", start_s=t),)},
