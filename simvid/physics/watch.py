@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
 from simvid.assets.pieces import Collider
+from simvid.assets.springs import Springs
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
 from simvid.trajectory import Part, pose_matrices
@@ -120,17 +121,22 @@ class Watch:
     driven: bool
     _sizes: Array = field(init=False)
     _bodies: Bodies = field(init=False)
+    _springs: Springs = field(init=False)
+    _stretch: Array = field(init=False)
     _gravity: Array = field(init=False)
     _kicks: list[float] = field(init=False)
     _slack: float = field(init=False)
     _deep: dict[tuple[int, int], int] = field(default_factory=dict)
     _highest: float = 0.0
+    _swing: float = 0.0
     _start: float | None = None
     _frame: int = -1
 
     def __post_init__(self) -> None:
         self._sizes = part_sizes(self.assets)
         self._bodies = Bodies.of(self.assets)
+        self._springs = Springs.of(self.assets)
+        self._stretch = np.zeros(len(self._springs.child))
         self._gravity = np.array(self.assets.scene.physics.gravity_m_s2)
         self._kicks = [i.t_s for p in self.assets.parts if p.body is not None for i in p.body.impulses]
         weight = float(np.linalg.norm(self._gravity))
@@ -210,18 +216,28 @@ class Watch:
     def _check_energy(self, poses: Array, twists: Array) -> None:
         """A scene that nothing drives cannot gain energy."""
         kinetic, potential = self._bodies.energy(self._gravity, poses, twists)
-        total = float(kinetic.sum() + potential.sum())
+        total = float(kinetic.sum() + potential.sum()) + self._stored(poses, twists)
         self._highest = max(self._highest, float(kinetic.sum()))
         before = (self._frame - 1) / self.assets.scene.fps - self.assets.scene.step_s
         if self._start is None or any(before <= t <= self._time for t in self._kicks):
             self._start = total
         self._start = min(self._start, total)
-        if total - self._start > ENERGY_SHARE * self._highest + self._slack:
+        if total - self._start > ENERGY_SHARE * self._highest + self._slack + self._swing:
             raise self.diverged(
                 int(self._bodies.parts[np.argmax(kinetic)]),
                 f"has {kinetic.max():.3g} J of kinetic energy, and all together gained {total - self._start:.3g} J "
                 "though nothing drives them",
             )
+
+    def _stored(self, poses: Array, twists: Array) -> float:
+        """Energy in the springs of joints [J]."""
+        springs = self._springs
+        if not len(springs.child):
+            return 0.0
+        self._stretch = springs.stretch(poses, self._stretch)
+        swing = springs.swing(self._stretch, springs.speeds(poses, twists), self.assets.scene.step_s)
+        self._swing = max(self._swing, swing)
+        return float(springs.energy(self._stretch).sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.assets.springs import Springs
 from simvid.checking.receipts import limits
 from simvid.checking.receipts.elastic import elastic_energy
 from simvid.checking.receipts.evidence import UNRECORDED, Array, Curve, Evidence, Finding, Mask, nothing, rounded
@@ -19,6 +20,7 @@ class Budget:
     Attributes:
         kinetic, potential, elastic: of all that is judged; height is from the start.
         hidden: kinetic energy that there may be besides, of bodies of elements.
+        swing: how much springs of joints let the sum swing about the true one (a number).
         work: of each drive by name, since the start.
         kicked: frames in which an impulse of the scene acts.
     """
@@ -27,6 +29,7 @@ class Budget:
     potential: Array
     elastic: Array
     hidden: Array
+    swing: float
     work: dict[str, Array]
     kicked: Mask
 
@@ -70,6 +73,7 @@ def energy(e: Evidence) -> tuple[Finding, dict[str, float]]:
     weight = float(np.linalg.norm(e.gravity))
     slack = mass * (weight * limits.LIFT_M + limits.DRIFT_M_S**2 / 2)
     slack += limits.GIVE_M * _largest_drive_force(e, judged)
+    slack += budget.swing
     known = all(body is not None and body.tetrahedra is not None for body in soft)
     share = limits.GAIN_SHARE if known else limits.SOFT_GAIN_SHARE
     fastest = _most_energetic(e, judged, frame)
@@ -114,6 +118,8 @@ def budget_of(e: Evidence, judged: Mask) -> Budget:
             elastic += 0.0 if stored is None else stored
         else:
             kinetic += _rigid_energy(e, k)
+    stored, swing = _springs(e, judged)
+    elastic += stored
     mass = e.mass[judged]
     lifted = e.centers[:, judged] - e.centers[:1, judged]
     potential = -np.einsum("b,tbk,k->t", mass, lifted, e.gravity)
@@ -121,7 +127,20 @@ def budget_of(e: Evidence, judged: Mask) -> Budget:
     for part, kick in e.groups.kicks:
         if judged[part] and (frame := e.frame_of(kick.t_s)) < shape:
             kicked[frame] = True
-    return Budget(kinetic, potential, elastic, hidden, _work(e, judged), kicked)
+    return Budget(kinetic, potential, elastic, hidden, swing, _work(e, judged), kicked)
+
+
+def _springs(e: Evidence, judged: Mask) -> tuple[Array, float]:
+    """What springs in the joints of what is judged store [J], [T], and ``Budget.swing``."""
+    springs = Springs.of(e.assets)
+    own, count = judged[springs.child], len(springs.child)
+    stretch, speeds = np.zeros((e.count, count)), np.zeros((e.count, count))
+    for t in range(e.count if own.any() else 0):
+        poses, twists = e.trajectory.poses[t], e.trajectory.twists[t]
+        stretch[t] = springs.stretch(poses, stretch[max(t - 1, 0)])
+        speeds[t] = springs.speeds(poses, twists)
+    stored = springs.energy(stretch)[:, own].sum(axis=1)
+    return stored, springs.swing(stretch * own, speeds, e.step_s)
 
 
 def _rigid_energy(e: Evidence, k: int) -> Array:

@@ -3,9 +3,10 @@
 A **group** is what only unrecorded inner forces hold together: one free body, bodies tied by joints, all bodies of
 particles, which touch each other on the grid of their solver, or all cloth, rope and bodies of elements, whose contacts
 with each other no table holds. It is *held* where the world, a fixed body or a drive holds it by a joint: then its
-momentum is not its own. Joints that may break, attachments and holds are in the record of what
-acts from outside, so they tie no group. A **drive** is what moves by itself: robots, keyframed bodies and what hangs on
-them or is attached to them, bodies on motors, conveyors, and bodies that the script pushes at random.
+momentum is not its own. Joints that may break, attachments and holds are in the record of what acts from outside, so
+they tie no group. A **drive** is what moves by itself: robots, keyframed bodies and what hangs on them or is attached
+to them, bodies on motors, conveyors, and bodies that the script pushes at random. What carries a drive by a joint, such
+as the chassis of driven wheels, is held and driven by it.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ def groups_of(assets: SceneAssets, trajectory: Trajectory) -> Groups:
             held.add(child)
             if parent in drives:
                 driven.add(child)
+        elif child in drives and parent in free:  # a motor pushes back on what carries it
+            held.add(parent)
+            driven.add(parent)
     for tie in assets.scene.attachments:
         a, b = index[tie.a], index[tie.b]
         driven |= {k for k, other in ((a, b), (b, a)) if k in free and other in drives}

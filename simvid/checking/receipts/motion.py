@@ -11,13 +11,15 @@ from simvid.checking.receipts.evidence import Array, Curve, Evidence, Finding, M
 def jumps(e: Evidence) -> Finding:
     """The way between two frames is what the speeds at both tell, (v0 + v1) dt / 2, for every part that is not soft.
 
-    That is exact under gravity alone. A body that touches something may have turned back in between.
+    That is exact under gravity alone. A body that touches something may have turned back in between, and what
+    was pushed from outside may have been so at any time in the frame: by J half a frame times J / m off.
     """
     movers = [k for k in range(len(e.parts)) if k not in e.soft and e.parts[k].part.kind != "ground"]
     if not movers or e.count < 2:
         return nothing("jumps", "no rigid body in two frames")
     tied = {k for pair in e.groups.tied for k in pair}
     touched, partner = _touched(e)
+    pushed = _pushed(e)
     worst, curves = (-1.0, 0.0, 1.0, 0, movers[0]), {}
     for k in movers:
         v = e.velocities[:, k]
@@ -27,7 +29,7 @@ def jumps(e: Evidence) -> Finding:
         near = speed + partner[1:, k] + float(np.linalg.norm(e.gravity)) * e.frame_s
         bound = limits.TOUCHED_JUMP_M + limits.TOUCHED_SHARE * near * e.frame_s
         loose = touched[1:, k] | e.mute | (k in tied) | (e.parts[k].part.kind == "link") | (k in e.groups.drives)
-        allowed = np.where(loose, bound, free)
+        allowed = np.where(loose, bound, free) + pushed[1:, k] * e.frame_s / 2
         share = off / allowed
         t = int(np.argmax(share))
         curves[e.name(k)] = np.concatenate([[np.nan], off])
@@ -54,6 +56,14 @@ def _touched(e: Evidence) -> tuple[Mask, Array]:
         if (frame := e.frame_of(kick.t_s)) < e.count:
             touched[frame, k] = True
     return touched, partner
+
+
+def _pushed(e: Evidence) -> Array:
+    """What acts from outside in each frame by what each part weighs [m/s], [T, B]."""
+    if e.trajectory.outside is None:
+        return np.zeros((e.count, len(e.parts)))
+    mass = np.where(e.mass > 0, e.mass, np.inf)
+    return np.asarray(np.linalg.norm(e.trajectory.outside.impulses, axis=2) / mass)
 
 
 def fastest(e: Evidence) -> Finding:

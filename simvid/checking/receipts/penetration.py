@@ -78,9 +78,9 @@ def penetration(e: Evidence) -> Finding:
     """No two rigid parts are deeper inside each other than contacts give way: how deep, and for how long.
 
     The depth of a pair is the larger of what the contact table says and of how deep points on one surface lie in the
-    other's colliders, as they stand at the frame. Left out are parts of one thing, parts that a joint ties, parts that
-    were inside each other from the start (held things are), and the inside of exact meshes, which only the contact
-    table knows.
+    other's colliders, as they stand at the frame. Left out are parts of one thing, parts that a joint or an attachment
+    ties (while it does, and until they are out of each other), parts that were inside each other from the start (held
+    things are), and the inside of exact meshes, which only the contact table knows.
     """
     depths, thin = pair_depths(e)
     if not depths:
@@ -123,31 +123,63 @@ def pair_depths(e: Evidence) -> tuple[dict[Pair, Array], dict[Pair, float]]:
     sizes = np.full(len(e.parts), np.inf)
     for solid in solids:
         sizes[solid.part] = min(sizes[solid.part], half_size(solid.collider))
+    tied = _tied(e)
     depths: dict[Pair, Array] = {}
     t = e.touches
     for frame, a, b, depth in zip(t.frame.tolist(), t.a.tolist(), t.b.tolist(), t.depth.tolist(), strict=True):
-        if a not in e.soft and b not in e.soft and _apart(e, a, b):
+        if a not in e.soft and b not in e.soft and _apart(e, a, b, tied):
             row = depths.setdefault((a, b), np.zeros(e.count))
             row[frame] = max(row[frame], depth)
-    for a, b, frames, depth in _overlaps(e, solids):
+    for a, b, frames, depth in _overlaps(e, solids, tied):
         if depth.max() > 0:
             pair = (min(a, b), max(a, b))
             row = depths.setdefault(pair, np.zeros(e.count))
             row[frames] = np.maximum(row[frames], depth)
     started = {p for p, row in depths.items() if row[0] > limits.DEEP_M}
-    kept = {p: row for p, row in depths.items() if p not in started}
+    kept = {p: _loose(row, tied.get(p)) for p, row in depths.items() if p not in started}
     return kept, {(a, b): float(min(sizes[a], sizes[b])) for a, b in kept}
 
 
-def _apart(e: Evidence, a: int, b: int) -> bool:
-    """Whether two parts should not be inside each other, and one of them can move."""
+def _tied(e: Evidence) -> dict[Pair, Mask]:
+    """Frames in which a joint or an attachment ties a pair, [T]."""
+    torn = {tie.name: tie.time_s for tie in e.trajectory.ties if tie.kind == "break"}
+    index = {part.part.name: k for k, part in enumerate(e.parts)}
+    spans = [(a, b, 0.0, np.inf, f"{e.name(a)}.joint") for a, b in e.groups.tied]
+    spans += [
+        (index[tie.a], index[tie.b], tie.start_s, np.inf if tie.end_s is None else tie.end_s, tie.name)
+        for tie in e.assets.scene.attachments
+    ]
+    times, found = np.arange(e.count) * e.frame_s + 1e-9, dict[Pair, Mask]()
+    for a, b, start, end, name in spans:
+        frames = (times >= start) & (times < min(end, torn.get(name, np.inf)))
+        pair = (min(a, b), max(a, b))
+        found[pair] = found.get(pair, np.zeros(e.count, np.bool_)) | frames
+    return found
+
+
+def _loose(depth: Array, tied: Mask | None) -> Array:
+    """Depths of a pair, without those while it is tied, and after that until both are out of each other."""
+    if tied is None:
+        return depth
+    kept, left_out = depth.copy(), False
+    for t in range(len(depth)):
+        left_out = bool(tied[t]) or (left_out and depth[t] > limits.DEEP_M)
+        kept[t] = 0.0 if left_out else depth[t]
+    return kept
+
+
+def _apart(e: Evidence, a: int, b: int, tied: dict[Pair, Mask]) -> bool:
+    """Whether two parts should not be inside each other at some time, and one of them can move."""
     one, two = e.parts[a].part, e.parts[b].part
-    if one.instance == two.instance or (a, b) in e.groups.tied or (b, a) in e.groups.tied:
+    always = tied.get((min(a, b), max(a, b)))
+    if one.instance == two.instance or (always is not None and always.all()):
         return False
     return not all(p.fixed for p in (one, two))
 
 
-def _overlaps(e: Evidence, solids: list[Solid]) -> Iterator[tuple[int, int, NDArray[np.int64], Array]]:
+def _overlaps(
+    e: Evidence, solids: list[Solid], tied: dict[Pair, Mask]
+) -> Iterator[tuple[int, int, NDArray[np.int64], Array]]:
     """Parts a and b, frames, and depth in each, of all pairs of solids whose spheres meet."""
     if len(solids) < 2:
         return
@@ -157,7 +189,7 @@ def _overlaps(e: Evidence, solids: list[Solid]) -> Iterator[tuple[int, int, NDAr
     placed = matrices[:, where]
     world = np.einsum("tsij,sj->tsi", placed[..., :3, :3], middles) + placed[..., :3, 3]
     radii = np.array([s.radius for s in solids])
-    allowed = _allowed(e, where, solids)
+    allowed = _allowed(e, where, solids, tied)
     met: dict[tuple[int, int], list[int]] = {}
     for t in range(e.count):
         gap = ((world[t, :, None] - world[t, None]) ** 2).sum(axis=2)
@@ -181,15 +213,15 @@ def _reaches(one: Solid, two: Solid, relative: Array) -> Mask:
     return np.asarray((off * off).sum(axis=1) < two.radius**2)
 
 
-def _allowed(e: Evidence, where: NDArray[np.int64], solids: list[Solid]) -> Mask:
+def _allowed(e: Evidence, where: NDArray[np.int64], solids: list[Solid], tied: dict[Pair, Mask]) -> Mask:
     """Which ordered pairs of solids are looked at: points of the second in the first, [S, S]."""
-    tied = np.zeros((len(e.parts), len(e.parts)), np.bool_)
+    apart = np.zeros((len(e.parts), len(e.parts)), np.bool_)
     for a in range(len(e.parts)):
         for b in range(a + 1, len(e.parts)):
-            tied[a, b] = tied[b, a] = _apart(e, a, b)
+            apart[a, b] = apart[b, a] = _apart(e, a, b, tied)
     knows = np.array([s.collider.kind != "mesh" for s in solids])
     has = np.array([len(s.points) > 0 for s in solids])
-    return np.asarray(tied[np.ix_(where, where)] & knows[:, None] & has[None])
+    return np.asarray(apart[np.ix_(where, where)] & knows[:, None] & has[None])
 
 
 def _depth(one: Solid, two: Solid, relative: Array) -> Array:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,3 +96,26 @@ def test_a_joint_that_broke_earlier_than_told_is_seen() -> None:
     (torn,) = [tie for tie in made.ties if tie.kind == "break"]
     late = tuple(replace(tie, time_s=0.5) if tie is torn else tie for tie in made.ties)
     assert broken(assets, replace(made, ties=late)) == {"ties"}
+
+
+HERE = Region(sphere=BallRegion(center_m=(0.0, 0.0, 1.0), radius_m=2.0))
+SUDDEN: dict[str, Callable[[float], dict[str, Any]]] = {
+    "impulse": lambda t: {"forces": (Force(impulse=SharedImpulse(t_s=t, impulse_n_s=(3.0, 0.0, 0.0), bodies=("a",))),)},
+    "hold": lambda t: {"forces": (Force(hold=Hold(region=HERE, start_s=t)),)},
+    "attachment": lambda t: {"attachments": (Attachment(name="t", a="a", b="post", start_s=t),)},
+}
+
+
+@pytest.mark.parametrize("t", [0.1, 0.104, 0.118])
+@pytest.mark.parametrize("kind", SUDDEN)
+def test_what_begins_within_a_frame_is_no_jump(kind: str, t: float) -> None:
+    bodies = [
+        box("post", fixed=True, pose=at(0, 0.5, 1)),
+        box("a", mass_kg=1.0, pose=at(0, 0, 1), velocity_m_s=(2.0, 0.0, 0.0), angular_velocity_rad_s=(3.0, 4.0, 5.0)),
+    ]
+    assets = small_assets(small_scene(bodies, seconds=0.2).model_copy(update=SUDDEN[kind](t)))
+    made = NewtonPhysics().simulate(assets)
+    assert broken(assets, made) == set()
+    assert made.outside is not None
+    muted = replace(made, outside=replace(made.outside, impulses=0 * made.outside.impulses))
+    assert "jumps" in broken(assets, muted)
