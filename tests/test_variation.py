@@ -189,6 +189,57 @@ class TestPlaces:
             sample(scene(tilted), 0)
 
 
+class TestOverlap:
+    FRICTION: ClassVar[dict[str, Any]] = {"bodies.duck.material.friction": {"normal": {"mean": 0.9, "std": 0.01}}}
+
+    @pytest.mark.parametrize("inner_first", [True, False])
+    def test_what_is_inside_is_drawn_on_top(self, inner_first: bool) -> None:
+        outer = {"bodies.duck.material": {"choice": ["wood", "steel"]}}
+        entries = {**self.FRICTION, **outer} if inner_first else {**outer, **self.FRICTION}
+        made = scene(entries)
+        for k in range(6):
+            drawn, put = sample(made, k)
+            assert list(put) == list(entries)
+            material = drawn.material(drawn.bodies[1].material)
+            assert material.friction == put["bodies.duck.material.friction"]
+            assert material.density_kg_m3 == made.material(put["bodies.duck.material"]).density_kg_m3
+
+    def test_a_coordinate_of_a_jittered_pose(self) -> None:
+        height, jitter = "bodies.duck.pose.position_m[2]", {"jitter": {"position_m": 0.1, "rotation_deg": 2}}
+        drawn, put = sample(scene({height: {"uniform": [1, 2]}, "bodies.duck.pose": jitter}), 0)
+        x, y, z = drawn.bodies[1].pose.position_m
+        assert [x, y] == put["bodies.duck.pose"]["position_m"][:2]
+        assert z == put[height]
+
+    @pytest.mark.parametrize(
+        ("randomize", "text"),
+        [
+            ({"bodies.duck.mass_kg": {"uniform": [1, 2]}, "bodies[1].mass_kg": {"uniform": [5, 6]}},
+             r'randomize\["bodies\[1\].mass_kg"\].*bodies\[1\].mass_kg beside bodies.duck.mass_kg, which is the same'),
+            ({"bodies.duck.shape.box.size_m": {"uniform": [1, 2]}, **TestSubtrees.SHAPES},
+             r"expected sphere, the kind that is given, got 'box' \(where bodies.duck.shape is"),
+            ({"bodies.duck.pose": {"choice": [{}, {"quaternion_wxyz": [1, 0, 0, 0]}]},
+              "bodies.duck.pose.rotation_deg": {"choice": [[0, 0, 9]]}}, r"got both .*\(where bodies.duck.pose is"),
+            ({"bodies.duck.pose": {"jitter": {"rotation_deg": 2}},
+              "bodies.duck.pose.rotation_deg[2]": {"uniform": [0, 9]}}, r"nothing there \(where bodies.duck.pose is"),
+            ({"bodies.duck.pose": ON_TABLE, "bodies.duck.pose.position_m[0]": {"uniform": [0, 1]}},
+             "expected no draw of what bodies.duck.pose places, got one"),
+            ({"bodies.block.arrange.line.step_m[0]": {"uniform": [1, 2]}, "bodies.block.pose": ON_TABLE},
+             "expected no draw of what bodies.block.pose places, got one"),
+        ],
+        ids=["same", "other kind", "both rotations", "jitter", "place", "place of copies"],
+    )  # fmt: skip
+    def test_what_another_draw_undoes_is_refused(self, randomize: dict[str, Any], text: str) -> None:
+        with pytest.raises(SceneError, match=text):
+            scene(randomize)
+
+    def test_a_rotation_drawn_beside_a_place_stays(self) -> None:
+        still = {"place": {**ON_TABLE["place"], "turn": "none"}}
+        made = scene({"bodies.duck.pose.rotation_deg[2]": {"sequence": [0, 90]}, "bodies.duck.pose": still})
+        turns = [sample(made, k)[1]["bodies.duck.pose"]["quaternion_wxyz"] for k in (0, 1)]
+        assert abs(np.dot(*turns)) == pytest.approx(np.sqrt(0.5))
+
+
 def test_samples_after_the_first_have_seeds_of_their_own() -> None:
     made = scene({"bodies.duck.mass_kg": {"uniform": [1, 2]}})
     seeds = [sample(made, k)[0].seed for k in range(50)]
