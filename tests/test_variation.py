@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -154,6 +155,15 @@ class TestPlaces:
             assert max(abs(x), abs(y)) <= 0.4
             assert abs(x) >= 0.2 + 0.02 + 0.005 - 1e-9 or abs(y) >= 0.2 + 0.03 + 0.005 - 1e-9
             assert z == pytest.approx(0.051)
+
+    def test_beside_and_of_a_cloth_of_an_open_mesh(self, tmp_path: Path) -> None:
+        (tmp_path / "sheet.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nf 1 2 4\nf 1 4 3\n")
+        rag = {"name": "rag", "shape": {"mesh": "sheet.obj"}, "material": {"cloth": {}}}
+        on_ground = {"place": {"on": "ground", "low_m": [-2, -2], "high_m": [2, 2]}}
+        for name in ("duck", "rag"):
+            tree = {**TREE, "bodies": [TREE["bodies"][1], rag], "randomize": {f"bodies.{name}.pose": on_ground}}
+            _, put = sample(parse_scene(json.dumps(tree), "s.yaml", tmp_path), 0)
+            assert np.abs(put[f"bodies.{name}.pose"]["position_m"][:2]).max() <= 2.71
 
     def test_places_follow_the_sizes_that_were_drawn_before(self) -> None:
         made = scene(

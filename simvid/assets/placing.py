@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.arrange import MAX_TRIES, body_pose, placed, pose_quat
-from simvid.assets.bodies import body_geometry
+from simvid.assets.prepare import geometry_of
 from simvid.errors import AssetError, SceneError
 from simvid.rotations import matrix_from_quat
 from simvid.scene import Body, Place, Scene
@@ -157,7 +156,7 @@ def _between(low: float, high: float, u: float) -> float:
 
 def _bounds(body: Body, scene: Scene, number: int) -> tuple[Array, float]:
     try:
-        geometry = body_geometry(body, scene, Path(scene._base))
+        geometry = geometry_of(body, scene)
     except (AssetError, ValueError) as error:
         raise SceneError(f"{scene.where(f'bodies[{number}].shape')}: {error}") from error
     return geometry.bounds_m, geometry.radius_m

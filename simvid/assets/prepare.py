@@ -29,8 +29,7 @@ def prepare(scene: Scene) -> SceneAssets:
     geometries: list[BodyGeometry | None] = []
     for k, body in enumerate(scene.bodies):
         try:
-            made = deformable_geometry if scene.material(body.material).kind is not None else body_geometry
-            geometries.append(made(body, scene, Path(scene._base)))
+            geometries.append(geometry_of(body, scene))
         except (AssetError, ValueError) as error:
             faults.append(f"{scene.where(f'bodies[{k}].shape')}: {error}")
             geometries.append(None)
@@ -44,6 +43,16 @@ def prepare(scene: Scene) -> SceneAssets:
         raise SceneError("\n".join(faults))
     parts = _number(scene, [g for g in geometries if g is not None], robots)
     return SceneAssets(scene=scene, parts=parts, robots=tuple(robots))
+
+
+def geometry_of(body: Body, scene: Scene) -> BodyGeometry:
+    """The geometry of a body, rigid or deformable by its material.
+
+    Raises:
+        AssetError: as ``body_geometry`` and ``deformable_geometry``.
+    """
+    made = deformable_geometry if scene.material(body.material).kind is not None else body_geometry
+    return made(body, scene, Path(scene._base))
 
 
 def _number(scene: Scene, geometries: list[BodyGeometry], robots: list[RobotModel]) -> tuple[PartAssets, ...]:
