@@ -23,9 +23,12 @@ def prepare(scene: Scene) -> SceneAssets:
     """Read and check all assets of a scene.
 
     Raises:
-        SceneError: one line for each fault of each body and robot, with file, line and field.
+        SceneError: one line for each fault of the ground, each body and each robot, with file, line and field.
     """
     faults: list[str] = []
+    if scene.ground is not None and (kind := scene.material(scene.ground.material).kind) is not None:
+        faults.append(f"{scene.where('ground.material')}: the ground is rigid, but this material is {kind}; "
+                      "lay a body of it on the ground")  # fmt: skip
     geometries: list[BodyGeometry | None] = []
     for k, body in enumerate(scene.bodies):
         try:

@@ -199,3 +199,12 @@ def test_a_mesh_that_is_inside_out_has_no_inside() -> None:
     box = primitive_mesh("box", (0.2, 0.2, 0.2))
     with pytest.raises(AssetError, match="inside out"):
         filled((Mesh(box.vertices, np.ascontiguousarray(box.faces[:, ::-1])),), 0.0, 0.05)
+
+
+def test_parts_of_a_rigid_body_and_the_ground_are_rigid() -> None:
+    parts = [{"shape": {"sphere": {"radius_m": 0.1}}}, {"shape": {"box": {"size_m": 0.1}}, "material": JELLY}]
+    with pytest.raises(SceneError, match=r"parts\[1\].material: a part of a rigid body is rigid.*is elastic; make"):
+        part_of({"compound": {"parts": parts}}, {"density_kg_m3": 500.0})
+    sand = {"simvid": 1, "duration_s": 1, "cameras": [CAMERA], "ground": {"material": {"granular": {}}}}
+    with pytest.raises(SceneError, match=r"ground.material: the ground is rigid, but this material is granular; lay"):
+        prepare(Scene.model_validate(sand))
