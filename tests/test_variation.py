@@ -79,6 +79,21 @@ class TestInTurn:
             scene({"fps": {"sequence": [10, 0]}})
 
 
+@pytest.mark.parametrize(
+    ("field", "randomize"),
+    [
+        ("duration_s", {"duration_s": {"uniform": [1, 3]}}),
+        ("fps", {"fps": {"normal": {"mean": 20, "std": 1}}}),
+        ("physics.step_s", {"physics.step_s": {"log_uniform": [0.001, 0.002]}}),
+        ("physics.step_s", {"physics": {"one_of": [{"step_s": {"uniform": [0.001, 0.002]}}]}}),
+    ],
+)
+def test_a_clock_from_a_range_is_refused(field: str, randomize: dict[str, Any]) -> None:
+    """Both ends fit, and hardly a value between them."""
+    with pytest.raises(SceneError, match=f"expected values one by one for {field}, got a range"):
+        scene(randomize, physics={"step_s": 0.001})
+
+
 class TestSubtrees:
     SHAPES: ClassVar[dict[str, Any]] = {"bodies.duck.shape": {"one_of": [
         {"box": {"size_m": {"uniform": [0.04, 0.08]}}},

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from simvid.errors import Fault
-from simvid.field_paths import Loc
+from simvid.field_paths import Loc, text
 from simvid.parsing.backends import backend_faults
 from simvid.parsing.names import did_you_mean
 from simvid.parsing.references import reference_faults
@@ -23,6 +23,11 @@ from simvid.scene import Place, Pose, Random, Scene
 from simvid.yaml_reading import Document
 
 _FIXED = ("simvid", "name", "seed", "randomize")
+_CLOCK: tuple[Loc, ...] = (("duration_s",), ("fps",), ("physics", "step_s"))
+"""Fields of which few values fit each other: a clip has whole frames, and these whole steps."""
+_CLOCK: tuple[Loc, ...] = (("duration_s",), ("fps",), ("physics", "step_s"))
+"""Fields of which few values fit each other: a clip has whole frames, and these have whole steps."""
+_RANGES = ("uniform", "log_uniform", "normal")
 _CAMERA = {"name": "stand_in", "pose": {}}
 
 
@@ -129,6 +134,13 @@ def _entry_faults(
     if random.place is not None:
         yield from _place_faults(document, loc, target, random.place)
         return
+    yield from _value_faults(document, base, target, path, random)
+
+
+def _value_faults(document: Document, base: Path, target: Target, path: str, random: Random) -> Iterator[Fault]:
+    """What is wrong with the values that may be drawn, each in its place."""
+    tree, loc = document.tree, ("randomize", path)
+    assert isinstance(tree, dict)
     try:
         values = _values(tree, path, random)
     except NoSuchFieldError as error:
@@ -140,6 +152,11 @@ def _entry_faults(
     except ValueError as error:
         yield fault(document, loc, f"expected a range that holds a whole number, got {error}")
         return
+    clock = _clock_in_ranges(random, target.loc)
+    if clock is not None:
+        hint = "between the ends hardly a value makes whole frames and steps: give some that do as choice or grid"
+        yield fault(document, loc, f"expected values one by one for {text(clock)}, got a range of them", hint)
+        return
     before = {str(f) for f in _faults(document, base, target)}
     for value in values:
         varied, _ = replaced(tree, path, value, create=False)
@@ -148,6 +165,13 @@ def _entry_faults(
                 message = f"{found.message} (with {shown(value)}, which may be drawn)"
                 yield fault(document, loc, message, found.hint)
                 break
+
+
+def _clock_in_ranges(random: Random, loc: Loc) -> Loc | None:
+    """The first of ``_CLOCK`` that is drawn from a range, at ``loc`` or in a subtree there."""
+    inner = [draw for option in random.one_of or () for draw in inner_draws(option)]
+    ranges = ((*loc, *at) for at, how in [((), random), *inner] if how.kind in _RANGES)
+    return next((field for field in ranges if field in _CLOCK), None)
 
 
 def _values(tree: Mapping[str, Any], path: str, random: Random) -> Sequence[Any]:
