@@ -213,6 +213,20 @@ class TestPlaces:
         with pytest.raises(SceneError, match="expected 'table' to stand upright"):
             sample(scene(tilted), 0)
 
+    @pytest.mark.parametrize(
+        ("count", "turn", "text"),
+        [(2, [0, 0, 0], "expected one 'board' to place things on, got 2"),
+         (1, [90, 0, 0], "expected 'board' to stand upright")],
+        ids=["copies", "tilted by arrange"],
+    )  # fmt: skip
+    def test_a_carrier_is_one_and_upright_once_it_is_drawn(self, count: int, turn: list[float], text: str) -> None:
+        poses = [{"position_m": [x, 0, 2], "rotation_deg": turn} for x in (0, 5)]
+        board = {"name": "board", "fixed": True, "shape": {"box": {"size_m": [1, 1, 0.1]}},
+                 "arrange": {"places": {"poses": poses}}}  # fmt: skip
+        varied = {"bodies.board.count": {"choice": [count]}, "bodies.duck.pose": {"place": {"on": "board"}}}
+        with pytest.raises(SceneError, match=text):
+            sample(scene(varied, bodies=[TREE["bodies"][1], board]), 0)
+
 
 class TestOverlap:
     FRICTION: ClassVar[dict[str, Any]] = {"bodies.duck.material.friction": {"normal": {"mean": 0.9, "std": 0.01}}}
