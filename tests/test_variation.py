@@ -287,6 +287,17 @@ def test_samples_after_the_first_have_seeds_of_their_own() -> None:
     assert sample(scene({}), 3)[0].seed == made.seed
 
 
+def test_no_look_drawn_has_the_lights_of_no_look() -> None:
+    made = scene({"look": {"sequence": [None, "studio"]}}, look="kitchen")
+    again = parse_scene(json.dumps(made.model_dump(mode="json", exclude_unset=True)), "s.yaml")
+    assert made.lights == again.lights == ()
+    for known in (made, again):
+        assert sample(known, 0)[0].lights == scene({}).lights
+        assert sample(known, 1)[0].lights == ()
+    dark = scene({"look": {"choice": [None]}}, look="kitchen", lights=[])
+    assert sample(dark, 0)[0].lights == ()
+
+
 def test_as_written_draws_nothing() -> None:
     made = scene({"bodies.duck.mass_kg": {"uniform": [1, 2]}, "bodies.duck.pose": ON_TABLE})
     plain = as_written(made)
