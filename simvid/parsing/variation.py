@@ -24,8 +24,6 @@ from simvid.yaml_reading import Document
 
 _FIXED = ("simvid", "name", "seed", "randomize")
 _CLOCK: tuple[Loc, ...] = (("duration_s",), ("fps",), ("physics", "step_s"))
-"""Fields of which few values fit each other: a clip has whole frames, and these whole steps."""
-_CLOCK: tuple[Loc, ...] = (("duration_s",), ("fps",), ("physics", "step_s"))
 """Fields of which few values fit each other: a clip has whole frames, and these have whole steps."""
 _RANGES = ("uniform", "log_uniform", "normal")
 _CAMERA = {"name": "stand_in", "pose": {}}
