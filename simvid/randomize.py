@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.errors import SceneError
-from simvid.field_paths import text
+from simvid.field_paths import parts, text
 from simvid.parsing.loading import checked, tree_of
 from simvid.parsing.subtrees import inner_draws, with_value
 from simvid.parsing.targets import NoSuchFieldError, Target, find, replaced
@@ -33,7 +33,8 @@ def sample(scene: Scene, index: int) -> tuple[Scene, dict[str, Any]]:
 
     Each value depends on the scene's seed, its own path and the index alone: samples may be made in any order, and a
     new entry of ``randomize`` leaves the others' values as they were. Samples after the first also get a seed of their
-    own, so that scatters, sensor noise and refiners differ between them.
+    own, so that scatters, sensor noise and refiners differ between them. A field inside of another that is drawn too is
+    drawn after it, wherever it is written.
 
     Args:
         scene: with or without ``randomize``; without, it is returned as it is.
@@ -53,7 +54,8 @@ def sample(scene: Scene, index: int) -> tuple[Scene, dict[str, Any]]:
     lines, drawn, later = dict(scene._lines), dict[str, Any](), list[str]()
     if index:
         tree = {**tree, "seed": Stream(scene.seed, "seed", index).whole()}
-    for path, random in scene.randomize.items():
+    for path in sorted(scene.randomize, key=_depth):
+        random = scene.randomize[path]
         try:
             target = find(tree, path)
             if random.place is not None:
@@ -65,6 +67,7 @@ def sample(scene: Scene, index: int) -> tuple[Scene, dict[str, Any]]:
             where = scene.where(text(("randomize", path)))
             raise SceneError(f"{where}: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else "")) from error
         lines[text(target.loc)] = lines.get(text(("randomize", path)), lines.get("randomize", 0))
+    drawn = {path: drawn[path] for path in scene.randomize if path in drawn}
     try:
         sampled = checked(Document(scene._file, dict(tree), lines), Path(scene._base))
         if later:
@@ -82,6 +85,14 @@ def sample(scene: Scene, index: int) -> tuple[Scene, dict[str, Any]]:
 def as_written(scene: Scene) -> Scene:
     """The scene with the values that are written in it, and nothing left to draw."""
     return scene.model_copy(update={"randomize": {}}) if scene.randomize else scene
+
+
+def _depth(path: str) -> int:
+    """How many keys a path has, to draw fields before what is in them; 0 for what is no path, which ``find`` tells."""
+    try:
+        return len(parts(path))
+    except ValueError:
+        return 0
 
 
 def _value(scene: Scene, tree: Mapping[str, Any], target: Target, path: str, index: int) -> Any:

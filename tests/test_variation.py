@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -76,6 +77,21 @@ class TestInTurn:
             scene({"bodies.duck.mass_kg": {"grid": [1, -1]}})
         with pytest.raises(SceneError, match="with 0, which may be drawn"):
             scene({"fps": {"sequence": [10, 0]}})
+
+
+@pytest.mark.parametrize(
+    ("field", "randomize"),
+    [
+        ("duration_s", {"duration_s": {"uniform": [1, 3]}}),
+        ("fps", {"fps": {"normal": {"mean": 20, "std": 1}}}),
+        ("physics.step_s", {"physics.step_s": {"log_uniform": [0.001, 0.002]}}),
+        ("physics.step_s", {"physics": {"one_of": [{"step_s": {"uniform": [0.001, 0.002]}}]}}),
+    ],
+)
+def test_a_clock_from_a_range_is_refused(field: str, randomize: dict[str, Any]) -> None:
+    """Both ends fit, and hardly a value between them."""
+    with pytest.raises(SceneError, match=f"expected values one by one for {field}, got a range"):
+        scene(randomize, physics={"step_s": 0.001})
 
 
 class TestSubtrees:
@@ -155,6 +171,15 @@ class TestPlaces:
             assert abs(x) >= 0.2 + 0.02 + 0.005 - 1e-9 or abs(y) >= 0.2 + 0.03 + 0.005 - 1e-9
             assert z == pytest.approx(0.051)
 
+    def test_beside_and_of_a_cloth_of_an_open_mesh(self, tmp_path: Path) -> None:
+        (tmp_path / "sheet.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nf 1 2 4\nf 1 4 3\n")
+        rag = {"name": "rag", "shape": {"mesh": "sheet.obj"}, "material": {"cloth": {}}}
+        on_ground = {"place": {"on": "ground", "low_m": [-2, -2], "high_m": [2, 2]}}
+        for name in ("duck", "rag"):
+            tree = {**TREE, "bodies": [TREE["bodies"][1], rag], "randomize": {f"bodies.{name}.pose": on_ground}}
+            _, put = sample(parse_scene(json.dumps(tree), "s.yaml", tmp_path), 0)
+            assert np.abs(put[f"bodies.{name}.pose"]["position_m"][:2]).max() <= 2.71
+
     def test_places_follow_the_sizes_that_were_drawn_before(self) -> None:
         made = scene(
             {"bodies.duck.pose": ON_TABLE, "bodies.duck.shape.box.size_m": {"sequence": [[0.1] * 3, [0.2] * 3]}}
@@ -188,6 +213,71 @@ class TestPlaces:
         with pytest.raises(SceneError, match="expected 'table' to stand upright"):
             sample(scene(tilted), 0)
 
+    @pytest.mark.parametrize(
+        ("count", "turn", "text"),
+        [(2, [0, 0, 0], "expected one 'board' to place things on, got 2"),
+         (1, [90, 0, 0], "expected 'board' to stand upright")],
+        ids=["copies", "tilted by arrange"],
+    )  # fmt: skip
+    def test_a_carrier_is_one_and_upright_once_it_is_drawn(self, count: int, turn: list[float], text: str) -> None:
+        poses = [{"position_m": [x, 0, 2], "rotation_deg": turn} for x in (0, 5)]
+        board = {"name": "board", "fixed": True, "shape": {"box": {"size_m": [1, 1, 0.1]}},
+                 "arrange": {"places": {"poses": poses}}}  # fmt: skip
+        varied = {"bodies.board.count": {"choice": [count]}, "bodies.duck.pose": {"place": {"on": "board"}}}
+        with pytest.raises(SceneError, match=text):
+            sample(scene(varied, bodies=[TREE["bodies"][1], board]), 0)
+
+
+class TestOverlap:
+    FRICTION: ClassVar[dict[str, Any]] = {"bodies.duck.material.friction": {"normal": {"mean": 0.9, "std": 0.01}}}
+
+    @pytest.mark.parametrize("inner_first", [True, False])
+    def test_what_is_inside_is_drawn_on_top(self, inner_first: bool) -> None:
+        outer = {"bodies.duck.material": {"choice": ["wood", "steel"]}}
+        entries = {**self.FRICTION, **outer} if inner_first else {**outer, **self.FRICTION}
+        made = scene(entries)
+        for k in range(6):
+            drawn, put = sample(made, k)
+            assert list(put) == list(entries)
+            material = drawn.material(drawn.bodies[1].material)
+            assert material.friction == put["bodies.duck.material.friction"]
+            assert material.density_kg_m3 == made.material(put["bodies.duck.material"]).density_kg_m3
+
+    def test_a_coordinate_of_a_jittered_pose(self) -> None:
+        height, jitter = "bodies.duck.pose.position_m[2]", {"jitter": {"position_m": 0.1, "rotation_deg": 2}}
+        drawn, put = sample(scene({height: {"uniform": [1, 2]}, "bodies.duck.pose": jitter}), 0)
+        x, y, z = drawn.bodies[1].pose.position_m
+        assert [x, y] == put["bodies.duck.pose"]["position_m"][:2]
+        assert z == put[height]
+
+    @pytest.mark.parametrize(
+        ("randomize", "text"),
+        [
+            ({"bodies.duck.mass_kg": {"uniform": [1, 2]}, "bodies[1].mass_kg": {"uniform": [5, 6]}},
+             r'randomize\["bodies\[1\].mass_kg"\].*bodies\[1\].mass_kg beside bodies.duck.mass_kg, which is the same'),
+            ({"bodies.duck.shape.box.size_m": {"uniform": [1, 2]}, **TestSubtrees.SHAPES},
+             r"expected sphere, the kind that is given, got 'box' \(where bodies.duck.shape is"),
+            ({"bodies.duck.pose": {"choice": [{}, {"quaternion_wxyz": [1, 0, 0, 0]}]},
+              "bodies.duck.pose.rotation_deg": {"choice": [[0, 0, 9]]}}, r"got both .*\(where bodies.duck.pose is"),
+            ({"bodies.duck.pose": {"jitter": {"rotation_deg": 2}},
+              "bodies.duck.pose.rotation_deg[2]": {"uniform": [0, 9]}}, r"nothing there \(where bodies.duck.pose is"),
+            ({"bodies.duck.pose": ON_TABLE, "bodies.duck.pose.position_m[0]": {"uniform": [0, 1]}},
+             "expected no draw of what bodies.duck.pose places, got one"),
+            ({"bodies.block.arrange.line.step_m[0]": {"uniform": [1, 2]}, "bodies.block.pose": ON_TABLE},
+             "expected no draw of what bodies.block.pose places, got one"),
+        ],
+        ids=["same", "other kind", "both rotations", "jitter", "place", "place of copies"],
+    )  # fmt: skip
+    def test_what_another_draw_undoes_is_refused(self, randomize: dict[str, Any], text: str) -> None:
+        with pytest.raises(SceneError, match=text):
+            scene(randomize)
+
+    def test_a_rotation_drawn_beside_a_place_stays(self) -> None:
+        still = {"place": {**ON_TABLE["place"], "turn": "none"}}
+        made = scene({"bodies.duck.pose.rotation_deg[2]": {"sequence": [0, 90]}, "bodies.duck.pose": still})
+        turns = [sample(made, k)[1]["bodies.duck.pose"]["quaternion_wxyz"] for k in (0, 1)]
+        assert abs(np.dot(*turns)) == pytest.approx(np.sqrt(0.5))
+
 
 def test_samples_after_the_first_have_seeds_of_their_own() -> None:
     made = scene({"bodies.duck.mass_kg": {"uniform": [1, 2]}})
@@ -195,6 +285,17 @@ def test_samples_after_the_first_have_seeds_of_their_own() -> None:
     assert seeds[0] == made.seed
     assert len(set(seeds)) == 50
     assert sample(scene({}), 3)[0].seed == made.seed
+
+
+def test_no_look_drawn_has_the_lights_of_no_look() -> None:
+    made = scene({"look": {"sequence": [None, "studio"]}}, look="kitchen")
+    again = parse_scene(json.dumps(made.model_dump(mode="json", exclude_unset=True)), "s.yaml")
+    assert made.lights == again.lights == ()
+    for known in (made, again):
+        assert sample(known, 0)[0].lights == scene({}).lights
+        assert sample(known, 1)[0].lights == ()
+    dark = scene({"look": {"choice": [None]}}, look="kitchen", lights=[])
+    assert sample(dark, 0)[0].lights == ()
 
 
 def test_as_written_draws_nothing() -> None:

@@ -130,8 +130,13 @@ def _compound(shape: Shape, material: Material, pose: Array, context: _Context, 
     colliders: list[Collider] = []
     weighing: list[tuple[Collider, float]] = []
     assert shape.compound is not None
-    for piece in shape.compound.parts:
+    for k, piece in enumerate(shape.compound.parts):
         own = context.scene.material(piece.material) if piece.material is not None else material
+        if own.kind is not None:
+            raise AssetError(
+                f"parts[{k}].material: a part of a rigid body is rigid, but this material is {own.kind}; "
+                "make the part a body of its own, and tie it with attachments"
+            )
         inner = _shape(piece.shape, own, pose @ body_pose(piece.pose), context, collide=collide and piece.collide)
         visuals.extend(inner[0])
         colliders.extend(inner[1])

@@ -51,7 +51,7 @@ CAPTURE_CELLS = (24, 96)
 
 @dataclass(frozen=True, eq=False)
 class _Solid:
-    """What is seen of a shape, and what it fills: closed meshes and their volume, <= 0 where that is not known."""
+    """What is seen of a shape, and what it fills: closed meshes and the sum of their volumes, <= 0 if not known."""
 
     visuals: tuple[Visual, ...]
     solids: tuple[Mesh, ...]
@@ -141,7 +141,7 @@ def _made(body: Body, material: Material, base: Path) -> tuple[Particles, tuple[
         whole = replace(whole, volume_m3=0.0)
     if material.by_elements:
         made = meshed(made)
-    volume = whole.volume_m3 if whole.volume_m3 > 0 else made.volume_m3
+    volume = whole.volume_m3 if whole.volume_m3 > 0 and not made.overlap else made.volume_m3
     return made, tuple(_fine(v, made.spacing_m) for v in whole.visuals), volume, made.spacing_m / 2
 
 
@@ -161,6 +161,11 @@ def _solid(shape: Shape, material: Material, pose: Array, body: Body, base: Path
             if piece.material is not None:
                 raise AssetError(
                     f"a deformable body is of one material: leave material out of the parts of {body.name!r}"
+                )
+            if not piece.collide:
+                raise AssetError(
+                    "every part of a deformable body is full of particles, which collide: leave collide: false out of "
+                    f"the parts of {body.name!r}, or make what is only seen a body of its own"
                 )
             pieces.append(_solid(piece.shape, material, pose @ body_pose(piece.pose), body, base))
         known = all(p.volume_m3 > 0 for p in pieces)

@@ -50,6 +50,7 @@ class Particles:
         triangles: of sheets, int32 [F, 3].
         step_m: of the grid that a volume is filled by, along each axis, [3].
         tetrahedra: where the particles are nodes of elements, int32 [N, 4].
+        overlap: whether some of them lie in several solids, whose volumes then sum to more than what is filled.
     """
 
     places: Array
@@ -59,6 +60,7 @@ class Particles:
     triangles: NDArray[np.int32] | None = None
     step_m: Array | None = None
     tetrahedra: NDArray[np.int32] | None = None
+    overlap: bool = False
 
 
 def filled(
@@ -106,15 +108,17 @@ def filled(
     step = size / counts
     axes = [low[k] + (np.arange(counts[k]) + 0.5) * step[k] for k in range(3)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    inside = np.zeros(tuple(counts), np.bool_)
+    layers = np.zeros(tuple(counts), np.int16)
     for solid in solids:
-        inside |= _inside(solid, grid.reshape(*counts, 3), step)
+        layers += _inside(solid, grid.reshape(*counts, 3), step)
+    inside = layers > 0
     places = grid[inside.ravel()]
     spacing = float(np.cbrt(step.prod()))
     _check_walls(solids, places, spacing, blocky=blocky)
     count = len(places)
     placed = uneven(places, step) if loose else places
-    return Particles(placed, np.full(count, 1 / count), spacing, count * float(step.prod()), step_m=step)
+    volume, overlap = count * float(step.prod()), _thick(layers > 1)
+    return Particles(placed, np.full(count, 1 / count), spacing, volume, step_m=step, overlap=overlap)
 
 
 def meshed(cells: Particles) -> Particles:
@@ -223,6 +227,13 @@ def _check_walls(solids: tuple[Mesh, ...], places: Array, spacing: float, *, blo
             f"particle_spacing_m: {spacing:.3g} m is too coarse: {what}; expected at most half the thinnest wall, "
             f"try {spacing / 2:.3g}, or make it a cloth"
         )
+
+
+def _thick(cells: NDArray[np.bool_]) -> bool:
+    """Whether some cells of a grid make a block of two along each axis: in a face that two solids share lies one."""
+    from scipy import ndimage
+
+    return bool(ndimage.binary_erosion(cells, np.ones((2, 2, 2), np.bool_)).any())
 
 
 def _inside(solid: Mesh, grid: Array, step: Array) -> NDArray[np.bool_]:

@@ -6,16 +6,15 @@ edge of one of them parts them (separating axes). Things that lie wholly above o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.arrange import MAX_TRIES, body_pose, placed, pose_quat
-from simvid.assets.bodies import body_geometry
+from simvid.assets.prepare import geometry_of
 from simvid.errors import AssetError, SceneError
 from simvid.rotations import matrix_from_quat
 from simvid.scene import Body, Place, Scene
@@ -42,6 +41,7 @@ class Footprint:
         half: half its lengths along its own axes [m], [2].
         yaw: of its own x axis [rad].
         low, high: from where to where it reaches [m].
+        upright: whether the box stands on its own bottom.
     """
 
     center: Array
@@ -49,6 +49,7 @@ class Footprint:
     yaw: float
     low: float
     high: float
+    upright: bool = True
 
     @property
     def axes(self) -> Array:
@@ -126,6 +127,7 @@ def _placed(
     top, others, where = around
     body = scene.bodies[number]
     low, high = _turned_box(body, scene, number)
+    upright = bool(matrix_from_quat(pose_quat(body.pose))[2, 2] > 1 - UPRIGHT)
     surface = top.high if top is not None else scene.ground.height_m if scene.ground is not None else 0.0
     for _ in range(MAX_TRIES):
         a, b, yaw = numbers.unit(), numbers.unit(), 2 * np.pi * numbers.unit() * (place.turn == "yaw")
@@ -137,7 +139,7 @@ def _placed(
             assert top is not None, "the ground needs low_m and high_m"
             center = top.center + ((2 * np.array([a, b]) - 1) * top.half) @ top.axes
         rest = surface + place.gap_m
-        foot = Footprint(center, (high - low)[:2] / 2, yaw, rest, rest + float(high[2] - low[2]))
+        foot = Footprint(center, (high - low)[:2] / 2, yaw, rest, rest + float(high[2] - low[2]), upright)
         if (top is None or top.holds(foot, place.margin_m)) and all(foot.apart_from(o, place.apart_m) for o in others):
             middle = (low + high)[:2] / 2 @ foot.axes
             position = [*(center - middle).tolist(), rest - float(low[2])]
@@ -157,7 +159,7 @@ def _between(low: float, high: float, u: float) -> float:
 
 def _bounds(body: Body, scene: Scene, number: int) -> tuple[Array, float]:
     try:
-        geometry = body_geometry(body, scene, Path(scene._base))
+        geometry = geometry_of(body, scene)
     except (AssetError, ValueError) as error:
         raise SceneError(f"{scene.where(f'bodies[{number}].shape')}: {error}") from error
     return geometry.bounds_m, geometry.radius_m
@@ -182,19 +184,20 @@ def _resting(body: Body, scene: Scene, number: int) -> list[Footprint]:
 
 def footprint(pose: Array, bounds: Array) -> Footprint:
     """A box [2, 3] at a pose [4, 4] seen from above: along its own axes where it stands upright, else along x and y."""
+    upright = bool(pose[2, 2] > 1 - UPRIGHT)
     yaw = float(np.arctan2(pose[1, 0], pose[0, 0])) if abs(pose[2, 2]) > 1 - UPRIGHT else 0.0
     points = _corners(bounds) @ pose[:3, :3].T + pose[:3, 3]
     c, s = np.cos(yaw), np.sin(yaw)
     flat = points[:, :2] @ np.array([[c, -s], [s, c]])
     low, high = flat.min(axis=0), flat.max(axis=0)
     center = (low + high) / 2 @ np.array([[c, s], [-s, c]])
-    return Footprint(center, (high - low) / 2, yaw, float(points[:, 2].min()), float(points[:, 2].max()))
+    return Footprint(center, (high - low) / 2, yaw, float(points[:, 2].min()), float(points[:, 2].max()), upright)
 
 
-def _top(scene: Scene, number: int, feet: Iterable[Footprint], where: str) -> Footprint:
-    body = scene.bodies[number]
-    tilt = matrix_from_quat(pose_quat(body.pose))[2, 2]
-    if tilt < 1 - UPRIGHT:
-        raise SceneError(f"{where}: expected {body.name!r} to stand upright, to place things on it; it is tilted")
-    (foot,) = feet
-    return foot
+def _top(scene: Scene, number: int, feet: Sequence[Footprint], where: str) -> Footprint:
+    name = scene.bodies[number].name
+    if len(feet) != 1:
+        raise SceneError(f"{where}: expected one {name!r} to place things on, got {len(feet)}; do not draw its count")
+    if not feet[0].upright:
+        raise SceneError(f"{where}: expected {name!r} to stand upright, to place things on it; it is tilted")
+    return feet[0]

@@ -23,14 +23,16 @@ def prepare(scene: Scene) -> SceneAssets:
     """Read and check all assets of a scene.
 
     Raises:
-        SceneError: one line for each fault of each body and robot, with file, line and field.
+        SceneError: one line for each fault of the ground, each body and each robot, with file, line and field.
     """
     faults: list[str] = []
+    if scene.ground is not None and (kind := scene.material(scene.ground.material).kind) is not None:
+        faults.append(f"{scene.where('ground.material')}: the ground is rigid, but this material is {kind}; "
+                      "lay a body of it on the ground")  # fmt: skip
     geometries: list[BodyGeometry | None] = []
     for k, body in enumerate(scene.bodies):
         try:
-            made = deformable_geometry if scene.material(body.material).kind is not None else body_geometry
-            geometries.append(made(body, scene, Path(scene._base)))
+            geometries.append(geometry_of(body, scene))
         except (AssetError, ValueError) as error:
             faults.append(f"{scene.where(f'bodies[{k}].shape')}: {error}")
             geometries.append(None)
@@ -44,6 +46,16 @@ def prepare(scene: Scene) -> SceneAssets:
         raise SceneError("\n".join(faults))
     parts = _number(scene, [g for g in geometries if g is not None], robots)
     return SceneAssets(scene=scene, parts=parts, robots=tuple(robots))
+
+
+def geometry_of(body: Body, scene: Scene) -> BodyGeometry:
+    """The geometry of a body, rigid or deformable by its material.
+
+    Raises:
+        AssetError: as ``body_geometry`` and ``deformable_geometry``.
+    """
+    made = deformable_geometry if scene.material(body.material).kind is not None else body_geometry
+    return made(body, scene, Path(scene._base))
 
 
 def _number(scene: Scene, geometries: list[BodyGeometry], robots: list[RobotModel]) -> tuple[PartAssets, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from simvid.errors import Fault
-from simvid.field_paths import Loc
+from simvid.field_paths import Loc, text
 from simvid.parsing.backends import backend_faults
 from simvid.parsing.names import did_you_mean
 from simvid.parsing.references import reference_faults
@@ -22,6 +23,9 @@ from simvid.scene import Place, Pose, Random, Scene
 from simvid.yaml_reading import Document
 
 _FIXED = ("simvid", "name", "seed", "randomize")
+_CLOCK: tuple[Loc, ...] = (("duration_s",), ("fps",), ("physics", "step_s"))
+"""Fields of which few values fit each other: a clip has whole frames, and these have whole steps."""
+_RANGES = ("uniform", "log_uniform", "normal")
 _CAMERA = {"name": "stand_in", "pose": {}}
 
 
@@ -29,7 +33,13 @@ def variation_faults(document: Document, base: Path, randomize: Mapping[str, Ran
     """Every fault of ``randomize`` in a scene that is sound without it."""
     tree = document.tree
     assert isinstance(tree, dict)
-    return [f for path, random in randomize.items() for f in _entry_faults(document, tree, base, path, random)]
+    faults, sound = list[Fault](), dict[str, Loc]()
+    for path, random in randomize.items():
+        found = list(_entry_faults(document, tree, base, path, random))
+        faults += found
+        if not found:
+            sound[path] = find(tree, path).loc
+    return [*faults, *_overlap_faults(document, base, randomize, sound)]
 
 
 def takes_whole_numbers(target: Target) -> bool:
@@ -122,10 +132,15 @@ def _entry_faults(
     if random.place is not None:
         yield from _place_faults(document, loc, target, random.place)
         return
+    yield from _value_faults(document, base, target, path, random)
+
+
+def _value_faults(document: Document, base: Path, target: Target, path: str, random: Random) -> Iterator[Fault]:
+    """What is wrong with the values that may be drawn, each in its place."""
+    tree, loc = document.tree, ("randomize", path)
+    assert isinstance(tree, dict)
     try:
-        values: Sequence[Any] = extremes(random, whole=takes_whole_numbers(target))
-        if random.one_of is not None:
-            values = list(outermost(tree, path, random.one_of))
+        values = _values(tree, path, random)
     except NoSuchFieldError as error:
         yield fault(document, loc, error.message, error.hint)
         return
@@ -135,6 +150,11 @@ def _entry_faults(
     except ValueError as error:
         yield fault(document, loc, f"expected a range that holds a whole number, got {error}")
         return
+    clock = _clock_in_ranges(random, target.loc)
+    if clock is not None:
+        hint = "between the ends hardly a value makes whole frames and steps: give some that do as choice or grid"
+        yield fault(document, loc, f"expected values one by one for {text(clock)}, got a range of them", hint)
+        return
     before = {str(f) for f in _faults(document, base, target)}
     for value in values:
         varied, _ = replaced(tree, path, value, create=False)
@@ -143,6 +163,49 @@ def _entry_faults(
                 message = f"{found.message} (with {shown(value)}, which may be drawn)"
                 yield fault(document, loc, message, found.hint)
                 break
+
+
+def _clock_in_ranges(random: Random, loc: Loc) -> Loc | None:
+    """The first of ``_CLOCK`` that is drawn from a range, at ``loc`` or in a subtree there."""
+    inner = [draw for option in random.one_of or () for draw in inner_draws(option)]
+    ranges = ((*loc, *at) for at, how in [((), random), *inner] if how.kind in _RANGES)
+    return next((field for field in ranges if field in _CLOCK), None)
+
+
+def _values(tree: Mapping[str, Any], path: str, random: Random) -> Sequence[Any]:
+    """What to try of all that an entry may put in its place; raises as ``outermost``."""
+    if random.one_of is not None:
+        return list(outermost(tree, path, random.one_of))
+    target = find(tree, path)
+    if random.jitter is not None:
+        pose = {key: value for key, value in target.value.items() if key != "rotation_deg"}
+        return (pose if pose.get("look_from_m") is not None else {**pose, "quaternion_wxyz": [1.0, 0.0, 0.0, 0.0]},)
+    return extremes(random, whole=takes_whole_numbers(target))
+
+
+def _overlap_faults(
+    document: Document, base: Path, randomize: Mapping[str, Random], locs: Mapping[str, Loc]
+) -> Iterator[Fault]:
+    """Draws that others undo: of one field twice, of what ``place`` draws, of what an outer draw may take away."""
+    tree = document.tree
+    assert isinstance(tree, dict)
+    for (outer, above), (inner, loc) in permutations(locs.items(), 2):
+        here, random = ("randomize", inner), randomize[outer]
+        if loc == above and list(locs).index(outer) < list(locs).index(inner):
+            message = f"expected one entry for each field, got {inner} beside {outer}, which is the same"
+            yield fault(document, here, message)
+        elif random.place is not None:
+            drawn: tuple[Loc, ...] = ((*above, "position_m"), (*above[:2], "arrange"))
+            if any(loc[: len(d)] == d for d in drawn):
+                yield fault(document, here, f"expected no draw of what {outer} places, got one", "leave one out")
+        elif len(loc) > len(above) and loc[: len(above)] == above:
+            for value in _values(tree, outer, random):
+                varied, _ = replaced(tree, outer, value, create=False)
+                found = next(_entry_faults(replace(document, tree=varied), varied, base, inner, randomize[inner]), None)
+                if found is not None:
+                    message = f"{found.message} (where {outer} is {shown(value)}, which may be drawn)"
+                    yield fault(document, here, message, found.hint)
+                    break
 
 
 def _is_arranged(tree: Mapping[str, Any], loc: Loc) -> bool:

@@ -3,9 +3,9 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from simvid.scene.base import Model, Name, Number, Positive, Vec3, as_tuple
 from simvid.scene.bodies import Body
@@ -191,13 +191,15 @@ class Scene(Model):
         Rule(("lights",), _one_sky),
     )
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _lights_of_the_look(cls, value: object) -> object:
-        """A look replaces the lights that a scene has by default."""
+    def _lights_of_the_look(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """A look replaces the lights that a scene has by default; they count as not set, for another look or none."""
         if isinstance(value, Mapping) and value.get("look") is not None and "lights" not in value:
-            return {**value, "lights": ()}
-        return value
+            scene = handler({**value, "lights": ()})
+            scene.model_fields_set.discard("lights")
+            return scene
+        return handler(value)
 
     def _repr_html_(self) -> str:
         """For notebooks: what it asks for."""

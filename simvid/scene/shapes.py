@@ -115,7 +115,7 @@ class CompoundPart(Model):
 
 
 class Compound(Model):
-    """Several shapes that move as one."""
+    """Several shapes that move as one; where they overlap, a rigid body weighs each of them."""
 
     parts: Annotated[tuple[CompoundPart, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=256)]
 

@@ -199,3 +199,38 @@ def test_a_mesh_that_is_inside_out_has_no_inside() -> None:
     box = primitive_mesh("box", (0.2, 0.2, 0.2))
     with pytest.raises(AssetError, match="inside out"):
         filled((Mesh(box.vertices, np.ascontiguousarray(box.faces[:, ::-1])),), 0.0, 0.05)
+
+
+def test_parts_of_a_rigid_body_and_the_ground_are_rigid() -> None:
+    parts = [{"shape": {"sphere": {"radius_m": 0.1}}}, {"shape": {"box": {"size_m": 0.1}}, "material": JELLY}]
+    with pytest.raises(SceneError, match=r"parts\[1\].material: a part of a rigid body is rigid.*is elastic; make"):
+        part_of({"compound": {"parts": parts}}, {"density_kg_m3": 500.0})
+    sand = {"simvid": 1, "duration_s": 1, "cameras": [CAMERA], "ground": {"material": {"granular": {}}}}
+    with pytest.raises(SceneError, match=r"ground.material: the ground is rigid, but this material is granular; lay"):
+        prepare(Scene.model_validate(sand))
+
+
+def compound_volume(shape: dict[str, Any], *positions_m: list[float]) -> float:
+    parts = [{"shape": shape, "pose": {"position_m": p}} for p in positions_m]
+    made = part_of({"compound": {"parts": parts}}, {**JELLY, "density_kg_m3": 1000.0}).deformable
+    assert made is not None
+    assert made.masses_kg.sum() == pytest.approx(1000 * made.volumes_m3.sum())
+    return float(made.volumes_m3.sum())
+
+
+def test_parts_weigh_once_where_they_overlap() -> None:
+    cube = {"box": {"size_m": 0.1}}
+    assert compound_volume(cube, [0, 0, 0], [0.05, 0, 0]) == pytest.approx(0.0015, rel=0.02)
+    assert compound_volume(cube, [0, 0, 0], [0.3, 0, 0]) == pytest.approx(0.002, rel=1e-12)
+
+
+def test_parts_that_share_a_face_do_not_overlap() -> None:
+    """But for a hair, in which a layer of the grid lies."""
+    can = {"cylinder": {"radius_m": 0.1, "length_m": 0.11}}
+    assert compound_volume(can, [0, 0, 0], [0, 0, 0.1099]) == pytest.approx(0.0022 * np.pi, rel=1e-12)
+
+
+def test_a_part_that_is_only_seen_is_refused_where_all_is_particles() -> None:
+    parts = [{"shape": {"box": {"size_m": 0.1}}}, {"shape": {"box": {"size_m": 0.1}}, "collide": False}]
+    with pytest.raises(SceneError, match="every part of a deformable body is full of particles"):
+        part_of({"compound": {"parts": parts}})
