@@ -1,0 +1,49 @@
+"""What a scene may ask of which body: everything else is refused by field before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simvid.errors import SceneError
+from simvid.jobs.preflight import prepared
+from simvid.parsing import load_scene
+
+SCENE = """\
+simvid: 1
+duration_s: 0.5
+ground: {}
+materials:
+  jelly: {density_kg_m3: 1000, elastic: {particle_spacing_m: 0.02, young_modulus_pa: 2.0e+4}}
+  rubber: {density_kg_m3: 1000, elastic: {method: fem, particle_spacing_m: 0.05, young_modulus_pa: 2.0e+4}}
+  cloth: {density_kg_m3: 300, cloth: {particle_spacing_m: 0.05}}
+cameras: [{name: c, resolution_px: [64, 48], pose: {look_from_m: [3, -3, 2], look_at_m: [0, 0, 0.3]}}]
+"""  # fmt: skip
+
+
+def faults(folder: Path, rest: str) -> str:
+    """What is wrong with a scene; empty where nothing is."""
+    path = folder / "scene.yaml"
+    path.write_text(SCENE + rest)
+    try:
+        prepared(load_scene(path))
+    except SceneError as error:
+        return str(error)
+    return ""
+
+
+def body(name: str, more: str = "", at: float = 0.0, size: str = "0.1") -> str:
+    return f"  - {{name: {name}, shape: {{box: {{size_m: {size}}}}}, pose: {{position_m: [{at}, 0, 0.3]}}{more}}}\n"
+
+
+KICKED = ", impulses: [{t_s: 0.1, impulse_n_s: [1, 0, 0]}]"
+
+
+@pytest.mark.parametrize(("material", "size"), [("jelly", "0.1"), ("rubber", "0.1"), ("cloth", "[0.2, 0.2, 0.002]")])
+def test_impulses_of_what_deforms_are_refused(tmp_path: Path, material: str, size: str) -> None:
+    """The engines would leave them out."""
+    text = faults(tmp_path, "bodies:\n" + body("thing", f", material: {material}{KICKED}", size=size))
+    assert "bodies[0].impulses (thing): expected none on a body that deforms, got 1 on 'thing': write" in text
+    assert "forces: [{impulse: {bodies: [thing], " in text
+    assert not faults(tmp_path, "bodies:\n" + body("thing", KICKED))
