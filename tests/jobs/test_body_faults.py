@@ -47,3 +47,16 @@ def test_impulses_of_what_deforms_are_refused(tmp_path: Path, material: str, siz
     assert "bodies[0].impulses (thing): expected none on a body that deforms, got 1 on 'thing': write" in text
     assert "forces: [{impulse: {bodies: [thing], " in text
     assert not faults(tmp_path, "bodies:\n" + body("thing", KICKED))
+
+
+def test_predicates_that_nothing_measures_are_refused(tmp_path: Path) -> None:
+    """The ground has no middle; the solver of cloth, rope and elements keeps its own contacts to itself."""
+    bodies = "bodies:\n" + body("box") + body("a", ", material: rubber", 0.3) + body("b", ", material: rubber", 0.6)
+    bodies += body("soft", ", material: jelly", 0.9)
+    pairs = "touching: {body: a, other: b}, apart: {body: b, other: a}"
+    text = faults(tmp_path, f"{bodies}success: [near: {{body: box, of: ground}}, {pairs}]\n")
+    assert "success[0].near.of: expected a body with a middle, got 'ground': use above" in text
+    assert "success[1].touching.other: expected a thing whose contacts with 'a' are recorded, got 'b'" in text
+    assert "success[2].apart.other: " in text
+    fine = "success: [near: {body: box, of: a}, touching: {body: a, other: box}, touching: {body: a, other: soft}]\n"
+    assert not faults(tmp_path, bodies + fine)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from simvid.assets.parts import SceneAssets
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.newton.engine import NewtonPhysics
+from simvid.success import outcomes
 from simvid.testing.physics_scenes import written_assets
 from simvid.trajectory import Trajectory
 
@@ -221,3 +222,17 @@ def test_what_would_take_for_ever_is_refused(tmp_path: Path, material: str, said
     assert "bodies[0] (b): its material needs substeps of" in message
     for words in said.split(".*"):
         assert words in message
+
+
+def test_a_heap_lies_above_its_tray(tmp_path: Path) -> None:
+    """A predicate looks at the grains as they lie, not at the pillar that they were."""
+    scene = """\
+  - {name: sand, shape: {box: {size_m: [0.08, 0.08, 0.24]}}, material: sand, pose: {position_m: [0, 0, 0.16]}}
+  - {name: tray, shape: {box: {size_m: [0.6, 0.6, 0.04]}}, fixed: true, pose: {position_m: [0, 0, 0.02]}}
+success: [above: {body: sand, of: tray}]
+"""
+    made = assets(tmp_path, scene, seconds=0.4)
+    heap = NewtonPhysics().simulate(made)
+    assert heap.particles[0].positions[-1, :, 2].max() < 0.2
+    (found,) = outcomes(made, heap)
+    assert (found.true, found.since_frame) == (True, 0), found
