@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from simvid.assets.parts import SceneAssets
 from simvid.field_paths import Loc
 from simvid.field_paths import text as field_text
+from simvid.physics.influences import movable
 from simvid.physics.soft_materials import by_mpm, by_thin
 from simvid.scene.actions import names_in
 from simvid.scene.predicates import Apart, Touching
@@ -58,6 +59,25 @@ def _unmeasured(assets: SceneAssets) -> Iterator[tuple[Loc, str]]:
             yield ("success", k, predicate.kind, "other"), text
 
 
+def _unseen(assets: SceneAssets) -> Iterator[tuple[Loc, str]]:
+    """What deforms in scripts: the robots' plans and the copies that they are tried out in have rigid bodies alone."""
+    deforming = {p.part.name for p in assets.parts if p.deformable is not None}
+    for loc, name in _named(assets):
+        if "script" in loc and name in deforming:
+            got = f"expected a rigid body, or ROBOT/LINK, got {name!r}, which deforms and which scripts do not see"
+            yield loc, f"{got}: give a point in its place, or a time to wait for: wait: {{for_s: …}}"
+
+
+def _unmoved(assets: SceneAssets) -> Iterator[tuple[Loc, str]]:
+    """What a script's noise would push in vain."""
+    parts = {p.part.name: k for k, p in enumerate(assets.parts)}
+    for loc, name in _named(assets):
+        k = parts.get(name)
+        if "pushes" in loc and k is not None and (assets.parts[k].deformable is not None or not movable(assets, k)):
+            what = "is fixed or on keyframes" if assets.parts[k].deformable is None else "deforms"
+            yield loc, f"expected a rigid body that can move, or ROBOT/LINK, got {name!r}, which {what}"
+
+
 def _kicks(assets: SceneAssets) -> Iterator[tuple[Loc, str]]:
     """Kicks at a point of a body that has no such point."""
     deforming = {p.part.name for p in assets.parts if p.deformable is not None}
@@ -68,4 +88,4 @@ def _kicks(assets: SceneAssets) -> Iterator[tuple[Loc, str]]:
             yield ("bodies", k, "impulses"), f"{got}: write {instead}"
 
 
-LOOKS = (_names, _unmeasured, _kicks)
+LOOKS = (_names, _unmeasured, _unseen, _unmoved, _kicks)

@@ -60,3 +60,28 @@ def test_predicates_that_nothing_measures_are_refused(tmp_path: Path) -> None:
     assert "success[2].apart.other: " in text
     fine = "success: [near: {body: box, of: a}, touching: {body: a, other: box}, touching: {body: a, other: soft}]\n"
     assert not faults(tmp_path, bodies + fine)
+
+
+ARM = "robots:\n  - {name: arm, model: package://genesis/assets/xml/franka_emika_panda/panda.xml, "
+
+
+def test_scripts_that_name_what_deforms_are_refused(tmp_path: Path) -> None:
+    """They would find it where it was at first, for ever, and touching nothing."""
+    bodies = "bodies:\n" + body("soft", ", material: jelly", 0.9) + body("box", at=0.5)
+    script = "{wait_until: {all: [touching: {body: soft, other: ground}]}}, {reach: {to: {body: soft}}}"
+    text = faults(tmp_path, f"{bodies}{ARM}script: [{script}]}}\n")
+    assert "robots[0].script[0].wait_until.all[0].touching.body (arm): expected a rigid body, or" in text
+    assert "robots[0].script[1].reach.to.body (arm): expected a rigid body, or ROBOT/LINK, got 'soft'" in text
+    assert not faults(tmp_path, f"{bodies}{ARM}script: [{script.replace('soft', 'box')}]}}\n")
+
+
+def test_pushes_of_what_they_cannot_move_are_refused(tmp_path: Path) -> None:
+    """The kicks would go to the world."""
+    bodies = "bodies:\n" + body("soft", ", material: jelly", 0.9) + body("post", ", fixed: true", 0.7)
+    bodies += body("box", at=0.5)
+    noise = "noise: {pushes: {of: [soft, post, box, arm/hand], impulse_n_s: 0.5}}"
+    text = faults(tmp_path, f"{bodies}{ARM}{noise}}}\n")
+    wanted = "expected a rigid body that can move, or ROBOT/LINK, got"
+    assert f"noise.pushes.of[0] (arm): {wanted} 'soft', which deforms" in text
+    assert f"noise.pushes.of[1] (arm): {wanted} 'post', which is fixed or on keyframes" in text
+    assert len(text.splitlines()) == 2
