@@ -10,7 +10,7 @@ from simvid.errors import SceneError
 from simvid.physics.influences import Place, influences
 from simvid.physics.mpm.outside import Outside
 from simvid.physics.mpm.solver import Solver
-from simvid.physics.newton.belts import belt_steps
+from simvid.physics.newton.belts import belt_changes
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.obstacles import Hindrances, floats
 from simvid.physics.newton.particle_forces import Grip, bodies_meant, grips_of, rows_inside, told
@@ -49,14 +49,7 @@ class SoftForces:
 
     def bind(self, solver: Solver, things: Hindrances) -> None:
         """Take the solver that the outside was given to, and its obstacles."""
-        self._solver = solver
-        self._belts = []
-        names = [p.part.name for p in self._assets.parts]
-        for force in self._assets.scene.forces:
-            belt = force.conveyor
-            if belt is not None:
-                obstacle = int(np.flatnonzero(things.parts == names.index(belt.body))[0])
-                self._belts.append((obstacle, belt, *belt_steps(belt, self._step_s)))
+        self._solver, self._belts = solver, belt_changes(self._assets, things)
 
     def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
         """As ``ParticleForces.chosen``."""
@@ -69,10 +62,8 @@ class SoftForces:
 
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
-        for obstacle, belt, first, end in self._belts:
-            if step in (first, end):
-                on = step == first
-                self._solver.set_belt(obstacle, belt.velocity_m_s if on else (0.0, 0.0, 0.0), Place.of(belt.region))
+        for obstacle, (velocity, place) in self._belts.get(step, {}).items():
+            self._solver.set_belt(obstacle, velocity, place)
         if step not in self._times:
             return {}
         held: dict[str, int] = {}
