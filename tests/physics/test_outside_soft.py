@@ -175,6 +175,17 @@ forces: [{conveyor: {body: belt, velocity_m_s: [3, 0, 0]}}]
     assert speed(made, 12, 15)[0] > 0.9
 
 
+def test_a_hold_of_two_bodies_is_booked_on_both(tmp_path: Path) -> None:
+    """Each hangs in it with its own weight, and lets go in one event."""
+    more = "  - {name: too, mass_kg: 8, shape: {box: {size_m: 0.16}}, material: jelly, pose: {position_m: [1, 0, 0]}}\n"
+    hold = "forces: [{hold: {region: {box: {low_m: [-1, -1, 0.05], high_m: [2, 1, 1]}}, end_s: 0.2}}]\n"
+    made = run(tmp_path, more + hold, gravity=-9.81, seconds=0.24)
+    assert made.outside is not None
+    given = made.outside.impulses[:, [made.part_index("jelly"), made.part_index("too")], 2].sum(axis=0)
+    assert given == pytest.approx(made.masses_kg[[0, 1]] * 9.81 * 0.2, rel=0.2)  # they swing
+    assert [(e.kind, e.things) for e in made.ties] == [("release", ("jelly", "too"))]
+
+
 SLAB = """\
   - {name: belt, shape: {box: {size_m: [4, 4, 0.1]}}, fixed: true, material: hard, pose: {position_m: [0, 0, -0.05]}}
 forces:
