@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
+from simvid.checking.receipts.receipt import receipt_of
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.newton.engine import NewtonPhysics
 from simvid.success import outcomes
@@ -176,6 +177,17 @@ def test_what_is_held_or_tied_may_be_inside(tmp_path: Path) -> None:
         NewtonPhysics().check(assets(tmp_path, beam + more))
     with pytest.raises(SceneError, match="64 of 512 particles of 'beam' start inside 'wall', up to 20 mm deep"):
         NewtonPhysics().check(assets(tmp_path, beam))
+
+
+@pytest.mark.parametrize("kept", ["forces: [{hold: {", "attachments: [{name: stick, a: jelly, b: rod, "])
+def test_a_jelly_on_a_stick_stays_there(tmp_path: Path, kept: str) -> None:
+    """What keeps particles in the stick makes them neither an end of the run nor a broken law."""
+    rod = "  - {name: rod, fixed: true, shape: {box: {size_m: [0.06, 0.06, 0.3]}}, pose: {position_m: [0, 0, 0.3]}}\n"
+    region = "region: {box: {low_m: [-0.041, -0.041, 0], high_m: [0.041, 0.041, 1]}}"
+    scene = rod + block("jelly", "jelly", (0, 0, 0.3)) + kept + region + ("}}]\n" if "hold" in kept else "}]\n")
+    made = assets(tmp_path, scene, seconds=0.5, ground=False)
+    receipt = receipt_of(made, NewtonPhysics().simulate(made))
+    assert not [law for law in receipt.laws if law.passed is False]
 
 
 def test_what_stands_between_particles_is_inside_too(tmp_path: Path) -> None:
