@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import numpy as np
@@ -24,11 +24,13 @@ from simvid.scene.predicates import (
     TurnedBy,
     Upright,
 )
-from simvid.trajectory import Part, Trajectory, pose_matrices
+from simvid.trajectory import Part, ParticleMotion, Trajectory, pose_matrices
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
 """Two part indices, the smaller first."""
+GROUND = np.array([[-np.inf] * 3, [np.inf, np.inf, 0.0]])
+"""Its box."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Moment:
         poses: now, [B, 7].
         twists: now, [B, 6].
         touching: pairs of parts in contact now.
+        around: lowest and highest world corner of what deforms, as it is now [m], [2, 3].
     """
 
     parts: Sequence[Part]
@@ -50,6 +53,7 @@ class Moment:
     poses: Array
     twists: Array
     touching: frozenset[Pair]
+    around: Mapping[int, Array] = field(default_factory=dict)
 
     def index(self, name: str) -> int:
         """Index of a body or ROBOT/LINK; KeyError for others."""
@@ -57,6 +61,10 @@ class Moment:
             if part.name == name:
                 return k
         raise KeyError(name)
+
+    def is_ground(self, part: int) -> bool:
+        """Whether it is the ground, which has no end sideways and downwards."""
+        return self.parts[part].kind == "ground"
 
     def all_of(self, name: str) -> set[int]:
         """Parts called so, or all links of the robot called so."""
@@ -73,6 +81,11 @@ class Moment:
         points = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
         pose = pose_matrices(self.poses[part])
         return np.asarray(points @ pose[:3, :3].T + pose[:3, 3])
+
+    def extent(self, part: int) -> Array:
+        """Lowest and highest world coordinates of the part's box, or of what deforms [m], [2, 3]."""
+        corners = self.around[part] if part in self.around else self.corners(part)
+        return np.stack([corners.min(axis=0), corners.max(axis=0)])
 
     def middle(self, part: int) -> Array:
         """World middle of the part's box [m], [3]."""
@@ -146,18 +159,21 @@ def _still(p: Still, moment: Moment) -> tuple[bool, str]:
 
 
 def _above(p: Above, moment: Moment) -> tuple[bool, str]:
-    corners, below = moment.corners(moment.index(p.body)), moment.corners(moment.index(p.of))
-    middle = corners.mean(axis=0)
-    gap = float(corners[:, 2].min() - below[:, 2].max())
-    over = bool((middle[:2] >= below[:, :2].min(axis=0)).all() and (middle[:2] <= below[:, :2].max(axis=0)).all())
+    part, of = moment.index(p.body), moment.index(p.of)
+    middle, (low, high) = moment.middle(part)[:2], moment.extent(of)
+    gap = float(moment.extent(part)[0, 2] - high[2])
+    over = moment.is_ground(of) or bool((middle >= low[:2]).all() and (middle <= high[:2]).all())
     return over and p.gap_m[0] <= gap <= p.gap_m[1], f"{'over' if over else 'beside'} it, {gap:.3f} m over its top"
 
 
 def _inside(p: Inside, moment: Moment) -> tuple[bool, str]:
-    middle, box = moment.middle(moment.index(p.body)), moment.index(p.of)
-    pose = pose_matrices(moment.poses[box])
-    local = (middle - pose[:3, 3]) @ pose[:3, :3]
-    low, high = moment.box(box)
+    local, of = moment.middle(moment.index(p.body)), moment.index(p.of)
+    if of in moment.around:
+        low, high = moment.around[of]
+    else:
+        pose = pose_matrices(moment.poses[of])
+        local = (local - pose[:3, 3]) @ pose[:3, :3]
+        low, high = GROUND if moment.is_ground(of) else moment.box(of)
     out = float(np.max(np.maximum(low - p.margin_m - local, local - high - p.margin_m)))
     return out <= 0, f"{abs(out):.3f} m {'inside' if out <= 0 else 'outside'}"
 
@@ -221,6 +237,14 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _extents(assets: SceneAssets, motion: ParticleMotion) -> Array:
+    """Lowest and highest world corner of what deforms at each frame [m], [T, 2, 3]."""
+    body = assets.parts[motion.part].deformable
+    margin = 0.0 if body is None or body.tetrahedra is not None else body.radius_m
+    x = motion.positions.astype(np.float64)
+    return np.stack([x.min(axis=1) - margin, x.max(axis=1) + margin], axis=1)
+
+
 def outcomes(assets: SceneAssets, trajectory: Trajectory) -> tuple[Outcome, ...]:
     """How the scene's ``success`` predicates stand at the end of a trajectory."""
     wanted = assets.scene.success
@@ -228,13 +252,15 @@ def outcomes(assets: SceneAssets, trajectory: Trajectory) -> tuple[Outcome, ...]
         return ()
     boxes, table = part_boxes(assets), trajectory.contacts
     live = table.event < 2
+    around = {p.part: _extents(assets, p) for p in trajectory.particles}
     found: list[list[tuple[bool, str]]] = []
     for frame in range(trajectory.frame_count):
         rows = live & (table.frame == frame)
         pairs = frozenset((int(a) - 1, int(b) - 1) for a, b in zip(table.id_a[rows], table.id_b[rows], strict=True))
         moment = Moment(
-            trajectory.parts, boxes, trajectory.poses[0], trajectory.poses[frame], trajectory.twists[frame], pairs
-        )
+            trajectory.parts, boxes, trajectory.poses[0], trajectory.poses[frame], trajectory.twists[frame], pairs,
+            {part: extents[frame] for part, extents in around.items()},
+        )  # fmt: skip
         found.append([holds(predicate, moment) for predicate in wanted])
     results = []
     for k, predicate in enumerate(wanted):

@@ -10,16 +10,14 @@ import numpy as np
 from simvid.assets.parts import SceneAssets
 from simvid.assets.prepare import prepare
 from simvid.errors import SceneError, SimvidError
-from simvid.field_paths import text
 from simvid.jobs.backends import refiner_of, renderer_of
+from simvid.jobs.body_faults import body_faults
 from simvid.jobs.coarse import asked_of, coarse_pass
 from simvid.physics.scripts import check_robot
 from simvid.rendering.camera import camera_path
 from simvid.rendering.inside import check_camera
 from simvid.rotations import pose_vector
 from simvid.scene import Mount, Scene
-from simvid.scene.actions import names_in
-from simvid.success import unknown_body
 from simvid.trajectory import Contacts, Trajectory
 
 
@@ -34,7 +32,7 @@ def prepared(scene: Scene, *, seen: bool = True) -> SceneAssets:
         SceneError: every fault found, a line each.
     """
     assets = prepare(scene)
-    faults = [*_robot_faults(assets), *_name_faults(assets)]
+    faults = [*_robot_faults(assets), *body_faults(assets)]
     if seen:
         faults += [*_camera_faults(assets), *_backend_faults(assets)]
     if faults:
@@ -49,27 +47,6 @@ def _robot_faults(assets: SceneAssets) -> list[str]:
         for robot, model in zip(scene.robots, assets.robots, strict=True)
         for path, message in check_robot(scene, robot, model)
     ]
-
-
-def _name_faults(assets: SceneAssets) -> list[str]:
-    """Bodies that scripts, their noise and ``success`` name but that are not there."""
-    scene, faults = assets.scene, []
-    parts = [p.part for p in assets.parts]
-    bodies = {p.name for p in parts}
-    things = bodies | {p.instance for p in parts}
-    named: list[tuple[tuple[str | int, ...], str]] = [
-        (("success", *loc), name) for loc, name in names_in(scene.success)
-    ]
-    for k, robot in enumerate(scene.robots):
-        for n, action in enumerate(robot.script):
-            named += [(("robots", k, "script", n, *loc), name) for loc, name in action.bodies()]
-        if robot.noise is not None and robot.noise.pushes is not None:
-            named += [(("robots", k, "noise", "pushes", "of", n), name) for n, name in enumerate(robot.noise.pushes.of)]
-    for loc, name in named:
-        known = things if {"touching", "apart"} & set(loc) else bodies
-        if name not in known:
-            faults.append(f"{scene.where(text(loc))}: {unknown_body(name, known)}")
-    return faults
 
 
 def _camera_faults(assets: SceneAssets) -> list[str]:

@@ -151,7 +151,7 @@ def _views(scene: _Tree) -> Iterator[_Broken]:
 
 
 def _times(scene: _Tree) -> Iterator[_Broken]:
-    """Keyframes and impulses that the clip never reaches."""
+    """Keyframes, impulses and random pushes that the clip never reaches."""
     duration = scene.number("duration_s")
     if duration is None:
         return
@@ -168,6 +168,14 @@ def _times(scene: _Tree) -> Iterator[_Broken]:
             if at is not None and at > duration * (1 + 1e-9):
                 hint = f"raise duration_s to {at:g} or more"
                 yield _Broken((*loc, k, "t_s"), f"a time within the clip, 0 to {duration:g} s", f"{at:g}", hint)
+    for loc, robot in scene.items("robots"):
+        ends: Any = robot
+        for key in ("noise", "pushes", "between_s"):
+            ends = ends.get(key) if isinstance(ends, Mapping) else None
+        last = _number(ends[1]) if isinstance(ends, list | tuple) and len(ends) == 2 else None
+        if last is not None and last > duration * (1 + 1e-9):
+            at_field = (*loc, "noise", "pushes", "between_s")
+            yield _Broken(at_field, f"times within the clip, 0 to {duration:g} s", f"up to {last:g} s")
 
 
 def _scripts(scene: _Tree) -> Iterator[_Broken]:

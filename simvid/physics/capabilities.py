@@ -135,7 +135,7 @@ FEATURES = (
             _material(lambda m: m.kind is None and m.rolling_friction_m > 0)),
     Feature("joints", "bodies on joints: hinge, slider, ball, weld", _joint("hinge", "slider", "ball", "weld")),
     Feature("keyframes", "bodies that follow keyframes", _bodies(lambda _, b: "motion" if b.motion else None)),
-    Feature("impulses", "kicks: `impulses`", _bodies(lambda _, b: "impulses" if b.impulses else None)),
+    Feature("impulses", "kicks of rigid bodies: `impulses`", _bodies(lambda _, b: "impulses" if b.impulses else None)),
     Feature("mjcf", "robots from MJCF", _robots((".xml", ".mjcf"))),
     Feature("urdf", "robots from URDF", _robots((".urdf",))),
     Feature("scripts", "scripts that are known before the first step: joints, gripper, reach, push", _scripts(False)),

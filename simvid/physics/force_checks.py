@@ -8,7 +8,7 @@ import numpy as np
 
 from simvid.assets.parts import PartAssets, SceneAssets
 from simvid.errors import SceneError
-from simvid.physics.influences import AIR, Place, movable, solid_pieces, targets
+from simvid.physics.influences import AIR, Place, movable, solid_pieces, targets, window_steps
 from simvid.scene import Region
 
 
@@ -18,7 +18,7 @@ def check_forces(assets: SceneAssets) -> None:
     Raises:
         SceneError: one line for each fault, with file, line and field.
     """
-    faults = [*_forces(assets), *_attachments(assets), *_joints(assets)]
+    faults = [*_forces(assets), *_belts(assets), *_attachments(assets), *_joints(assets)]
     if faults:
         scene = assets.scene
         raise SceneError("\n".join(f"{scene.where(field)}: {text}" for field, text in faults))
@@ -47,6 +47,22 @@ def _forces(assets: SceneAssets) -> Iterator[tuple[str, str]]:
         if parts and begins == 0 and value.region is not None and not _some_inside(assets, parts, value.region):
             hint = "move or enlarge it"
             yield f"{field}.region", f"expected a region with a body in it at t = 0, got one with nothing in it: {hint}"
+
+
+def _belts(assets: SceneAssets) -> Iterator[tuple[str, str]]:
+    """Belts that run on one body at a time: particles, cloth and rope feel one of them, rigid bodies all."""
+    if not any(p.deformable is not None for p in assets.parts):
+        return
+    step_s = assets.scene.step_s
+    belts = [(n, force.conveyor) for n, force in enumerate(assets.scene.forces) if force.conveyor is not None]
+    for k, (n, belt) in enumerate(belts):
+        first, end = window_steps(belt, step_s)
+        for earlier, other in belts[:k]:
+            start, stop = window_steps(other, step_s)
+            if other.body == belt.body and max(first, start) < min(end, stop):
+                got = f"got {belt.body!r}, which has that of forces[{earlier}] at the same time"
+                hint = "give each a body of its own, or one after the other with start_s and end_s"
+                yield f"forces[{n}].conveyor.body", f"expected one belt on a body beside deformable ones, {got}: {hint}"
 
 
 def _without_outline(assets: SceneAssets, field: str, parts: Sequence[int]) -> Iterator[tuple[str, str]]:

@@ -115,6 +115,12 @@ def window(value: Any) -> tuple[float, float]:
     return value.start_s, math.inf if value.end_s is None else value.end_s
 
 
+def window_steps(value: Any, step_s: float) -> tuple[int, int]:
+    """First step in a time window of the scene, and the first after it."""
+    start, end = window(value)
+    return round(start / step_s), round(min(end, 1e9) / step_s)
+
+
 def influences(assets: SceneAssets) -> tuple[Influence, ...]:
     """The fields and winds of a scene, in its order."""
     return tuple(

@@ -106,6 +106,18 @@ def part_place(assets: SceneAssets, part: Part) -> str:
     return scene.where(kind)
 
 
+def _kept(assets: SceneAssets) -> frozenset[int]:
+    """Deformable parts (MuJoCo's view of a scene has no body for them) that something holds from the start on."""
+    scene = assets.scene
+    holds = [force.hold for force in scene.forces if force.hold is not None and not force.hold.start_s]
+    tied = {tie.a for tie in scene.attachments if not tie.start_s}
+    return frozenset(
+        k for k, p in enumerate(assets.parts)
+        if p.part.kind == "body" and p.body is None
+        and (p.part.name in tied or any(not hold.bodies or p.part.instance in hold.bodies for hold in holds))
+    )  # fmt: skip
+
+
 @dataclass(eq=False)
 class Watch:
     """Checks a running simulation frame by frame.
@@ -127,6 +139,9 @@ class Watch:
     _kicks: list[float] = field(init=False)
     _slack: float = field(init=False)
     _deep: dict[tuple[int, int], int] = field(default_factory=dict)
+    _kept: frozenset[int] = field(init=False)
+    """Parts that may begin with a rigid one inside."""
+    _inside: set[tuple[int, int]] = field(default_factory=set)
     _highest: float = 0.0
     _swing: float = 0.0
     _start: float | None = None
@@ -138,6 +153,7 @@ class Watch:
         self._springs = Springs.of(self.assets)
         self._stretch = np.zeros(len(self._springs.child))
         self._gravity = np.array(self.assets.scene.physics.gravity_m_s2)
+        self._kept = _kept(self.assets)
         self._kicks = [i.t_s for p in self.assets.parts if p.body is not None for i in p.body.impulses]
         weight = float(np.linalg.norm(self._gravity))
         self._slack = float(self._bodies.mass.sum()) * (weight * LIFT_M + DRIFT_M_S**2 / 2)
@@ -201,6 +217,10 @@ class Watch:
             if depth < max(DEEP_M, DEEP_SHARE * thin) or parts[a].part.instance == parts[b].part.instance:
                 continue
             pair = (int(a), int(b))
+            if self._frame <= 1 and self._kept & {a, b}:
+                self._inside.add(pair)
+            if pair in self._inside:
+                continue
             deep[pair] = self._deep.get(pair, 0) + 1
             if deep[pair] >= max(DEEP_FRAMES, DEEP_S * self.assets.scene.fps):
                 names = f"{parts[a].part.name!r} and {parts[b].part.name!r}"

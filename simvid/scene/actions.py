@@ -340,6 +340,11 @@ def names_in(predicates: tuple[Predicate, ...]) -> Iterator[tuple[Loc, str]]:
         yield from _names(predicate, (k,))
 
 
+def _rising(pushes: "Pushes") -> Iterator[Problem]:
+    if pushes.between_s is not None and not 0 <= pushes.between_s[0] <= pushes.between_s[1]:
+        yield Problem(("between_s",), "two times, the later one second, from 0 on", str(list(pushes.between_s)))
+
+
 class Pushes(Model):
     """Kicks at random times, in random horizontal directions, from the scene's seed."""
 
@@ -350,6 +355,8 @@ class Pushes(Model):
     """Size of each [N s]."""
     between_s: Vec2 | None = None
     """First and last moment; None is the whole clip."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("between_s",), _rising),)
 
 
 class ScriptNoise(Model):

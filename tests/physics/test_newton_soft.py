@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
+from simvid.checking.receipts.receipt import receipt_of
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.newton.engine import NewtonPhysics
+from simvid.success import outcomes
 from simvid.testing.physics_scenes import written_assets
 from simvid.trajectory import Trajectory
 
@@ -177,6 +179,17 @@ def test_what_is_held_or_tied_may_be_inside(tmp_path: Path) -> None:
         NewtonPhysics().check(assets(tmp_path, beam))
 
 
+@pytest.mark.parametrize("kept", ["forces: [{hold: {", "attachments: [{name: stick, a: jelly, b: rod, "])
+def test_a_jelly_on_a_stick_stays_there(tmp_path: Path, kept: str) -> None:
+    """What keeps particles in the stick makes them neither an end of the run nor a broken law."""
+    rod = "  - {name: rod, fixed: true, shape: {box: {size_m: [0.06, 0.06, 0.3]}}, pose: {position_m: [0, 0, 0.3]}}\n"
+    region = "region: {box: {low_m: [-0.041, -0.041, 0], high_m: [0.041, 0.041, 1]}}"
+    scene = rod + block("jelly", "jelly", (0, 0, 0.3)) + kept + region + ("}}]\n" if "hold" in kept else "}]\n")
+    made = assets(tmp_path, scene, seconds=0.5, ground=False)
+    receipt = receipt_of(made, NewtonPhysics().simulate(made))
+    assert not [law for law in receipt.laws if law.passed is False]
+
+
 def test_what_stands_between_particles_is_inside_too(tmp_path: Path) -> None:
     """A plate of 8 mm in the middle of a jelly whose layers are 20 mm apart touches none of them."""
     plate = "  - {{name: plate, shape: {{box: {{size_m: [0.008, 0.1, 0.1]}}}}, pose: {{position_m: [{x}, 0, 0.5]}}}}\n"
@@ -221,3 +234,17 @@ def test_what_would_take_for_ever_is_refused(tmp_path: Path, material: str, said
     assert "bodies[0] (b): its material needs substeps of" in message
     for words in said.split(".*"):
         assert words in message
+
+
+def test_a_heap_lies_above_its_tray(tmp_path: Path) -> None:
+    """A predicate looks at the grains as they lie, not at the pillar that they were."""
+    scene = """\
+  - {name: sand, shape: {box: {size_m: [0.08, 0.08, 0.24]}}, material: sand, pose: {position_m: [0, 0, 0.16]}}
+  - {name: tray, shape: {box: {size_m: [0.6, 0.6, 0.04]}}, fixed: true, pose: {position_m: [0, 0, 0.02]}}
+success: [above: {body: sand, of: tray}]
+"""
+    made = assets(tmp_path, scene, seconds=0.4)
+    heap = NewtonPhysics().simulate(made)
+    assert heap.particles[0].positions[-1, :, 2].max() < 0.2
+    (found,) = outcomes(made, heap)
+    assert (found.true, found.since_frame) == (True, 0), found

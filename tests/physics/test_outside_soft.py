@@ -175,6 +175,37 @@ forces: [{conveyor: {body: belt, velocity_m_s: [3, 0, 0]}}]
     assert speed(made, 12, 15)[0] > 0.9
 
 
+def test_a_hold_of_two_bodies_is_booked_on_both(tmp_path: Path) -> None:
+    """Each hangs in it with its own weight, and lets go in one event."""
+    more = "  - {name: too, mass_kg: 8, shape: {box: {size_m: 0.16}}, material: jelly, pose: {position_m: [1, 0, 0]}}\n"
+    hold = "forces: [{hold: {region: {box: {low_m: [-1, -1, 0.05], high_m: [2, 1, 1]}}, end_s: 0.2}}]\n"
+    made = run(tmp_path, more + hold, gravity=-9.81, seconds=0.24)
+    assert made.outside is not None
+    given = made.outside.impulses[:, [made.part_index("jelly"), made.part_index("too")], 2].sum(axis=0)
+    assert given == pytest.approx(made.masses_kg[[0, 1]] * 9.81 * 0.2, rel=0.2)  # they swing
+    assert [(e.kind, e.things) for e in made.ties] == [("release", ("jelly", "too"))]
+
+
+SLAB = """\
+  - {name: belt, shape: {box: {size_m: [4, 4, 0.1]}}, fixed: true, material: hard, pose: {position_m: [0, 0, -0.05]}}
+forces:
+"""
+
+
+def test_a_belt_may_begin_where_another_one_ends(tmp_path: Path) -> None:
+    """The end of the one does not stop the other, whichever is written first."""
+    one = "  - {conveyor: {body: belt, velocity_m_s: [1, 0, 0], end_s: 0.1}}\n"
+    two = "  - {conveyor: {body: belt, velocity_m_s: [0, 1, 0], start_s: 0.1}}\n"
+    made = run(tmp_path, SLAB + two + one, gravity=-9.81, at=(0.0, 0.0, 0.081), seconds=0.2)
+    assert (places(made)[-1] - places(made)[-2]).mean(axis=0)[1] * made.fps > 0.15
+
+
+def test_two_belts_at_a_time_are_refused_beside_particles(tmp_path: Path) -> None:
+    lane = "  - {conveyor: {body: belt, velocity_m_s: [1, 0, 0]}}\n"
+    with pytest.raises(SceneError, match=r"forces\[1\].conveyor.body: .*'belt', which has that of forces\[0\] at the"):
+        run(tmp_path, SLAB + lane + lane)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_kernels_and_numpy_agree(kind: str) -> None:
     """``value`` and ``within`` of the kernels against ``Influence.at`` and ``Place.holds``."""

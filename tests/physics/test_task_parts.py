@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -194,6 +196,13 @@ def moment(a: tuple[float, ...], touching: frozenset[tuple[int, int]] = frozense
     return Moment(parts, boxes, np.array([still, still]), np.array([pose, still]), np.zeros((2, 6)), touching)
 
 
+def on_ground(height: float, x: float = 0.0) -> Moment:
+    """The same cube, with its middle this high over the ground."""
+    made = moment((x, 0, height))
+    boxes = np.stack([made.boxes[0], np.full((2, 3), np.nan)])
+    return replace(made, parts=[made.parts[0], Part("ground", "ground", 2, "ground", "ground")], boxes=boxes)
+
+
 TILTED = (0.0, 0.0, 0.2, np.cos(np.radians(15)), np.sin(np.radians(15)), 0.0, 0.0)
 
 
@@ -223,6 +232,32 @@ TILTED = (0.0, 0.0, 0.2, np.cos(np.radians(15)), np.sin(np.radians(15)), 0.0, 0.
 )  # fmt: skip
 def test_predicates(tree: dict[str, object], where: tuple[float, ...], true: bool) -> None:
     assert holds(Predicate.model_validate(tree, strict=False), moment(where))[0] is true
+
+
+@pytest.mark.parametrize(
+    ("tree", "height", "true"),
+    [
+        ({"above": {"body": "cube", "of": "ground"}}, 0.3, True),
+        ({"above": {"body": "cube", "of": "ground", "gap_m": (0.2, 0.3)}}, 0.3, True),
+        ({"above": {"body": "cube", "of": "ground", "gap_m": (0.3, 0.4)}}, 0.3, False),
+        ({"above": {"body": "cube", "of": "ground"}}, -0.3, False),
+        ({"inside": {"body": "cube", "of": "ground"}}, -0.01, True),
+        ({"inside": {"body": "cube", "of": "ground"}}, 0.01, False),
+        ({"inside": {"body": "cube", "of": "ground", "margin_m": 0.02}}, 0.01, True),
+    ],
+)  # fmt: skip
+def test_the_ground_has_no_end(tree: dict[str, object], height: float, true: bool) -> None:
+    assert holds(Predicate.model_validate(tree, strict=False), on_ground(height, x=7.0))[0] is true
+
+
+def test_what_deforms_is_where_its_particles_are() -> None:
+    """A cube that has become a flat heap on the slab, whose box at rest would stand in it."""
+    heap = replace(moment((0.2, 0, 0.12)), around={0: np.array([[0.05, -0.15, 0.1], [0.35, 0.15, 0.14]])})
+    above = Predicate.model_validate({"above": {"body": "cube", "of": "slab"}}, strict=False)
+    inside = Predicate.model_validate({"inside": {"body": "slab", "of": "cube"}}, strict=False)
+    assert holds(above, heap) == (True, "over it, 0.000 m over its top")
+    assert holds(inside, heap) == (False, "0.100 m outside")
+    assert not holds(above, replace(heap, around={}))[0]
 
 
 def test_touching_looks_at_contacts() -> None:

@@ -122,7 +122,8 @@ def looked_at(count: int) -> list[int]:
 def particle_depth(e: Evidence) -> Finding:
     """Particles do not get into rigid parts: one percent of a body's at most, deeper than two of their spacings, or
     half-way to the middle of what is thinner. What runs through a wall is in it on its way, so all count that
-    have been in one part: few are in it at a time."""
+    have been in one part: few are in it at a time. Left out are those that were in it from the start on, which engines
+    let be where a hold or an attachment keeps them."""
     solids = [s for s in solids_of(e) if s.collider.kind != "mesh"] if e.soft else []
     if not solids:
         return nothing("particle_depth", "no deformable body" if not e.soft else "nothing rigid to be inside of")
@@ -134,8 +135,12 @@ def particle_depth(e: Evidence) -> Finding:
             continue
         shares = np.full(e.count, np.nan)
         been: dict[int, NDArray[np.bool_]] = {}
+        begun: dict[int, NDArray[np.bool_]] = {}
         for t in looked_at(e.count):
             _note_deep(been, motion.positions[t].astype(np.float64), solids, matrices[t], body.spacing_m)
+            if not t:
+                begun, been = been, {}
+            been = {part: rows & ~begun[part] if part in begun else rows for part, rows in been.items()}
             other = max(been, key=lambda part: int(been[part].sum())) if been else solids[0].part
             shares[t] = deep = float(been[other].mean()) if been else 0.0
             if deep > worst[0]:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simvid.physics.influences import Place, window
+from simvid.assets.parts import SceneAssets
+from simvid.physics.influences import Place, window_steps
 from simvid.physics.newton.kernels import Rows
+from simvid.physics.newton.obstacles import Hindrances
 from simvid.physics.newton.world import World
-from simvid.scene import Conveyor
 
 Array = NDArray[np.float64]
+Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +33,17 @@ class _Belt:
     """Steps."""
 
 
-def belt_steps(belt: Conveyor, step_s: float) -> tuple[int, int]:
-    """First step in which it runs, and the first in which it does not any more."""
-    start, end = window(belt)
-    return round(start / step_s), round(min(end, 1e9) / step_s)
+def belt_changes(assets: SceneAssets, things: Hindrances) -> dict[int, dict[int, tuple[Vector, Place]]]:
+    """Step -> obstacle -> velocity of its surface from then on, in its axes, and where; one belt on each at a time."""
+    names = [p.part.name for p in assets.parts]
+    begins: dict[int, dict[int, tuple[Vector, Place]]] = {}
+    ends: dict[int, dict[int, tuple[Vector, Place]]] = {}
+    for belt in (force.conveyor for force in assets.scene.forces if force.conveyor is not None):
+        obstacle, place = int(np.flatnonzero(things.parts == names.index(belt.body))[0]), Place.of(belt.region)
+        first, end = window_steps(belt, assets.scene.step_s)
+        begins.setdefault(first, {})[obstacle] = belt.velocity_m_s, place
+        ends.setdefault(end, {})[obstacle] = (0.0, 0.0, 0.0), place
+    return {step: ends.get(step, {}) | begins.get(step, {}) for step in {*begins, *ends}}  # one may end as one begins
 
 
 class Belts:
@@ -54,7 +63,7 @@ class Belts:
             self._belts.append(
                 _Belt(
                     world.geom_ids == k + 1, int(world.bodies[k]), world.assets.parts[k].pose[:3, :3],
-                    np.array(belt.velocity_m_s), Place.of(belt.region), *belt_steps(belt, step),
+                    np.array(belt.velocity_m_s), Place.of(belt.region), *window_steps(belt, step),
                 )
             )  # fmt: skip
         self.some = bool(self._belts)

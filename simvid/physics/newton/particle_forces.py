@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
-from simvid.physics.influences import Place, targets, window
+from simvid.physics.influences import Place, targets, window_steps
 from simvid.physics.newton.ledger import Ledger
 from simvid.trajectory import TieEvent
 
@@ -69,21 +69,16 @@ class Grip:
 def grips_of(assets: SceneAssets, soft: Sequence[int]) -> list[Grip]:
     """Holds and attachments of deformable bodies; ``soft`` has their parts."""
     found = []
-    names = [p.part.name for p in assets.parts]
-
-    def steps(value: Any) -> tuple[int, int]:
-        start, end = window(value)
-        return round(start / assets.scene.step_s), round(min(end, 1e9) / assets.scene.step_s)
-
+    names, step_s = [p.part.name for p in assets.parts], assets.scene.step_s
     for n, force in enumerate(assets.scene.forces):
         if force.hold is not None and (own := bodies_meant(assets, soft, force.hold.bodies)):
-            field = f"forces[{n}].hold"
-            found.append(Grip(field, field, own, Place.of(force.hold.region), -1, *steps(force.hold), True))
+            field, place = f"forces[{n}].hold", Place.of(force.hold.region)
+            found.append(Grip(field, field, own, place, -1, *window_steps(force.hold, step_s), True))
     for n, tie in enumerate(assets.scene.attachments):
         if tie.region is not None and names.index(tie.a) in soft:
             place, part = Place.of(tie.region), names.index(tie.b)
             field, own = f"attachments[{n}]", (list(soft).index(names.index(tie.a)),)
-            found.append(Grip(tie.name, field, own, place, part, *steps(tie), False))
+            found.append(Grip(tie.name, field, own, place, part, *window_steps(tie, step_s), False))
     return found
 
 

@@ -10,7 +10,7 @@ from simvid.errors import SceneError
 from simvid.physics.influences import Place, influences
 from simvid.physics.mpm.outside import Outside
 from simvid.physics.mpm.solver import Solver
-from simvid.physics.newton.belts import belt_steps
+from simvid.physics.newton.belts import belt_changes
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.obstacles import Hindrances, floats
 from simvid.physics.newton.particle_forces import Grip, bodies_meant, grips_of, rows_inside, told
@@ -42,21 +42,15 @@ class SoftForces:
         self._influences = influences(assets)
         acts = np.array([[k in i.parts for k in soft] for i in self._influences], bool).reshape(-1, len(soft))
         self._grips = grips_of(assets, soft)
-        self.outside = Outside(self._influences, acts, len(self._grips))
+        self._frames = [(grip, k) for grip in self._grips for k in grip.soft]  # each body apart: the record says whose
+        self.outside = Outside(self._influences, acts, len(self._frames))
         self._times = {g.start for g in self._grips} | {g.end for g in self._grips}
         self.events: list[TieEvent] = []
         self._felt = np.zeros((0, 6))
 
     def bind(self, solver: Solver, things: Hindrances) -> None:
         """Take the solver that the outside was given to, and its obstacles."""
-        self._solver = solver
-        self._belts = []
-        names = [p.part.name for p in self._assets.parts]
-        for force in self._assets.scene.forces:
-            belt = force.conveyor
-            if belt is not None:
-                obstacle = int(np.flatnonzero(things.parts == names.index(belt.body))[0])
-                self._belts.append((obstacle, belt, *belt_steps(belt, self._step_s)))
+        self._solver, self._belts = solver, belt_changes(self._assets, things)
 
     def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
         """As ``ParticleForces.chosen``."""
@@ -69,17 +63,17 @@ class SoftForces:
 
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
-        for obstacle, belt, first, end in self._belts:
-            if step in (first, end):
-                on = step == first
-                self._solver.set_belt(obstacle, belt.velocity_m_s if on else (0.0, 0.0, 0.0), Place.of(belt.region))
+        for obstacle, (velocity, place) in self._belts.get(step, {}).items():
+            self._solver.set_belt(obstacle, velocity, place)
         if step not in self._times:
             return {}
         held: dict[str, int] = {}
-        for g, grip in enumerate(self._grips):
+        for grip in self._grips:
+            frames = [(n, self._rows[k]) for n, (other, k) in enumerate(self._frames) if other is grip]
             if grip.on and step == grip.end:
                 grip.on = False
-                self.outside.let_go(g)
+                for n, _ in frames:
+                    self.outside.let_go(n)
                 self.events.append(told(self._assets, grip, self._soft, "release", step * self._step_s))
             elif step == grip.start:
                 places = self._solver.positions()
@@ -89,7 +83,10 @@ class SoftForces:
                 else:
                     self._check_weight(grip, which)
                 grip.on = len(which) > 0
-                self.outside.take_hold(g, which, places, self._carrier(grip.part)[0], self._free(grip.part))
+                pose, free = self._carrier(grip.part)[0], self._free(grip.part)
+                for n, rows in frames:
+                    own = which[(which >= rows.start) & (which < rows.stop)]
+                    self.outside.take_hold(n, own, places, pose, free)
                 if step:
                     self.events.append(told(self._assets, grip, self._soft, "tie", step * self._step_s))
         return held
@@ -143,9 +140,9 @@ class SoftForces:
         """Set what acts in a step; MuJoCo's places and speeds are those of its start."""
         shares = [i.share(step * self._step_s, self._step_s) for i in self._influences]
         self.outside.set_on(np.array(shares))
-        for g, grip in enumerate(self._grips):
+        for n, (grip, _) in enumerate(self._frames):
             if grip.on and grip.part >= 0:
-                self.outside.move(g, *self._carrier(grip.part))
+                self.outside.move(n, *self._carrier(grip.part))
 
     def kick(self, which: Ints, change_m_s: Array, ledger: Ledger) -> None:
         """As ``ParticleForces.kick``."""
@@ -162,8 +159,8 @@ class SoftForces:
         if self._influences:
             for k, row in enumerate(self.outside.given()):
                 ledger.push(self._soft[k], row[:3], float(row[3]))
-        for grip, found in zip(self._grips, self._felt, strict=False):
-            ledger.push(self._soft[grip.soft[0]], -found[:3], 0.0)
+        for (grip, k), found in zip(self._frames, self._felt, strict=False):
+            ledger.push(self._soft[k], -found[:3], 0.0)
             if grip.part >= 0:
                 ledger.push(grip.part, found[:3], 0.0, float(np.linalg.norm(found[3:])))
 
@@ -172,7 +169,7 @@ class SoftForces:
         if not self._grips:
             return
         found = self._felt = self.outside.reactions()
-        for g, grip in enumerate(self._grips):
+        for (grip, _), row in zip(self._frames, found, strict=True):
             body = 0 if grip.part < 0 else int(self._world.bodies[grip.part])
             if body:
-                self._world.d.xfrc_applied[body] += found[g] / self._step_s
+                self._world.d.xfrc_applied[body] += row / self._step_s

@@ -14,7 +14,7 @@ from simvid.assets.parts import SceneAssets
 from simvid.errors import SceneError
 from simvid.physics.influences import AIR, Influence, Place, influences
 from simvid.physics.mpm.touches import Touches
-from simvid.physics.newton.belts import belt_steps
+from simvid.physics.newton.belts import belt_changes
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.obstacles import Hindrances
 from simvid.physics.newton.particle_forces import bodies_meant, grips_of, rows_inside, told
@@ -52,12 +52,7 @@ class ThinForces:
                       for i in self._influences]  # fmt: skip
         self._grips = grips_of(assets, soft)
         self._held: dict[int, Ints] = {}
-        names = [p.part.name for p in assets.parts]
-        self._belts = [
-            (int(np.flatnonzero(things.parts == names.index(f.conveyor.body))[0]), f.conveyor,
-             *belt_steps(f.conveyor, self._step_s))
-            for f in assets.scene.forces if f.conveyor is not None
-        ]  # fmt: skip
+        self._belts = belt_changes(assets, things)
         self.events: list[TieEvent] = []
         self._pushed, self._blown = np.zeros_like(solver.thin.positions), False
         self._before = (solver.positions(), solver.velocities())
@@ -81,10 +76,8 @@ class ThinForces:
 
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
-        for obstacle, belt, first, end in self._belts:
-            if step in (first, end):
-                velocity = belt.velocity_m_s if step == first else (0.0, 0.0, 0.0)
-                self._solver.set_belt(obstacle, velocity, Place.of(belt.region))
+        for obstacle, (velocity, place) in self._belts.get(step, {}).items():
+            self._solver.set_belt(obstacle, velocity, place)
         held: dict[str, int] = {}
         for g, grip in enumerate(self._grips):
             if grip.on and step == grip.end:
