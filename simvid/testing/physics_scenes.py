@@ -25,6 +25,15 @@ CAMERA = Camera(name="view", pose=CameraPose())
 DENSITY = 1000.0
 """Of bodies without mass_kg [kg/m^3]."""
 
+ARM = """<robot name="arm">
+  <link name="base"/>
+  <link name="rod"><inertial><origin xyz="0.25 0 0"/><mass value="2"/>
+    <inertia ixx="0.001" iyy="0.04" izz="0.04" ixy="0" ixz="0" iyz="0"/></inertial></link>
+  <joint name="shoulder" type="revolute"><parent link="base"/><child link="rod"/><origin xyz="0 0 0.5"/>
+    <axis xyz="0 0 1"/><limit lower="-2" upper="2" effort="50" velocity="3"/></joint>
+</robot>"""
+"""A URDF of one link that turns about z, for what acts beside a robot or on one."""
+
 WRITTEN = """\
 simvid: 1
 duration_s: {seconds}

@@ -10,16 +10,8 @@ import pytest
 
 from simvid.physics.newton.engine import NewtonPhysics
 from simvid.scene import Body, Hinge, HingeMotor, Joint, Robot, Slider, SliderMotor
-from simvid.testing.physics_scenes import at, box, small_assets, small_scene
+from simvid.testing.physics_scenes import ARM, at, box, small_assets, small_scene
 from simvid.trajectory import Trajectory
-
-ARM = """<robot name="arm">
-  <link name="base"/>
-  <link name="rod"><inertial><origin xyz="0.25 0 0"/><mass value="2"/>
-    <inertia ixx="0.001" iyy="0.04" izz="0.04" ixy="0" ixz="0" iyz="0"/></inertial></link>
-  <joint name="shoulder" type="revolute"><parent link="base"/><child link="rod"/><origin xyz="0 0 0.5"/>
-    <axis xyz="0 0 1"/><limit lower="-2" upper="2" effort="50" velocity="3"/></joint>
-</robot>"""
 
 
 @pytest.fixture(autouse=True)

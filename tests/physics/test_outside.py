@@ -43,7 +43,7 @@ from simvid.scene import (
     Wind,
 )
 from simvid.scene.forces import BallRegion, BoxRegion
-from simvid.testing.physics_scenes import at, ball, box, small_assets, small_scene
+from simvid.testing.physics_scenes import ARM, at, ball, box, small_assets, small_scene
 from simvid.trajectory import Trajectory
 
 STEP = 0.002
@@ -358,15 +358,6 @@ def test_events_are_kept_on_disk(tmp_path: Any) -> None:
     assert made.ties
     trajectory_io.save(made, tmp_path / "t.npz")
     assert trajectory_io.load(tmp_path / "t.npz").ties == made.ties
-
-
-ARM = """<robot name="arm">
-  <link name="base"/>
-  <link name="rod"><inertial><origin xyz="0.25 0 0"/><mass value="2"/>
-    <inertia ixx="0.001" iyy="0.04" izz="0.04" ixy="0" ixz="0" iyz="0"/></inertial></link>
-  <joint name="shoulder" type="revolute"><parent link="base"/><child link="rod"/><origin xyz="0 0 0.5"/>
-    <axis xyz="0 0 1"/><limit lower="-2" upper="2" effort="50" velocity="3"/></joint>
-</robot>"""
 
 
 def test_a_link_carries_what_is_attached_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
