@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from simvid import __version__
-from simvid.assets.cache import cache_folder
+from simvid.assets.cache import cache_folder, cache_limit
 from simvid.errors import SimvidError, install_line
 
 EXTRAS = {
@@ -171,7 +171,11 @@ def _path_tracer() -> Finding:
 def _cache() -> Finding:
     folder = cache_folder()
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else 0
-    return Finding("machine", "cache", f"{folder}, {size / 1e6:.1f} MB")
+    try:
+        most = cache_limit()
+    except SimvidError as error:
+        return Finding("machine", "cache", str(error), False)
+    return Finding("machine", "cache", f"{folder}, {size / 1e6:.1f} MB (arrays: up to {most / 1e9:g} GB a kind)")
 
 
 SELF_TEST = """\

@@ -85,6 +85,15 @@ def test_doctor_notices_what_is_missing(simvid_: Any, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
+def test_doctor_notices_a_wrong_limit_of_the_cache(simvid_: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMVID_CACHE_GB", "plenty")
+    found = {f["name"]: f for f in simvid_("doctor", "--no-test", "--json").json}
+    assert found["cache"]["ok"] is False
+    assert "SIMVID_CACHE_GB" in found["cache"]["value"]
+    monkeypatch.setenv("SIMVID_CACHE_GB", "0.5")
+    assert "up to 0.5 GB" in {f["name"]: f for f in simvid_("doctor", "--no-test", "--json").json}["cache"]["value"]
+
+
 def test_doctor_makes_a_tiny_clip(simvid_: Any) -> None:
     done = simvid_("doctor")
     assert done.code == 0, done.out + done.err

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from simvid.assets.cache import cache_folder, key_of, load_arrays, store_arrays, write_atomically
+from simvid.assets import cache
+from simvid.assets.cache import cache_folder, cache_limit, key_of, load_arrays, store_arrays, write_atomically
+from simvid.errors import SimvidError
 
 
 def test_the_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,3 +84,35 @@ def test_keys_tell_type_shape_content_and_order_apart() -> None:
     keys = [key_of(*p) for p in parts]
     assert len(set(keys)) == len(parts)
     assert key_of(np.zeros((4, 2), np.float32)[:, 0]) == key_of(zeros)
+
+
+def test_a_folder_loses_what_was_not_read_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, paths = np.random.default_rng(0), [tmp_path / "kind" / f"{k}.npz" for k in range(8)]
+    other = tmp_path / "kind" / "notes.txt"
+    for age, path in enumerate(paths):
+        store_arrays(path, {"v": rng.random(1000)})
+        os.utime(path, (1e9 + age, 1e9 + age))
+    other.write_text("not ours to remove")
+    size = paths[0].stat().st_size
+    assert load_arrays(paths[0]) is not None  # of use again: the youngest
+    monkeypatch.setenv("SIMVID_CACHE_GB", str(7.5 * size / 1e9))
+    monkeypatch.setattr(cache, "_stored", Counter())
+    store_arrays(tmp_path / "kind" / "new.npz", {"v": rng.random(1000)})
+    assert sorted(p.name for p in (tmp_path / "kind").iterdir()) == [
+        "0.npz", "4.npz", "5.npz", "6.npz", "7.npz", "new.npz", "notes.txt",
+    ]  # fmt: skip
+
+
+def test_a_folder_within_its_limit_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIMVID_CACHE_GB", raising=False)
+    assert cache_limit() == 2e9
+    for k in range(60):
+        store_arrays(tmp_path / f"{k}.npz", {"v": np.zeros(10)})
+    assert len(list(tmp_path.iterdir())) == 60
+
+
+@pytest.mark.parametrize("given", ["much", "-1", "0", "inf", "nan"])
+def test_a_limit_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("SIMVID_CACHE_GB", given)
+    with pytest.raises(SimvidError, match=f"SIMVID_CACHE_GB: expected a number of gigabytes above 0, got '{given}'"):
+        cache_limit()
