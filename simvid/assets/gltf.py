@@ -20,6 +20,8 @@ DRACO = "KHR_draco_mesh_compression"
 FOLLOWED = (DRACO, "KHR_mesh_quantization", "EXT_texture_webp")
 BESIDE = ("KHR_materials_", "KHR_lights_", "KHR_xmp")
 """Beginnings of the names of extensions that neither move a vertex nor change the colour that is read."""
+GLOSS = "KHR_materials_pbrSpecularGlossiness"
+"""Archived by Khronos. trimesh makes something of its textures; without any, the mesh comes out white."""
 REMEDY = "export it anew as plain glTF 2.0, as Blender does"
 
 _log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ def _check_extensions(path: Path, tree: dict[str, Any]) -> None:
             f"{path}: requires {', '.join(required)}, which cannot be read; {REMEDY} (of extensions that move vertices "
             f"or colours, {', '.join(FOLLOWED)} are read)"
         )
-    for name in used:
+    for name in (*used, *({GLOSS} & set(tree.get("extensionsUsed", [])))):
         _tell(path, f"its extension {name} is not followed")
     for material in tree.get("materials", []):
         wanted = material.get("pbrMetallicRoughness", {}).get("baseColorTexture", {}).get("texCoord", 0)

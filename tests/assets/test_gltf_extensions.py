@@ -106,6 +106,7 @@ def test_required_extensions_that_are_not_known_are_refused(tmp_path: Path, name
     ("given", "told"),
     [
         ({"extensionsUsed": ["KHR_texture_basisu"]}, "its extension KHR_texture_basisu is not followed"),
+        ({"extensionsUsed": ["KHR_materials_pbrSpecularGlossiness"]}, "SpecularGlossiness is not followed"),
         ({"texture": {"texCoord": 1}}, "its material 'skin' wants texCoord 1, and gets the first"),
         ({"extensionsUsed": ["KHR_materials_sheen", "KHR_lights_punctual"]}, ""),
     ],
