@@ -173,9 +173,12 @@ def targets(assets: SceneAssets, names: Sequence[str]) -> list[int]:
 
 
 def movable(assets: SceneAssets, part: int) -> bool:
-    """Whether forces move a part: no ground, and neither fixed nor on keyframes."""
+    """Whether forces move a part: no ground, neither fixed nor on keyframes, no link on a fixed base without joints."""
     p = assets.parts[part]
-    return p.part.kind == "link" or (p.part.kind == "body" and not p.part.fixed)
+    for robot in assets.robots:
+        if p.part.name in robot.part_names:
+            return not robot.fixed_base or bool(robot.chain(robot.part_names.index(p.part.name)))
+    return p.part.kind == "body" and not p.part.fixed
 
 
 def solid_pieces(assets: SceneAssets, part: int) -> Sequence[Collider]:

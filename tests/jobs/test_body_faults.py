@@ -79,9 +79,10 @@ def test_pushes_of_what_they_cannot_move_are_refused(tmp_path: Path) -> None:
     """The kicks would go to the world."""
     bodies = "bodies:\n" + body("soft", ", material: jelly", 0.9) + body("post", ", fixed: true", 0.7)
     bodies += body("box", at=0.5)
-    noise = "noise: {pushes: {of: [soft, post, box, arm/hand], impulse_n_s: 0.5}}"
+    noise = "noise: {pushes: {of: [soft, post, box, arm/hand, arm/link0], impulse_n_s: 0.5}}"
     text = faults(tmp_path, f"{bodies}{ARM}{noise}}}\n")
     wanted = "expected a rigid body that can move, or ROBOT/LINK, got"
     assert f"noise.pushes.of[0] (arm): {wanted} 'soft', which deforms" in text
     assert f"noise.pushes.of[1] (arm): {wanted} 'post', which is fixed or on keyframes" in text
-    assert len(text.splitlines()) == 2
+    assert f"noise.pushes.of[4] (arm): {wanted} 'arm/link0', which is fixed or on keyframes" in text
+    assert len(text.splitlines()) == 3
