@@ -141,7 +141,7 @@ class Exposer:
         """How far things move in the picture that was painted last, during its exposure, at most [px]."""
         camera, motion, movers = self._job.camera, self._motion, self._painter.unseen_movers(labels["ids"])
         way = moved_px(sight, camera, (labels["depth"], labels["ids"]), motion, span)
-        return max(way, unseen_px(sight, camera, movers, motion, span))
+        return max(way, unseen_px(sight, camera, movers, motion, span, self._painter.shadows))
 
     def _mean_light(self, when: float, instants: Sequence[Instant], lines: tuple[int, int] | None) -> Floats:
         total: Floats | None = None

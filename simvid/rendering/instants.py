@@ -8,6 +8,7 @@ ground, shadows, reflections, what comes out from behind an edge.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
@@ -22,6 +23,8 @@ from simvid.rendering.sight import Sight, sight_of
 from simvid.scene import Camera
 
 Array: TypeAlias = NDArray[np.float64]
+Shadows: TypeAlias = Callable[[Array], Sequence[Array]]
+"""Where points of the world [m], [N, 3], throw their shadows: one [N, 3] for each light."""
 FEW_PX = 25
 """Parts that show fewer pixels are looked at in all of them; others as ``_looked_at`` says."""
 
@@ -144,13 +147,14 @@ def unseen_px(
     movers: tuple[Array, NDArray[np.int32]],
     motion: SurfaceMotion,
     span: tuple[float, float, float],
+    shadows: Shadows = lambda _: (),
 ) -> float:
     """As ``moved_px``, of points that own no pixel in the middle of the exposure: points [m], [N, 3], and ids, [N].
 
     Those count that are within the picture at the begin, the middle or the end: behind what is clear, or what comes out
-    from behind an edge or over the border.
+    from behind an edge or over the border; and the ``shadows`` of all.
     """
-    places = _places(sight, camera, movers, motion, span)
+    places = _places(sight, camera, movers, motion, span, shadows)
     with np.errstate(invalid="ignore"):
         within = ((places >= 0) & (places < [sight.camera.width, sight.camera.height])).all(axis=-1).any(axis=0)
     return float(np.nanmax(_lengths(places)[within], initial=0.0))
@@ -168,12 +172,17 @@ def _places(
     surfaces: tuple[Array, NDArray[np.int32]],
     motion: SurfaceMotion,
     span: tuple[float, float, float],
+    shadows: Shadows = lambda _: (),
 ) -> Array:
-    """Where points, given at the middle of the exposure with their ids, are in the picture at each stop, [S, N, 2]."""
+    """Where points, given at the middle of the exposure with their ids, are in the picture at each stop, [S, N, 2].
+
+    Those of each of their shadows follow, [S, N + K N, 2].
+    """
     (points, ids), middle, places = surfaces, span[1], []
     for when in _stops(span):
         pose = camera.poses_at(when)
         moved = points if when == middle else motion(points, ids, middle, when)
+        moved = np.concatenate([moved, *shadows(moved)])
         places.append(project(sight.camera, (moved - pose[:3, 3]) @ pose[:3, :3]))
     return np.stack(places)
 

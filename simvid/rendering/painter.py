@@ -48,6 +48,8 @@ LETS_LIGHT_IN = 0.5
 """What is seen through and lets more light through than this throws no shadow."""
 MOST_POINTS = 16
 """Of a part that is not seen, to tell how far it moves."""
+LOWEST = 0.2
+"""Shadows of lights that are lower above the ground (sine of the angle) are too long to tell how far they move."""
 WANTED = frozenset({"expected_depth", "median_depth", "ids"})
 
 
@@ -118,6 +120,7 @@ class Painter:
         )
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
+        self._ground_m = environment.ground_height_m
         sinking = bool(appearance.baked.any()) and environment.ground_height_m is not None
         self._sinking_m = environment.ground_height_m if sinking else None
         captured = [any(v.capture is not None for v in p.visuals) for p in job.assets.parts]
@@ -236,6 +239,14 @@ class Painter:
         first, count = np.searchsorted(owner, owner), np.bincount(owner, minlength=len(wanted))[owner]
         some = (np.arange(len(rows)) - first) % -(-count // MOST_POINTS) == 0
         return splats.points[rows[some]].astype(np.float64), owner[some]
+
+    def shadows(self, points: Array) -> list[Array]:
+        """Where points of the world [m], [N, 3], throw shadows on the ground, for each light from far away."""
+        lit, height = self._lighting.arrays, self._ground_m
+        if height is None or not self._job.settings.shadows:
+            return []
+        ways = np.concatenate([lit.suns.lights, lit.panels.lights])[:, :3].astype(np.float64)
+        return [points - (points[:, 2:] - height) / way[2] * way for way in ways if way[2] > LOWEST]
 
     def _surfaces(self, raster: Raster, backdrop: Backdrop, sight: Sight) -> Surfaces:
         """The raster with all labels, less what is below the ground."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simvid.assets.parts import Visual
+from simvid.assets.pieces import Visual
 from simvid.frames import CameraPath, Frame
 from simvid.motion import motion_of
 from simvid.rendering.base import RenderSettings
@@ -112,7 +112,7 @@ def test_what_moves_unseen_by_labels_is_blurred(clear: bool) -> None:
     camera = above().model_copy(update={"shutter": Shutter(angle_deg=360, samples=32)})
     _, frames = drawn(camera, [box, cover], lights=DARK)
     _, sharp = drawn(above(), [box, cover], lights=DARK)
-    assert not (frames[1].ids == 1).any()
+    assert 1 not in frames[1].labels["ids"]
     beside = SIZE[0] // 2 + np.array([-20, 20])
     row, still = (light(f[1].rgb)[SIZE[1] // 2, :, 1] for f in (frames, sharp))
     assert still[beside].max() < 0.001
@@ -120,6 +120,22 @@ def test_what_moves_unseen_by_labels_is_blurred(clear: bool) -> None:
         share = 0.1 * FOCAL / 0.9 / 60
         np.testing.assert_allclose(row[beside], share * still.max(), rtol=0.1)
     assert (row[beside] > 0.02).all()
+
+
+def test_the_shadow_of_what_is_out_of_sight_is_blurred() -> None:
+    """A plate above the camera, under a sun in the zenith: its shadow crosses 24 px in the exposure, its edges too."""
+    way = slider(step_px=24).poses
+    way[:, 0] *= 1 / 0.9
+    way[:, 2] = 1.5
+    plate = Prop("plate", (matte(box_mesh((0.6, 0.6, 0.02))),), way)
+    camera = above().model_copy(update={"shutter": Shutter(angle_deg=360, samples=48)})
+    _, frames = drawn(camera, [plate], lights=DARK, ground=Ground())
+    assert set(np.unique(frames[1].labels["ids"])) == {1}
+    row = light(frames[1].rgb)[SIZE[1] // 2, :, 1]
+    u = np.arange(SIZE[0]) + 0.5
+    left, right = (SIZE[0] / 2 + side * 0.3 * FOCAL for side in (-1, 1))
+    share = np.clip((u - (left - 12)) / 24, 0, 1) - np.clip((u - (right - 12)) / 24, 0, 1)
+    np.testing.assert_allclose(1 - row / row.max(), share, atol=0.1)
 
 
 def test_labels_are_those_of_the_middle_of_the_exposure() -> None:
