@@ -45,6 +45,8 @@ PAPER, INK, FAINT, LINE = (18, 20, 24), (236, 238, 242), (150, 156, 166), (46, 5
 MARGIN, GAP, NAMES, LEGEND = 22, 6, 122, 168
 TILE_WIDTH = (168, 264)
 """Least and most width of a picture on a sheet [px]."""
+LEAST_DISC = 6
+"""Of the round legends beside a very low picture [px]."""
 HEADER, CAPTION = 66, 24
 TITLE_PX, TEXT_PX, SMALL_PX = 25, 15, 13
 
@@ -261,7 +263,7 @@ def depth_legend(scale: DepthScale, height: int) -> Picture:
     from PIL import Image
 
     image, draw = _legend(height)
-    top, long = 8, height - 16
+    top, long = 8, max(height - 16, 1)
     bar = turbo(1 - (np.arange(long) + 0.5) / long)
     image.paste(Image.fromarray(np.repeat(bar[:, None], 18, axis=1)), (4, top))
     for tick in scale.ticks(max(2, min(7, long // 24))):
@@ -295,7 +297,7 @@ def ball_legend(height: int) -> Picture:
     from PIL import Image
 
     image, _ = _legend(height)
-    side = min(height - 16, LEGEND - 60, 108)
+    side = min(max(height - 16, LEAST_DISC), LEGEND - 60, 108)
     _paste_disc(image, Image.fromarray(normals_ball(4 * side)), side, (4, (height - side) // 2))
     return np.asarray(image)
 
@@ -305,7 +307,7 @@ def wheel_legend(most_px: float, height: int) -> Picture:
     from PIL import Image
 
     image, draw = _legend(height)
-    side = min(height - 16, LEGEND - 66, 108)
+    side = min(max(height - 16, LEAST_DISC), LEGEND - 66, 108)
     top = (height - side) // 2
     _paste_disc(image, Image.fromarray(flow_wheel(4 * side)), side, (4, top))
     draw.text((side + 12, height / 2 - 9), "up to", FAINT, font(SMALL_PX), anchor="lm")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from simvid.motion import motion_of
 from simvid.rendering import surface_labels
 from simvid.rendering.developing import developed, light_of, picture_of
-from simvid.rendering.instants import Blur, Instant, moved_px, sight_through
+from simvid.rendering.instants import Blur, Instant, moved_px, sight_through, unseen_px
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.kernels.types import Floats
 from simvid.rendering.painter import SURFACE_LABELS, Job, Layers, Painter
@@ -130,12 +130,18 @@ class Exposer:
         way = 0.0
         if moving:
             span = (when - blur.exposure / 2, when, when + blur.exposure / 2)
-            way = moved_px(sight, self._job.camera, (labels["depth"], labels["ids"]), self._motion, span)
+            way = self._way(sight, labels, span)
         sharp_light = self._light(layers) if "surface_opaque" in labels else None
         light = self._mean_light(when, blur.instants(way), lines)
         if sharp_light is not None:
             labels["surface_opaque"] *= _alike(light, sharp_light)
         return _Strip(layers, labels, ground, None, light)
+
+    def _way(self, sight: Sight, labels: dict[str, NDArray[Any]], span: tuple[float, float, float]) -> float:
+        """How far things move in the picture that was painted last, during its exposure, at most [px]."""
+        camera, motion, movers = self._job.camera, self._motion, self._painter.unseen_movers(labels["ids"])
+        way = moved_px(sight, camera, (labels["depth"], labels["ids"]), motion, span)
+        return max(way, unseen_px(sight, camera, movers, motion, span, self._painter.shadows))
 
     def _mean_light(self, when: float, instants: Sequence[Instant], lines: tuple[int, int] | None) -> Floats:
         total: Floats | None = None

@@ -8,6 +8,7 @@ ground, shadows, reflections, what comes out from behind an edge.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
@@ -22,6 +23,8 @@ from simvid.rendering.sight import Sight, sight_of
 from simvid.scene import Camera
 
 Array: TypeAlias = NDArray[np.float64]
+Shadows: TypeAlias = Callable[[Array], Sequence[Array]]
+"""Where points of the world [m], [N, 3], throw their shadows: one [N, 3] for each light."""
 FEW_PX = 25
 """Parts that show fewer pixels are looked at in all of them; others as ``_looked_at`` says."""
 
@@ -130,19 +133,63 @@ def moved_px(
         span: begin, middle and end of the exposure [frames].
     """
     depth, ids = surfaces
-    begin, middle, end = span
     some = _looked_at(ids)
     local = unproject_picture(sight.camera, depth)[some]
     points = local @ sight.pose[:3, :3].T + sight.pose[:3, 3]
-    stops = sorted({begin, middle, end, *map(float, range(math.floor(begin) + 1, math.ceil(end)))})
-    places = []
-    for when in stops:
-        pose = camera.poses_at(when)
-        moved = points if when == middle else motion(points, ids[some], middle, when)
-        places.append(project(sight.camera, (moved - pose[:3, 3]) @ pose[:3, :3]))
-    way = np.linalg.norm(np.diff(places, axis=0), axis=-1).sum(axis=0)
-    turned = sum(_turned_px(camera, *ends) for ends in pairwise(stops)) if np.isnan(way).any() else 0.0
+    way = _lengths(_places(sight, camera, (points, ids[some]), motion, span))
+    turned = sum(_turned_px(camera, *ends) for ends in pairwise(_stops(span))) if np.isnan(way).any() else 0.0
     return float(np.nanmax(way, initial=turned))
+
+
+def unseen_px(
+    sight: Sight,
+    camera: CameraPath,
+    movers: tuple[Array, NDArray[np.int32]],
+    motion: SurfaceMotion,
+    span: tuple[float, float, float],
+    shadows: Shadows = lambda _: (),
+) -> float:
+    """As ``moved_px``, of points that own no pixel in the middle of the exposure: points [m], [N, 3], and ids, [N].
+
+    Those count that are within the picture at the begin, the middle or the end: behind what is clear, or what comes out
+    from behind an edge or over the border; and the ``shadows`` of all.
+    """
+    places = _places(sight, camera, movers, motion, span, shadows)
+    with np.errstate(invalid="ignore"):
+        within = ((places >= 0) & (places < [sight.camera.width, sight.camera.height])).all(axis=-1).any(axis=0)
+    return float(np.nanmax(_lengths(places)[within], initial=0.0))
+
+
+def _stops(span: tuple[float, float, float]) -> list[float]:
+    """Begin, middle and end of an exposure, and the frames between."""
+    begin, middle, end = span
+    return sorted({begin, middle, end, *map(float, range(math.floor(begin) + 1, math.ceil(end)))})
+
+
+def _places(
+    sight: Sight,
+    camera: CameraPath,
+    surfaces: tuple[Array, NDArray[np.int32]],
+    motion: SurfaceMotion,
+    span: tuple[float, float, float],
+    shadows: Shadows = lambda _: (),
+) -> Array:
+    """Where points, given at the middle of the exposure with their ids, are in the picture at each stop, [S, N, 2].
+
+    Those of each of their shadows follow, [S, N + K N, 2].
+    """
+    (points, ids), middle, places = surfaces, span[1], []
+    for when in _stops(span):
+        pose = camera.poses_at(when)
+        moved = points if when == middle else motion(points, ids, middle, when)
+        moved = np.concatenate([moved, *shadows(moved)])
+        places.append(project(sight.camera, (moved - pose[:3, 3]) @ pose[:3, :3]))
+    return np.stack(places)
+
+
+def _lengths(places: Array) -> Array:
+    """Lengths of ways by their places [S, N, 2]."""
+    return np.asarray(np.linalg.norm(np.diff(places, axis=0), axis=-1).sum(axis=0))
 
 
 def _looked_at(ids: NDArray[np.int32]) -> NDArray[np.bool_]:

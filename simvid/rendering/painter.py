@@ -21,7 +21,7 @@ from simvid.rendering.compositing import Surfaces, composite_labels, sink
 from simvid.rendering.ground.plane import Backdrop, Background
 from simvid.rendering.ground.texture import ground_gloss, ground_texture
 from simvid.rendering.kernels.threads import Workers
-from simvid.rendering.kernels.types import Floats
+from simvid.rendering.kernels.types import Array, Floats, Ints
 from simvid.rendering.light.bounces import Bounces, sources_of
 from simvid.rendering.light.environment import environment_of, ground_look
 from simvid.rendering.light.lighting import Lighting
@@ -46,6 +46,10 @@ SURFACE_LABELS = frozenset(label for label, arrays in LABEL_ARRAYS.items() if ar
 """Labels that need more from the rasterizer than colour."""
 LETS_LIGHT_IN = 0.5
 """What is seen through and lets more light through than this throws no shadow."""
+MOST_POINTS = 16
+"""Of a part that is not seen, to tell how far it moves."""
+LOWEST = 0.2
+"""Shadows of lights that are lower above the ground (sine of the angle) are too long to tell how far they move."""
 WANTED = frozenset({"expected_depth", "median_depth", "ids"})
 
 
@@ -116,6 +120,7 @@ class Painter:
         )
         kinds = [p.part.kind for p in job.assets.parts]
         self._ground_id = kinds.index("ground") + 1 if "ground" in kinds else 0
+        self._ground_m = environment.ground_height_m
         sinking = bool(appearance.baked.any()) and environment.ground_height_m is not None
         self._sinking_m = environment.ground_height_m if sinking else None
         captured = [any(v.capture is not None for v in p.visuals) for p in job.assets.parts]
@@ -215,6 +220,33 @@ class Painter:
             far_m=max(self._job.settings.far_m, 2 * self.near_m),
         )
         return np.asarray(drawn.alpha >= 0.5)
+
+    def unseen_movers(self, ids: Ints) -> tuple[Array, Ints]:
+        """A few points [m] of every part that moves in the clip and owns no pixel of the picture painted last.
+
+        Args:
+            ids: of that picture, [H, W].
+
+        Returns:
+            Points in the world, [N, 3], and their part ids, [N].
+        """
+        splats = self._posed.arrays
+        wanted = np.concatenate([[False], ~self._still])
+        wanted[np.unique(ids)] = False
+        rows = np.flatnonzero(wanted[splats.owner])
+        rows = rows[np.argsort(splats.owner[rows], kind="stable")]
+        owner = splats.owner[rows]
+        first, count = np.searchsorted(owner, owner), np.bincount(owner, minlength=len(wanted))[owner]
+        some = (np.arange(len(rows)) - first) % -(-count // MOST_POINTS) == 0
+        return splats.points[rows[some]].astype(np.float64), owner[some]
+
+    def shadows(self, points: Array) -> list[Array]:
+        """Where points of the world [m], [N, 3], throw shadows on the ground, for each light from far away."""
+        lit, height = self._lighting.arrays, self._ground_m
+        if height is None or not self._job.settings.shadows:
+            return []
+        ways = np.concatenate([lit.suns.lights, lit.panels.lights])[:, :3].astype(np.float64)
+        return [points - (points[:, 2:] - height) / way[2] * way for way in ways if way[2] > LOWEST]
 
     def _surfaces(self, raster: Raster, backdrop: Backdrop, sight: Sight) -> Surfaces:
         """The raster with all labels, less what is below the ground."""

@@ -168,6 +168,14 @@ def test_a_sheet_of_every_label() -> None:
     assert all(r.legend is not None and r.note for r in rows)
 
 
+@pytest.mark.parametrize("height", [1, 8, 16, 17, 18])
+def test_legends_of_very_low_pictures(height: int) -> None:
+    frames = sample_frames(2)
+    for row in label_rows(frames, Colors.of(frames, PARTS), (264, height)):
+        assert row.legend is not None
+        assert len(row.legend) == height
+
+
 def test_columns_are_spread_and_leave_out_the_last() -> None:
     assert columns(49) == [0, 12, 24, 35, 47]
     assert columns(3) == [0, 1]

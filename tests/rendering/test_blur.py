@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from simvid.assets.pieces import Visual
 from simvid.frames import CameraPath, Frame
 from simvid.motion import motion_of
 from simvid.rendering.base import RenderSettings
@@ -18,7 +19,7 @@ from simvid.rendering.developing import developed, light_of
 from simvid.rendering.instants import Blur, moved_px, sight_through
 from simvid.rendering.kernels.threads import Workers
 from simvid.rendering.renderer import render_frames
-from simvid.scene import Camera, CameraPose, Fisheye, Focus, Ground, Lens, Light, Pinhole, Shutter, Sky, Sun
+from simvid.scene import Camera, CameraPose, Fisheye, Focus, Ground, Lens, Light, Look, Pinhole, Shutter, Sky, Sun
 from simvid.testing.rendering import SIZE, above, light
 from simvid.testing.staging import Prop, box_mesh, checkered, matte, sphere_mesh, staged
 from simvid.trajectory import Trajectory
@@ -98,6 +99,43 @@ def test_the_edge_of_a_blurred_box_is_a_ramp() -> None:
     share = np.clip((u - (left - 6)) / 12, 0, 1) - np.clip((u - (right - 6)) / 12, 0, 1)
     np.testing.assert_allclose(row / row.max(), share, atol=0.06)
     assert np.median(np.abs(row / row.max() - share)) < 0.01
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_what_moves_unseen_by_labels_is_blurred(clear: bool) -> None:
+    """Under a clear pane, which owns all pixels; or under a plate that hides it in the middle of the exposure."""
+    way = slider(step_px=60).poses
+    box = Prop("box", (matte(box_mesh((0.1, 0.3, 0.1), (0.5, 0.5, 0.5))),), way)
+    pane = box_mesh((1.5, 1.5, 0.02) if clear else (0.14, 0.6, 0.02), (1.0, 1.0, 1.0) if clear else (0.1, 0.1, 0.1))
+    look = Look(transmission=1.0, ior=1.01, roughness=0.0) if clear else Look(roughness=1.0)
+    cover = Prop("cover", (Visual(look, mesh=pane),), np.array([0, 0, 0.2, 1, 0, 0, 0.0]))
+    camera = above().model_copy(update={"shutter": Shutter(angle_deg=360, samples=32)})
+    _, frames = drawn(camera, [box, cover], lights=DARK)
+    _, sharp = drawn(above(), [box, cover], lights=DARK)
+    assert 1 not in frames[1].labels["ids"]
+    beside = SIZE[0] // 2 + np.array([-20, 20])
+    row, still = (light(f[1].rgb)[SIZE[1] // 2, :, 1] for f in (frames, sharp))
+    assert still[beside].max() < 0.001
+    if clear:
+        share = 0.1 * FOCAL / 0.9 / 60
+        np.testing.assert_allclose(row[beside], share * still.max(), rtol=0.1)
+    assert (row[beside] > 0.02).all()
+
+
+def test_the_shadow_of_what_is_out_of_sight_is_blurred() -> None:
+    """A plate above the camera, under a sun in the zenith: its shadow crosses 24 px in the exposure, its edges too."""
+    way = slider(step_px=24).poses
+    way[:, 0] *= 1 / 0.9
+    way[:, 2] = 1.5
+    plate = Prop("plate", (matte(box_mesh((0.6, 0.6, 0.02))),), way)
+    camera = above().model_copy(update={"shutter": Shutter(angle_deg=360, samples=48)})
+    _, frames = drawn(camera, [plate], lights=DARK, ground=Ground())
+    assert set(np.unique(frames[1].labels["ids"])) == {1}
+    row = light(frames[1].rgb)[SIZE[1] // 2, :, 1]
+    u = np.arange(SIZE[0]) + 0.5
+    left, right = (SIZE[0] / 2 + side * 0.3 * FOCAL for side in (-1, 1))
+    share = np.clip((u - (left - 12)) / 24, 0, 1) - np.clip((u - (right - 12)) / 24, 0, 1)
+    np.testing.assert_allclose(1 - row / row.max(), share, atol=0.1)
 
 
 def test_labels_are_those_of_the_middle_of_the_exposure() -> None:

@@ -28,6 +28,18 @@ def test_lights_are_read_in_linear_light() -> None:
     np.testing.assert_allclose(found.sky[0], 0.5 * np.array(SKIES["clear"].zenith))
 
 
+def test_no_light_comes_through_the_ground() -> None:
+    """As in the path tracer, whose ground is a surface."""
+    below = (Light(sun=Sun(direction=(0, 0.1, 1))), Light(point=PointLight(position_m=(0, 0, 0.4))))
+    above = (Light(sun=Sun(direction=(0, 1, 0))), Light(point=PointLight(position_m=(0, 0, 0.6))))
+    found = environment_of(scene(*below, *above, ground=Ground(height_m=0.5)))
+    np.testing.assert_allclose(found.sun_directions, [[0, -1, 0]])
+    np.testing.assert_allclose(found.lamp_positions, [[0, 0, 0.6]])
+    assert len(found.sun_irradiance) == len(found.lamp_intensity) == 1
+    open_below = environment_of(scene(*below, *above))
+    assert len(open_below.sun_directions) == len(open_below.lamp_positions) == 2
+
+
 def test_without_a_sky_it_is_dark() -> None:
     found = environment_of(scene(Light(sun=Sun(direction=(0, 0, -1)))))
     assert not found.sky.any()

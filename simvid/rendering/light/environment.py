@@ -121,10 +121,14 @@ class Environment:
 
 
 def environment_of(scene: Scene, *, exposure: float = 1.0) -> Environment:
-    """Read a scene's lights and ground. A sky of its own takes the place of its look's."""
+    """Read a scene's lights and ground. A sky of its own takes the place of its look's.
+
+    Suns that shine upwards and lamps below the ground light nothing where there is a ground: it lets no light through.
+    """
+    floor = -np.inf if scene.ground is None else scene.ground.height_m
     lights = [light.value for light in (*(LOOKS[scene.look].lights if scene.look else ()), *scene.lights)]
-    suns = [light for light in lights if isinstance(light, Sun)]
-    lamps = [light for light in lights if isinstance(light, PointLight)]
+    suns = [s for s in lights if isinstance(s, Sun) and (scene.ground is None or s.direction[2] <= 0)]
+    lamps = [p for p in lights if isinstance(p, PointLight) and p.position_m[2] > floor]
     sky = next((light for light in reversed(lights) if isinstance(light, Sky)), None)
     around = None if sky is None or sky.preset in SKIES else _surroundings(sky)
     look = DARK if sky is None else INSIDE if around is not None else SKIES[sky.preset]
