@@ -12,6 +12,10 @@ from simvid.assets.pieces import Collider
 from simvid.mesh import Mesh
 
 Array = NDArray[np.float64]
+LEAST = 1e-15
+"""MuJoCo's mjMINVAL: it refuses moving bodies of less mass [kg] or inertia [kg m^2]."""
+MOST = 1e30
+"""Engines keep masses and inertias as float32 too, which end at 3e38."""
 
 
 def primitive_volume_inertia(kind: str, dimensions: tuple[float, ...]) -> tuple[float, Array, Array]:
@@ -85,3 +89,21 @@ def combine(pieces: Iterable[tuple[float, Array, Array]]) -> MassProperties:
         d = c - center
         total += inertia + m * (d @ d * np.eye(3) - np.outer(d, d))
     return MassProperties(float(mass), center, total)
+
+
+def out_of_range(mass: MassProperties) -> str:
+    """What is wrong with a mass that engines cannot reckon with; empty where nothing is."""
+    inertia = mass.inertia_kg_m2
+    finite = bool(np.isfinite(inertia).all())
+    least = float(np.linalg.eigvalsh(inertia)[0]) if finite else np.inf
+    if min(mass.mass_kg, least) <= LEAST:
+        return (
+            f"expected a mass and moments of inertia above {LEAST:g} (water in a cube of 0.4 mm has more), got "
+            f"{mass.mass_kg:.2g} kg and {least:.2g} kg m^2; make it larger (sizes are in metres) or heavier"
+        )
+    if not finite or max(mass.mass_kg, float(np.abs(inertia).max())) > MOST:
+        return (
+            f"expected a mass and moments of inertia of at most {MOST:g} kg and kg m^2, got {mass.mass_kg:.2g} kg; "
+            "make it smaller (sizes are in metres) or lighter"
+        )
+    return ""

@@ -9,7 +9,7 @@ import numpy as np
 from simvid.assets.arrange import body_pose, placed
 from simvid.assets.bodies import BodyGeometry, body_geometry
 from simvid.assets.deformables import deformable_geometry
-from simvid.assets.mass import collider_volume_inertia, combine
+from simvid.assets.mass import collider_volume_inertia, combine, out_of_range
 from simvid.assets.parts import MassProperties, PartAssets, SceneAssets
 from simvid.assets.pieces import Collider
 from simvid.assets.robot_model import RobotModel
@@ -33,6 +33,7 @@ def prepare(scene: Scene) -> SceneAssets:
     for k, body in enumerate(scene.bodies):
         try:
             geometries.append(geometry_of(body, scene))
+            faults += _mass_faults(scene, k, geometries[-1])
         except (AssetError, ValueError) as error:
             faults.append(f"{scene.where(f'bodies[{k}].shape')}: {error}")
             geometries.append(None)
@@ -96,6 +97,17 @@ def _ground(scene: Scene, instance: int) -> PartAssets:
     return PartAssets(Part("ground", "ground", instance, "ground", "ground", True), pose, (), (plane,), None)
 
 
+def _mass_faults(scene: Scene, k: int, geometry: BodyGeometry | None) -> list[str]:
+    """What is wrong with the mass of a rigid body that moves by itself."""
+    body = scene.bodies[k]
+    welded = body.joint is not None and body.joint.weld is not None
+    if geometry is None or geometry.deformable is not None or body.fixed or body.motion is not None or welded:
+        return []
+    fault = out_of_range(_mass(body, scene, geometry))
+    field = "shape" if body.mass_kg is None else "mass_kg"
+    return [f"{scene.where(f'bodies[{k}].{field}')}: {fault}"] if fault else []
+
+
 def _mass(body: Body, scene: Scene, geometry: BodyGeometry) -> MassProperties:
     """Mass from density and volume of the weighing colliders, or ``mass_kg`` spread over them."""
     if geometry.mass is not None:
@@ -107,5 +119,6 @@ def _mass(body: Body, scene: Scene, geometry: BodyGeometry) -> MassProperties:
     total = combine(pieces)
     if body.mass_kg is None:
         return total
-    factor = body.mass_kg / total.mass_kg
-    return MassProperties(body.mass_kg, total.center_m, total.inertia_kg_m2 * factor)
+    with np.errstate(over="ignore", invalid="ignore"):
+        inertia = total.inertia_kg_m2 * (body.mass_kg / total.mass_kg)
+    return MassProperties(body.mass_kg, total.center_m, inertia)

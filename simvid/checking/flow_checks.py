@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 
 from simvid.checking.base import Array, Mask, Subject, spread, worst_median
 from simvid.clips.records import CheckRecord
-from simvid.lens import pixel_centers
+from simvid.lens import pixel_centers, pixel_size_m
 from simvid.motion import flow_between, motion_of
+from simvid.trajectory import ParticleMotion
 
 WARP_PX = 0.1
 ROUND_TRIP_PX = 0.2
@@ -51,7 +53,8 @@ def flow_returns(subject: Subject) -> CheckRecord:
     Judged part by part, by the median over its pixels. Between four pixels of the point's part the backward flow is
     between their values: what leads back to within that range is right, and how far a way misses it is its error. (The
     bilinear mean is off by as much as the flow bends from pixel to pixel, at the edges of small things that turn fast;
-    its median over all pixels is told beside it.)
+    its median over all pixels is told beside it.) Grains and drops mix: a point goes with those that are nearest, and
+    may come back with others. Of them the values count as far around as they lie apart.
     """
     needed = ("ids", "flow_forward", "flow_backward", "occluded_forward")
     if not subject.has(*needed):
@@ -63,7 +66,8 @@ def flow_returns(subject: Subject) -> CheckRecord:
                *(subject.read(n, after) for n in ("ids", "flow_backward")))  # fmt: skip
     means: list[Array] = []
     for i, ids, flow, hidden, next_ids, back in zip(frames, *streams, strict=True):
-        around = _around(back, next_ids, pixel_centers(subject.camera) + flow, ids)
+        bounds = _mixed(subject, i + 1, next_ids, back)
+        around = _around((*bounds, back), next_ids, pixel_centers(subject.camera) + flow, ids)
         errors = _lengths(np.maximum(np.maximum(around.low + flow, -flow - around.high), 0))
         value, owner = worst_median(errors, ids, around.whole & ~hidden)
         means.append(_lengths(flow + around.mean)[around.whole & ~hidden])
@@ -101,10 +105,41 @@ class _Around(NamedTuple):
     whole: Mask
 
 
-def _around(picture: NDArray[np.float32], ids: NDArray[np.int32], at: Array, wanted: NDArray[np.int32]) -> _Around:
-    """Look up a picture at places [H, W, 2]; pixels around one count where all four have the id wanted.
+def _mixed(
+    subject: Subject, i: int, ids: NDArray[np.int32], flow: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Least and greatest flow at each pixel of a frame: its own, and on grains and drops that of those beside it."""
+    low, high = flow, flow
+    for body in subject.trajectory.particles:
+        mine = (ids == body.part + 1)[..., None] & np.isfinite(flow)
+        if body.form != "loose" or not mine.any():
+            continue
+        from scipy.ndimage import maximum_filter, minimum_filter
 
-    NaN where one of them has no value. Scenery (id 0) counts only where all four have one: sky has none.
+        size = (2 * _apart_px(subject, body, i) + 1,) * 2 + (1,)
+        low = np.where(mine, minimum_filter(np.where(mine, flow, np.inf), size), low)
+        high = np.where(mine, maximum_filter(np.where(mine, flow, -np.inf), size), high)
+    return low, high
+
+
+def _apart_px(subject: Subject, body: ParticleMotion, i: int) -> int:
+    """How many pixels loose particles lie apart in a frame; at most the picture's width."""
+    from simvid.deforming.binding import spacing_of
+
+    middle = np.append(np.median(body.positions[i], axis=0), 1.0)
+    seen = np.linalg.inv(subject.camera.world_from_camera[i]) @ middle
+    pixel_m = float(pixel_size_m(subject.camera, seen[:3]))
+    spacing_m = spacing_of(body.rest.astype(np.float64), "loose")
+    return int(np.rint(min(spacing_m / pixel_m, subject.camera.width))) if pixel_m > 0 else 0
+
+
+def _around(
+    pictures: Sequence[NDArray[np.float32]], ids: NDArray[np.int32], at: Array, wanted: NDArray[np.int32]
+) -> _Around:
+    """Look up pictures of least, greatest and mean values at places [H, W, 2].
+
+    Pixels around one count where all four have the id wanted. NaN where one of them has no value. Scenery (id 0) counts
+    only where all four have one: sky has none.
     """
     height, width = ids.shape
     x, y = np.nan_to_num(at[..., 0], nan=-9) - 0.5, np.nan_to_num(at[..., 1], nan=-9) - 0.5
@@ -115,8 +150,8 @@ def _around(picture: NDArray[np.float32], ids: NDArray[np.int32], at: Array, wan
     mean = np.zeros((*at.shape[:2], 2))
     for dx in range(min(2, width)):
         for dy in range(min(2, height)):
-            value = picture[top + dy, left + dx]
+            least, most, value = (picture[top + dy, left + dx] for picture in pictures)
             whole &= (ids[top + dy, left + dx] == wanted) & ((wanted > 0) | np.isfinite(value).all(axis=-1))
-            low, high = np.minimum(low, value), np.maximum(high, value)
+            low, high = np.minimum(low, least), np.maximum(high, most)
             mean += (np.abs(1 - dx - (x - left)) * np.abs(1 - dy - (y - top)))[..., None] * value
     return _Around(low, high, mean, whole)

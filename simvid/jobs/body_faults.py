@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from simvid.assets.parts import SceneAssets
@@ -9,6 +10,7 @@ from simvid.field_paths import Loc
 from simvid.field_paths import text as field_text
 from simvid.physics.influences import movable
 from simvid.physics.soft_materials import by_mpm, by_thin
+from simvid.physics.watch import MAX_SPEED_M_S
 from simvid.scene.actions import names_in
 from simvid.scene.predicates import Apart, Touching
 from simvid.success import unknown_body
@@ -88,4 +90,12 @@ def _kicks(assets: SceneAssets) -> Iterator[tuple[Loc, str]]:
             yield ("bodies", k, "impulses"), f"{got}: write {instead}"
 
 
-LOOKS = (_names, _unmeasured, _unseen, _unmoved, _kicks)
+def _hasty(assets: SceneAssets) -> Iterator[tuple[Loc, str]]:
+    """Speeds that the watch over a simulation would call a divergence."""
+    for k, body in enumerate(assets.scene.bodies):
+        speed = math.hypot(*body.velocity_m_s)
+        if speed > MAX_SPEED_M_S:
+            yield ("bodies", k, "velocity_m_s"), f"expected at most {MAX_SPEED_M_S:g} m/s, got {speed:.3g} m/s"
+
+
+LOOKS = (_names, _unmeasured, _unseen, _unmoved, _kicks, _hasty)

@@ -39,6 +39,9 @@ _SYNONYMS = {
 }  # fmt: skip
 """What people call things, in this order of preference, where the usual likeness would not find it."""
 
+NEAR = 0.85
+"""Likeness from which on a name is a misspelling of another one, wherever that is."""
+
 
 def unit(key: str) -> str:
     """The unit that a key's ending stands for: ``metres`` for ``radius_m``; empty without one."""
@@ -48,18 +51,25 @@ def unit(key: str) -> str:
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant; None where none is near."""
     names = list(known)
-    lowered = {candidate.lower(): candidate for candidate in reversed(names)}
-    key = name.lower().replace("-", "_").replace(" ", "_")
+    key = _plain(name)
+    near = [_same(name, names)] if _same(name, names) is not None else get_close_matches(key, names, n=1, cutoff=0.6)
+    near = near or get_close_matches(_stem(key), names, n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")
+
+
+def _same(name: str, names: list[str]) -> str | None:
+    """The name that only differs in case or unit, or that is what people mean by this one."""
+    key, lowered = _plain(name), {candidate.lower(): candidate for candidate in reversed(names)}
     if key in lowered:
         return lowered[key]
     for meant in _SYNONYMS.get(_stem(key), ()):
         if meant in names:
             return meant
-    same = [candidate for candidate in names if _stem(candidate) == _stem(key)]
-    near = (
-        same or get_close_matches(key, names, n=1, cutoff=0.6) or get_close_matches(_stem(key), names, n=1, cutoff=0.6)
-    )
-    return near[0] if near else None
+    return next((candidate for candidate in names if _stem(candidate) == _stem(key)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -79,13 +89,29 @@ def key_hint(key: str, model: type[BaseModel], root: type[BaseModel]) -> str:
     names = list(model.model_fields)
     if ":" in key:
         return "put a space after the colon"
-    if closest(key, names) is None:
-        for field, inner in models_below(model):
-            if key in inner.model_fields:
-                return f"{key!r} belongs under {field!r}"
-        if model is not root and key in root.model_fields:
+    if _same(key, names) is None:
+        inside = _inside(key, model)
+        if inside:
+            return inside
+        if closest(key, names) is None and model is not root and key in root.model_fields:
             return f"{key!r} belongs at the top of the file"
     return did_you_mean(key, names)
+
+
+def _inside(key: str, model: type[BaseModel]) -> str:
+    """Where below a model a key fits that the model has not; empty where nowhere."""
+    for field, inner in models_below(model):
+        if key in inner.model_fields:
+            return f"{key!r} belongs under {field!r}"
+    for field, inner in models_below(model):
+        if meant := _same(key, list(inner.model_fields)):
+            return f"did you mean {meant!r} under {field!r}?"
+    if not get_close_matches(_stem(key), [_stem(name) for name in model.model_fields], n=1, cutoff=NEAR):
+        for field, inner in models_below(model):
+            for meant in inner.model_fields:
+                if get_close_matches(_stem(key), [_stem(meant)], n=1, cutoff=NEAR):
+                    return f"did you mean {meant!r} under {field!r}?"
+    return ""
 
 
 def _stem(key: str) -> str:

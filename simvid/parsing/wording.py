@@ -142,15 +142,22 @@ def _problem(root: type[BaseModel], tree: object, details: ErrorDetails) -> Prob
 def _value_hint(key: str, expected: tuple[Kind, ...], value: object) -> str:
     """What to write instead of a value of the wrong type."""
     if not isinstance(value, str):
-        return "write 1, not 1.0" if isinstance(value, float) and any(k.type is int for k in expected) else ""
+        whole = isinstance(value, float) and value.is_integer() and any(k.type is int for k in expected)
+        return "write 1, not 1.0" if whole else ""
     words = describe(expected)
     if words == "true or false":
         return "write true or false, in small letters and without quotes"
     if words.startswith("one of "):
         near = closest(value, words.removeprefix("one of ").split(", "))
         return f"did you mean {near!r}?" if near else ""
-    if "number" not in words:
-        return ""
+    return _number_hint(key, words, value) if "number" in words else ""
+
+
+def _number_hint(key: str, words: str, value: str) -> str:
+    """How to write the number, or list of numbers, that a text was meant for."""
+    several = re.findall(r"[-+]?[0-9]*\.?[0-9]+", value)
+    if words.startswith(f"a list of {len(several)} ") and re.fullmatch(r"[-+0-9., x;()]+", value):
+        return f"write [{', '.join(several)}]"
     if re.fullmatch(r"[-+]?[0-9_ ]*[0-9.]+([eE][-+]?[0-9]+)?", value):
         return "write the number without quotes, underscores, spaces or leading zeros"
     if re.fullmatch(r"[-+]?[0-9]+,[0-9]+", value):

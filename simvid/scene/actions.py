@@ -36,7 +36,7 @@ class Joints(Model):
 
 
 class Velocity(Model):
-    """Hold joint speeds."""
+    """Hold joint speeds, under ``control: {mode: velocity}``."""
 
     joints: dict[str, Number]
     """Joint name -> speed [rad/s or m/s]."""

@@ -15,6 +15,7 @@ class Control(Model):
     """How joint targets become torques."""
 
     mode: Literal["position", "velocity"] = "position"
+    """``velocity`` is for scripts of ``velocity`` and ``wait`` alone, ``position`` for all other actions."""
     stiffness: Positive | None = None
     """Overrides the model file's position gain [N m/rad or N/m]."""
     damping: NonNegative | None = None

@@ -103,6 +103,8 @@ class Overlay:
 def _chosen(clip: Clip, camera: str, pictures: CameraPictures, labels: Sequence[str]) -> tuple[str, ...]:
     known = pictures.names[1:]
     missing = [label for label in labels if label not in known]
+    if "contacts" in missing:
+        raise ClipError(f"{clip.path}: there are no contacts to show: nothing touches anything in this clip")
     if missing:
         raise ClipError(
             f"{clip.path}: camera {camera!r} cannot show {', '.join(missing)}; it has {', '.join(known)} "

@@ -86,3 +86,10 @@ def test_pushes_of_what_they_cannot_move_are_refused(tmp_path: Path) -> None:
     assert f"noise.pushes.of[1] (arm): {wanted} 'post', which is fixed or on keyframes" in text
     assert f"noise.pushes.of[4] (arm): {wanted} 'arm/link0', which is fixed or on keyframes" in text
     assert len(text.splitlines()) == 3
+
+
+def test_speeds_that_no_simulation_bears_are_refused(tmp_path: Path) -> None:
+    """Before any work, not at its first frame."""
+    text = faults(tmp_path, "bodies:\n" + body("shot", ", velocity_m_s: [3000, 0, 0]"))
+    assert "bodies[0].velocity_m_s (shot): expected at most 1000 m/s, got 3e+03 m/s" in text
+    assert not faults(tmp_path, "bodies:\n" + body("shot", ", velocity_m_s: [900, 0, 0]"))

@@ -234,6 +234,8 @@ def test_what_would_take_for_ever_is_refused(tmp_path: Path, material: str, said
     assert "bodies[0] (b): its material needs substeps of" in message
     for words in said.split(".*"):
         assert words in message
+    with pytest.raises(SceneError, match="its material needs substeps of"):
+        NewtonPhysics().check(assets(tmp_path, body))
 
 
 def test_a_heap_lies_above_its_tray(tmp_path: Path) -> None:

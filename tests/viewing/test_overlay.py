@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from simvid.clip import Clip
 from simvid.clips.video import probe, read_video
 from simvid.errors import ClipError, SimvidError
 from simvid.motion import seen_at
+from simvid.trajectory import Contacts
 from simvid.viewing.content import Content
 from simvid.viewing.drawings import Drawings
 from simvid.viewing.overlay import CAPTION, GAP, LEAST_WIDTH, Overlay, write_overlay
@@ -127,3 +129,11 @@ def test_a_clip_without_cameras_has_nothing_to_show(flying_clip: Clip) -> None:
     record = flying_clip.record.model_copy(update={"cameras": ()})
     with pytest.raises(ClipError, match="no camera saw it"):
         Overlay(Clip(flying_clip.path, record), [], [], "side")
+
+
+def test_contacts_of_a_clip_in_which_nothing_touches(flying_clip: Clip) -> None:
+    """They are no label that it lacks."""
+    apart = Clip(flying_clip.path, flying_clip.record)
+    apart.__dict__["trajectory"] = replace(flying_clip.trajectory, contacts=Contacts.none())
+    with pytest.raises(ClipError, match="nothing touches anything in this clip"):
+        Overlay(apart, ["contacts"], [], "side")

@@ -61,15 +61,14 @@ class NewtonPhysics:
         return _versions()
 
     def check(self, assets: SceneAssets) -> None:
-        """Refuse materials that cannot be together, and bodies that start inside each other; see ``PhysicsEngine``."""
+        """Refuse materials too stiff or never together, and bodies inside each other; see ``PhysicsEngine``."""
         _check_supported(assets)
         if anything_moves(assets):
             with mujoco_warnings():
                 world = build_world(rigid_view(assets))
                 check_start(assets, world)
-                thin = _thin_bodies(assets, world)
-                if thin is not None and has_soft(assets):
-                    _mixed_bodies(assets, SoftBodies(assets, world), thin)
+                soft = SoftBodies(assets, world) if has_soft(assets) else None
+                _mixed_bodies(assets, soft, _thin_bodies(assets, world))
 
     def simulate(self, assets: SceneAssets, progress: Progress | None = None) -> Trajectory:
         """Run the scene; see ``PhysicsEngine``."""
