@@ -28,6 +28,10 @@ class ParticleForces(Protocol):
         """What was tied and released."""
         ...
 
+    def keep(self, parts: frozenset[int]) -> None:
+        """These parts do not float from now on, all others that can do: ties of rigid bodies have changed."""
+        ...
+
     def begin(self, step: int) -> dict[str, int]:
         """Begin and end holds, attachments and conveyors with a step; the number of particles of each hold begun."""
         ...

@@ -47,10 +47,11 @@ class SoftForces:
         self._times = {g.start for g in self._grips} | {g.end for g in self._grips}
         self.events: list[TieEvent] = []
         self._felt = np.zeros((0, 6))
+        self._kept: frozenset[int] = frozenset()
 
     def bind(self, solver: Solver, things: Hindrances) -> None:
         """Take the solver that the outside was given to, and its obstacles."""
-        self._solver, self._belts = solver, belt_changes(self._assets, things)
+        self._solver, self._things, self._belts = solver, things, belt_changes(self._assets, things)
 
     def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
         """As ``ParticleForces.chosen``."""
@@ -60,6 +61,14 @@ class SoftForces:
     def mass_kg(self, which: Ints) -> float:
         """As ``ParticleForces.mass_kg``."""
         return float(self._solver.particles.masses[which].astype(np.float64).sum())
+
+    def keep(self, parts: frozenset[int]) -> None:
+        """As ``ParticleForces.keep``."""
+        self._kept = parts
+        self._solver.keep(self._things.of_parts(parts))
+        for n, (grip, _) in enumerate(self._frames):
+            if grip.on and grip.part >= 0:
+                self.outside.weigh(n, self._free(grip.part))
 
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
@@ -97,7 +106,7 @@ class SoftForces:
         if not len(which):
             raise SceneError(f"{scene.where(grip.field + '.region')}: no particle of {a!r} is in it when it begins")
         body = int(self._world.bodies[grip.part])
-        if not self._world.moving[grip.part] or self._free(grip.part) is not None:
+        if not self._world.moving[grip.part] or floats(self._world.m, body):
             return
         mass = self._solver.particles.masses[which].astype(np.float64)
         far = self._solver.positions()[which] - self._world.d.xipos[body]
@@ -114,7 +123,7 @@ class SoftForces:
         """Mass and inertia about the centre of mass of a body that floats freely, in its own axes."""
         m = self._world.m
         body = 0 if part < 0 else int(self._world.bodies[part])
-        if not body or not self._world.moving[part] or not floats(m, body):
+        if not body or part in self._kept or not self._world.moving[part] or not floats(m, body):
             return None
         turn = matrix_from_quat(np.asarray(m.body_iquat[body], np.float64))
         return float(m.body_mass[body]), np.asarray(turn @ np.diag(m.body_inertia[body]) @ turn.T)

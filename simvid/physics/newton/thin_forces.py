@@ -74,6 +74,10 @@ class ThinForces:
         self._note(ledger, change, self._solver.velocities())
         self._solver.kick(change)
 
+    def keep(self, parts: frozenset[int]) -> None:
+        """As ``ParticleForces.keep``."""
+        self._solver.keep(self._things.of_parts(parts))
+
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
         for obstacle, (velocity, place) in self._belts.get(step, {}).items():

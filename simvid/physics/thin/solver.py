@@ -7,7 +7,7 @@ iterations that an implicit or position-based step would need to be as stiff as 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -173,6 +173,12 @@ class Solver:
             all_values = array.numpy()
             all_values[which] = values
             array.assign(all_values)
+
+    def keep(self, kept: Collection[int]) -> None:
+        """Let these obstacles move as they are told and no others, though they float: something else holds them."""
+        if self.obstacles:
+            self._to.set_kept(self._bodies, self.obstacles, kept)
+            self._rigid.share.fill_(1.0)  # of what floats a substep says it anew
 
     def set_belt(self, k: int, velocity_m_s: Sequence[float] | Floats, place: Place) -> None:
         """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""
