@@ -18,7 +18,7 @@ HEAD = """\
 simvid: 1
 duration_s: 0.25
 fps: 24
-physics: {gravity_m_s2: [0, 0, 0]}
+physics: {gravity_m_s2: GRAVITY}
 materials:
   cotton: {density_kg_m3: 150, cloth: {stretch_n_m: 400, bend_n_m: 1.0e-3, particle_spacing_m: 0.05}}
   cord: {density_kg_m3: 1100, rope: {young_modulus_pa: 2.0e+6, particle_spacing_m: 0.04}}
@@ -45,10 +45,10 @@ KINDS = {
 }
 
 
-def run(folder: Path, rest: str) -> Trajectory:
+def run(folder: Path, rest: str, gravity: str = "[0, 0, 0]") -> Trajectory:
     """Simulate; no law is broken."""
     path = folder / "scene.yaml"
-    path.write_text(HEAD + rest)
+    path.write_text(HEAD.replace("GRAVITY", gravity) + rest)
     assets = prepare(load_scene(path))
     made = NewtonPhysics().simulate(assets)
     assert not [law for law in receipt_of(assets, made).laws if law.passed is False]
@@ -94,3 +94,18 @@ def test_too_much_on_a_light_body_on_a_joint_is_refused(tmp_path: Path, body: st
         SceneError, match=r"attachments\[0\].region.*'j' in it weigh .* kg.* expected at most 0.5 times"
     ):
         run(tmp_path, f"{body}  - {light}, mass_kg: 0.02}}\n" + TIE % (0, "-1, -1, -1"))
+
+
+@pytest.mark.parametrize("body", [ROPE, BLOCK], ids=["rope", "block"])
+@pytest.mark.parametrize("start", [0.1, 0.15])
+def test_what_one_tie_takes_over_another_does_not_let_go(tmp_path: Path, body: str, start: float) -> None:
+    """From hand to hand: the second begins before the first ends, or as it does; it is listed first."""
+    hands = "".join(
+        f"  - {{name: {name}, shape: {{box: {{size_m: 0.02}}}}, fixed: true, pose: {{position_m: [{x}, 0, 0.3]}}}}\n"
+        for name, x in (("b", 0.1), ("c", -0.1))
+    )
+    region = "region: {box: {low_m: [-1, -1, 0.01], high_m: [1, 1, 1]}}"
+    ties = f"attachments: [{{name: two, a: j, b: c, start_s: {start}, {region}}}, "
+    ties += f"{{name: one, a: j, b: b, end_s: 0.15, {region}}}]\n"
+    x = run(tmp_path, body + hands + ties, "[0, 0, -9.81]").particles[0].positions
+    assert np.abs(x[:, x[0, :, 2] > 0.01] - x[0, x[0, :, 2] > 0.01]).max() < 1e-5

@@ -100,7 +100,7 @@ class ThinForces:
                     places = self._solver.positions()[which]
                     check_weight(self._assets, self._world, grip, self._soft, self._masses[which], places)
                 grip.on = len(which) > 0
-                self._held[g] = which
+                self._held = {n: np.setdiff1d(own, which) for n, own in self._held.items()} | {g: which}
                 self._solver.hold(which, None if grip.part < 0 else self._obstacle(grip.field, grip.part))
                 if step:
                     self.events.append(told(self._assets, grip, self._soft, "tie", step * self._step_s))
