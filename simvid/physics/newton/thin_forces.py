@@ -179,7 +179,9 @@ class ThinForces:
         for k, push in self._reaction.items():
             ledger.push(self._soft[k], push, 0.0)
         pulled = self._pulled
-        for n in range(0 if pulled is None else len(pulled.obstacle)):
+        if pulled is None:
+            return
+        for n in range(len(pulled.obstacle)):
             push, turn = pulled.impulse_n_s[n], float(np.linalg.norm(pulled.moment_n_m_s[n]))
             ledger.push(self._soft[pulled.body[n]], -push, 0.0)
             ledger.push(int(self._things.parts[pulled.obstacle[n]]), push, 0.0, turn)
