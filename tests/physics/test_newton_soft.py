@@ -109,6 +109,18 @@ def test_a_box_rests_on_jelly(tmp_path: Path) -> None:
     assert pushed == pytest.approx(made.masses_kg[1:].sum() * 9.81 * 20 / 50, rel=0.1)
 
 
+def test_keyframes_may_carry_a_jelly_far(tmp_path: Path) -> None:
+    """Farther than particles may fly from where things are at the start."""
+    tray = """\
+  - name: tray
+    shape: {box: {size_m: [0.3, 0.3, 0.05]}}
+    motion: {keyframes: [{t_s: 0, pose: {position_m: [0, 0, 0.5]}}, {t_s: 1, pose: {position_m: [2.4, 0, 0.5]}}]}
+attachments: [{name: t, a: jelly, b: tray, region: {box: {low_m: [-1, -1, 0], high_m: [1, 1, 0.58]}}}]
+"""
+    made = simulate(tmp_path, block("jelly", "jelly", (0, 0, 0.615)) + tray, seconds=1.0)
+    assert made.poses[-1, made.part_index("jelly"), 0] == pytest.approx(2.4, abs=0.05)
+
+
 def test_same_bytes_again(tmp_path: Path) -> None:
     """Two runs; fresh processes are compared in tests/physics/mpm."""
     bodies = block("jelly", "jelly", (0, 0, 0.1)) + block("lid", "hard", (0.05, 0, 0.28))

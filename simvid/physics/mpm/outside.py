@@ -113,16 +113,20 @@ class Outside:
             pose: world_from_grip, [4, 4].
             body: mass and inertia (in the grip's axes, about its origin) of a free body that carries the grip.
         """
-        mass, inertia = self.grips.mass.numpy(), self.grips.inertia.numpy()
-        mass[grip], inertia[grip] = (0.0, np.zeros((3, 3))) if body is None else body
-        self.grips.mass.assign(mass)
-        self.grips.inertia.assign(inertia)
+        self.weigh(grip, body)
         rows, local = self.grips.grip.numpy(), self.grips.local.numpy()
         rows[which] = grip
         local[which] = (places[which] - pose[:3, 3]) @ pose[:3, :3]
         self.grips.grip.assign(rows)
         self.grips.local.assign(local)
         self.move(grip, pose, np.zeros(3), np.zeros(3))
+
+    def weigh(self, grip: int, body: tuple[float, Floats] | None) -> None:
+        """Mass and inertia of a free body that carries a grip, as of ``take_hold``; None where it is not free."""
+        mass, inertia = self.grips.mass.numpy(), self.grips.inertia.numpy()
+        mass[grip], inertia[grip] = (0.0, np.zeros((3, 3))) if body is None else body
+        self.grips.mass.assign(mass)
+        self.grips.inertia.assign(inertia)
 
     def let_go(self, grip: int) -> None:
         """Free the particles of a grip."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -192,6 +192,11 @@ class Solver:
             all_values[which] = values
             if self.device != "cpu":  # there these are the array's own bytes
                 array.assign(all_values)
+
+    def keep(self, kept: Collection[int]) -> None:
+        """Let these obstacles move as they are told and no others, though they float: something else holds them."""
+        if self.obstacles:
+            self._arrays.set_kept(self._rigid, self.obstacles, kept)
 
     def set_belt(self, k: int, velocity_m_s: Sequence[float] | Floats, place: Place) -> None:
         """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,12 @@ def make_obstacles(obstacles: Sequence[Obstacle], origin: Array, device: str) ->
     s.belt_low, s.belt_high = (device_array(np.full((m, 3), e), wp.vec3, device) for e in (-1e9, 1e9))
     s.belt_reach = device_array(np.full(m, 1e9), wp.float32, device)
     return s
+
+
+def set_kept(rigid: Any, obstacles: Sequence[Obstacle], kept: Collection[int]) -> None:
+    """Let obstacles that float move as they are told, as long as they are among ``kept``."""
+    masses = [o.mass_kg if o.free and k not in kept else 0.0 for k, o in enumerate(obstacles)]
+    rigid.mass.assign(np.array(masses, np.float32))
 
 
 def set_belt(rigid: Any, origin: Array, k: int, velocity_m_s: Any, place: Place) -> None:

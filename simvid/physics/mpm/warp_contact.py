@@ -22,6 +22,21 @@ def skewed(r: wp.vec3) -> wp.mat33:
     return wp.mat33(0.0, -r[2], r[1], r[2], 0.0, -r[0], -r[1], r[0], 0.0)
 
 
+@wp.func
+def massive(m: wp.float32, r: wp.vec3) -> Six:
+    """Mass matrix of a mass at r from the origin: m G^T G with G = [1, -r x]."""
+    S = skewed(r)
+    cross, low = m * wp.transpose(S), m * (S * wp.transpose(S))
+    G = Six()
+    for a in range(3):
+        G[a, a] = m
+        for c in range(3):
+            G[a, c + 3] = cross[a, c]
+            G[c + 3, a] = cross[a, c]
+            G[a + 3, c + 3] = low[a, c]
+    return G
+
+
 @wp.kernel
 def weigh(grid: Grid, pieces: Pieces, obstacles: Obstacles, free: Free, margin: wp.float32) -> None:
     """Sum up, for each free obstacle, the equations of an impact with all nodes that approach it at once.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warp as wp  # noqa: TID253  part of the MPM solver, which is loaded only when it is asked for
 
 from simvid.physics.influences import KINDS
-from simvid.physics.mpm.warp_contact import skewed, solved
+from simvid.physics.mpm.warp_contact import massive, skewed, solved
 from simvid.physics.mpm.warp_grid import EDGE, NODES, Grid, inside, place
 from simvid.physics.mpm.warp_splines import corner, weights
 from simvid.physics.mpm.warp_structs import Fields, Matter, Six, State, Wrench
@@ -265,18 +265,9 @@ def weigh_grips(grid: Grid, grips: Grips) -> None:
 @wp.func
 def weigh_one(grips: Grips, g: wp.int32, m: wp.float32, r: wp.vec3, v: wp.vec3):
     """Add a mass at r with velocity v to what grip g holds."""
-    S = skewed(r)
-    cross, low = m * wp.transpose(S), m * (S * wp.transpose(S))
-    G = Six()
-    for a in range(3):
-        G[a, a] = m
-        for c in range(3):
-            G[a, c + 3] = cross[a, c]
-            G[c + 3, a] = cross[a, c]
-            G[a + 3, c + 3] = low[a, c]
     lin = m * v
-    ang = S * lin
-    wp.atomic_add(grips.A, g, G)
+    ang = skewed(r) * lin
+    wp.atomic_add(grips.A, g, massive(m, r))
     wp.atomic_add(grips.b, g, Wrench(lin[0], lin[1], lin[2], ang[0], ang[1], ang[2]))
 
 

@@ -69,6 +69,11 @@ class AllForces:
         """As ``ParticleForces.events``."""
         return [*self._first.events, *self._second.events]
 
+    def keep(self, parts: frozenset[int]) -> None:
+        """As ``ParticleForces.keep``."""
+        self._first.keep(parts)
+        self._second.keep(parts)
+
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
         held = self._first.begin(step)

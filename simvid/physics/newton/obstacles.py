@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,10 @@ class Hindrances:
     parts: Ints
     bodies: NDArray[np.int32]
     moving: Ints
+
+    def of_parts(self, parts: Collection[int]) -> frozenset[int]:
+        """Indices of the obstacles that stand for some parts."""
+        return frozenset(o for o, k in enumerate(self.parts.tolist()) if k in parts)
 
     def state(self, m: Any, d: Any) -> tuple[Array, Array, Array]:
         """Poses [K, 4, 4], velocities [K, 3] and spins [K, 3] of the moving ones, from MuJoCo's kinematics."""

@@ -22,6 +22,7 @@ class Outside:
         self.belts = Belts(world)
         self._world, self._particles = world, particles
         self._begun = -1
+        self._kept: frozenset[int] = frozenset()
         self._ledger = Ledger(world)
         self._ties, self._motors, self._pushes = Ties(world), Motors(world), Pushes(world, particles, self._ledger)
         self._recorded = bool(world.assets.scene.forces or ties_of(world.assets) or world.assets.scene.attachments)
@@ -37,6 +38,9 @@ class Outside:
         self._ledger.begin(step)
         held = self._ties.before(step)
         if self._particles is not None:
+            if self._kept != self._ties.kept:
+                self._kept = self._ties.kept
+                self._particles.keep(self._kept)
             for field, count in self._particles.begin(step).items():
                 held[field] = held.get(field, 0) + count
         empty = [field for field, count in held.items() if not count]

@@ -10,14 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simvid.assets.parts import SceneAssets
+from simvid.errors import SceneError
 from simvid.physics.influences import Place, targets, window_steps
 from simvid.physics.newton.ledger import Ledger
+from simvid.physics.newton.obstacles import floats
+from simvid.physics.newton.world import World
 from simvid.trajectory import TieEvent
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 CLAMPED = 0.25
 """Cells from where a body is clamped to the last plane of held nodes; see ``HELD`` in ``mpm.warp_outside``."""
+
+MOST_SHARE = 0.5
+"""Of the mass that what they are tied to resists with may hang on it as particles; it feels them a step late."""
 
 
 class ParticleForces(Protocol):
@@ -26,6 +32,10 @@ class ParticleForces(Protocol):
     @property
     def events(self) -> Sequence[TieEvent]:
         """What was tied and released."""
+        ...
+
+    def keep(self, parts: frozenset[int]) -> None:
+        """These parts do not float from now on, all others that can do: ties of rigid bodies have changed."""
         ...
 
     def begin(self, step: int) -> dict[str, int]:
@@ -93,6 +103,36 @@ def rows_inside(rows: Sequence[slice], soft: tuple[int, ...], place: Place, plac
     own = [np.arange(rows[k].start, rows[k].stop) for k in soft]
     every = np.concatenate([np.zeros(0, np.intp), *own])
     return np.asarray(every[place.holds(places[every])], np.intp)
+
+
+def check_weight(
+    assets: SceneAssets, world: World, grip: Grip, soft: Sequence[int], masses: Array, places: Array
+) -> None:
+    """Refuse an attachment of particles that weigh too much for what carries them, unless that floats.
+
+    Args:
+        assets: with the deformable parts.
+        world: what carries it.
+        grip: the attachment.
+        soft: part of each deformable body.
+        masses, places: of the particles in its region, [H] and [H, 3].
+
+    Raises:
+        SceneError: how much they weigh, and what to do.
+    """
+    body = int(world.bodies[grip.part])
+    if not world.moving[grip.part] or floats(world.m, body):
+        return
+    far = places - world.d.xipos[body]
+    held = np.array([masses.sum(), float(masses @ (far * far).sum(axis=1))])
+    share = float((held * world.m.body_invweight0[body]).max())
+    if share > MOST_SHARE:
+        a, b = (assets.parts[k].part.name for k in (soft[grip.soft[0]], grip.part))
+        raise SceneError(
+            f"{assets.scene.where(grip.field + '.region')}: the particles of {a!r} in it weigh {held[0]:.3g} kg, which "
+            f"is {share:.3g} times the inertia with which {b!r} resists (its joints give way); expected at most "
+            f"{MOST_SHARE:g} times: take a smaller region or a heavier body"
+        )
 
 
 def told(assets: SceneAssets, grip: Grip, soft: Sequence[int], kind: Any, time_s: float) -> TieEvent:

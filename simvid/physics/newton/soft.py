@@ -20,6 +20,7 @@ from simvid.assets.parts import DeformableBody, PartAssets, SceneAssets
 from simvid.deforming.frames import poses_of
 from simvid.errors import PhysicsError, SceneError
 from simvid.physics.contact_table import FrameContacts
+from simvid.physics.kinematic import KeyframedPath
 from simvid.physics.mpm.domain import MOST_BLOCKS, PAD, Domain, block_counts, stable_step
 from simvid.physics.mpm.particles import Particles, joined
 from simvid.physics.mpm.solver import LeftDomainError, Solver
@@ -40,6 +41,8 @@ CELL = 2.0
 """Grid spacing over the particles' own: eight particles in a cell."""
 ROOM_M = 1.5
 """What particles may travel beyond where things are at the start, sideways and upwards."""
+CARRIED_M = 1.0
+"""The same beyond where keyframes have things at any frame."""
 
 
 def rigid_view(assets: SceneAssets) -> SceneAssets:
@@ -128,8 +131,9 @@ class SoftBodies:
             place = ", ".join(f"{c:.3g}" for c in left.place_m)
             raise PhysicsError(
                 f"at t = {self.solver.time_s:.4g} s particles of {name!r} have left the grid, such as one at [{place}] "
-                f"m: it ends {ROOM_M} m from where things are at the start, and just below the ground; keep them in by "
-                "ground or walls, let them be slower, or give a shorter duration_s"
+                f"m: it ends {ROOM_M} m from where things are at the start, {CARRIED_M:g} m from where keyframes bring "
+                "them, and just below the ground; keep them in by ground or walls, let them be slower, or give a "
+                "shorter duration_s"
             ) from left
 
     def prepare(self, time_s: float) -> None:
@@ -206,11 +210,24 @@ def _domain(
     places += [p.pose[None, :3, 3] for p in assets.parts if p.part.kind != "ground"]
     low, high = np.min([x.min(axis=0) for x in places], axis=0), np.max([x.max(axis=0) for x in places], axis=0)
     ground = [p.pose[2, 3] for p in assets.parts if p.part.kind == "ground"]
-    low, high = low - ROOM_M, high + ROOM_M
+    low, high = _along_paths(assets, low - ROOM_M, high + ROOM_M, spacing)
     if ground:
         low[2] = max(ground) - 4 * spacing
     _check_room(assets, particles, low, high, spacing)
     return Domain((low[0], low[1], low[2]), (high[0], high[1], high[2]), spacing, node)
+
+
+def _along_paths(assets: SceneAssets, low: Array, high: Array, spacing: float) -> tuple[Array, Array]:
+    """The room from ``low`` to ``high``, and what keyframes carry things to, if the grid can be that large."""
+    scene = assets.scene
+    times = np.arange(scene.frame_count) / scene.fps
+    moved = [p.body.motion for p in assets.parts if p.body is not None and p.body.motion is not None]
+    places = [KeyframedPath.of(motion).at(times)[0][:, :3] for motion in moved]
+    lowest = np.min([low, *(x.min(axis=0) - CARRIED_M for x in places)], axis=0)
+    highest = np.max([high, *(x.max(axis=0) + CARRIED_M for x in places)], axis=0)
+    if np.prod(block_counts(lowest - PAD * spacing, highest, spacing)) > MOST_BLOCKS:
+        return low, high
+    return lowest, highest
 
 
 def _check_room(assets: SceneAssets, particles: Particles, low: Array, high: Array, spacing: float) -> None:

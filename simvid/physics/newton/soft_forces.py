@@ -13,7 +13,7 @@ from simvid.physics.mpm.solver import Solver
 from simvid.physics.newton.belts import belt_changes
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.obstacles import Hindrances, floats
-from simvid.physics.newton.particle_forces import Grip, bodies_meant, grips_of, rows_inside, told
+from simvid.physics.newton.particle_forces import bodies_meant, check_weight, grips_of, rows_inside, told
 from simvid.physics.newton.world import World
 from simvid.physics.watch import cross
 from simvid.rotations import matrix_from_quat
@@ -21,8 +21,6 @@ from simvid.trajectory import TieEvent
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
-MOST_SHARE = 0.5
-"""Of the mass that what they are tied to resists with may hang on it as particles; it feels them a step late."""
 
 
 class SoftForces:
@@ -47,10 +45,11 @@ class SoftForces:
         self._times = {g.start for g in self._grips} | {g.end for g in self._grips}
         self.events: list[TieEvent] = []
         self._felt = np.zeros((0, 6))
+        self._kept: frozenset[int] = frozenset()
 
     def bind(self, solver: Solver, things: Hindrances) -> None:
         """Take the solver that the outside was given to, and its obstacles."""
-        self._solver, self._belts = solver, belt_changes(self._assets, things)
+        self._solver, self._things, self._belts = solver, things, belt_changes(self._assets, things)
 
     def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
         """As ``ParticleForces.chosen``."""
@@ -60,6 +59,14 @@ class SoftForces:
     def mass_kg(self, which: Ints) -> float:
         """As ``ParticleForces.mass_kg``."""
         return float(self._solver.particles.masses[which].astype(np.float64).sum())
+
+    def keep(self, parts: frozenset[int]) -> None:
+        """As ``ParticleForces.keep``."""
+        self._kept = parts
+        self._solver.keep(self._things.of_parts(parts))
+        for n, (grip, _) in enumerate(self._frames):
+            if grip.on and grip.part >= 0:
+                self.outside.weigh(n, self._free(grip.part))
 
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
@@ -76,12 +83,16 @@ class SoftForces:
                     self.outside.let_go(n)
                 self.events.append(told(self._assets, grip, self._soft, "release", step * self._step_s))
             elif step == grip.start:
-                places = self._solver.positions()
+                places, masses = self._solver.positions(), self._solver.particles.masses.astype(np.float64)
                 which = rows_inside(self._rows, grip.soft, grip.place, places)
                 if grip.is_hold:
                     held[grip.field] = len(which)
                 else:
-                    self._check_weight(grip, which)
+                    if not len(which):
+                        name = self._assets.parts[self._soft[grip.soft[0]]].part.name
+                        where = self._assets.scene.where(f"{grip.field}.region")
+                        raise SceneError(f"{where}: no particle of {name!r} is in it when it begins")
+                    check_weight(self._assets, self._world, grip, self._soft, masses[which], places[which])
                 grip.on = len(which) > 0
                 pose, free = self._carrier(grip.part)[0], self._free(grip.part)
                 for n, rows in frames:
@@ -91,30 +102,11 @@ class SoftForces:
                     self.events.append(told(self._assets, grip, self._soft, "tie", step * self._step_s))
         return held
 
-    def _check_weight(self, grip: Grip, which: Ints) -> None:
-        scene, b = self._assets.scene, self._assets.parts[grip.part].part.name
-        a = self._assets.parts[self._soft[grip.soft[0]]].part.name
-        if not len(which):
-            raise SceneError(f"{scene.where(grip.field + '.region')}: no particle of {a!r} is in it when it begins")
-        body = int(self._world.bodies[grip.part])
-        if not self._world.moving[grip.part] or self._free(grip.part) is not None:
-            return
-        mass = self._solver.particles.masses[which].astype(np.float64)
-        far = self._solver.positions()[which] - self._world.d.xipos[body]
-        held = np.array([mass.sum(), float(mass @ (far * far).sum(axis=1))])
-        shares = held * self._world.m.body_invweight0[body]
-        if shares.max() > MOST_SHARE:
-            raise SceneError(
-                f"{scene.where(grip.field + '.region')}: the particles of {a!r} in it weigh {held[0]:.3g} kg, which is "
-                f"{shares.max():.3g} times the inertia with which {b!r} resists (its joints give way); expected at "
-                f"most {MOST_SHARE:g} times: take a smaller region or a heavier body"
-            )
-
     def _free(self, part: int) -> tuple[float, Array] | None:
         """Mass and inertia about the centre of mass of a body that floats freely, in its own axes."""
         m = self._world.m
         body = 0 if part < 0 else int(self._world.bodies[part])
-        if not body or not self._world.moving[part] or not floats(m, body):
+        if not body or part in self._kept or not self._world.moving[part] or not floats(m, body):
             return None
         turn = matrix_from_quat(np.asarray(m.body_iquat[body], np.float64))
         return float(m.body_mass[body]), np.asarray(turn @ np.diag(m.body_inertia[body]) @ turn.T)

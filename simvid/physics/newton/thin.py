@@ -117,10 +117,11 @@ class ThinBodies:
 
     def finish(self, time_s: float, by_particles: Touches | None = None) -> None:
         """Push MuJoCo's bodies as cloth and rope did; ``by_particles`` is what particles did to these."""
-        found = self.solver.touches()
-        self.forces.after(found, by_particles)
+        found, pulled = self.solver.touches(), self.solver.pulls()
+        self.forces.after(found, pulled, by_particles)
         self._pairs.add(found, time_s)
-        self._things.push(self._world.d, found, self._step_s)
+        for each in (found, pulled):
+            self._things.push(self._world.d, each, self._step_s)
 
     def read(self, frame: int) -> None:
         """Keep the state as a frame."""

@@ -17,7 +17,7 @@ from simvid.physics.mpm.touches import Touches
 from simvid.physics.newton.belts import belt_changes
 from simvid.physics.newton.ledger import Ledger
 from simvid.physics.newton.obstacles import Hindrances
-from simvid.physics.newton.particle_forces import bodies_meant, grips_of, rows_inside, told
+from simvid.physics.newton.particle_forces import bodies_meant, check_weight, grips_of, rows_inside, told
 from simvid.physics.newton.world import World
 from simvid.physics.thin.solver import Solver
 from simvid.trajectory import TieEvent
@@ -43,7 +43,7 @@ class ThinForces:
             soft: part of each thin body.
             rows: its vertices.
         """
-        self._assets, self._solver, self._things = assets, solver, things
+        self._assets, self._world, self._solver, self._things = assets, world, solver, things
         self._soft, self._rows, self._step_s = soft, rows, assets.scene.step_s
         self._masses, self._skin = solver.thin.masses, solver.thin.solid.surface
         self._gravity = np.array(world.m.opt.gravity, np.float64)
@@ -57,6 +57,7 @@ class ThinForces:
         self._pushed, self._blown = np.zeros_like(solver.thin.positions), False
         self._before = (solver.positions(), solver.velocities())
         self._reaction: dict[int, Array] = {}
+        self._pulled: Touches | None = None
 
     def chosen(self, names: tuple[str, ...], place: Place) -> Ints:
         """As ``ParticleForces.chosen``."""
@@ -73,6 +74,10 @@ class ThinForces:
         change[which] = change_m_s
         self._note(ledger, change, self._solver.velocities())
         self._solver.kick(change)
+
+    def keep(self, parts: frozenset[int]) -> None:
+        """As ``ParticleForces.keep``."""
+        self._solver.keep(self._things.of_parts(parts))
 
     def begin(self, step: int) -> dict[str, int]:
         """As ``ParticleForces.begin``."""
@@ -91,8 +96,11 @@ class ThinForces:
                 elif not len(which):
                     where = self._assets.scene.where(f"{grip.field}.region")
                     raise SceneError(f"{where}: no vertex of the cloth or rope is in it when it begins")
+                else:
+                    places = self._solver.positions()[which]
+                    check_weight(self._assets, self._world, grip, self._soft, self._masses[which], places)
                 grip.on = len(which) > 0
-                self._held[g] = which
+                self._held = {n: np.setdiff1d(own, which) for n, own in self._held.items()} | {g: which}
                 self._solver.hold(which, None if grip.part < 0 else self._obstacle(grip.field, grip.part))
                 if step:
                     self.events.append(told(self._assets, grip, self._soft, "tie", step * self._step_s))
@@ -142,14 +150,15 @@ class ThinForces:
                 np.add.at(drag, corners[:, k], rate)
         return np.asarray(push / (self._masses + drag * self._step_s)[:, None])
 
-    def after(self, found: Touches, by_particles: Touches | None = None) -> None:
+    def after(self, found: Touches, pulled: Touches, by_particles: Touches | None = None) -> None:
         """What the world felt of what it holds, from the balance of momentum in the step.
 
         Args:
             found: what thin bodies did to obstacles.
+            pulled: what they did to those that hold them.
             by_particles: what particles of another solver did to thin bodies.
         """
-        self._reaction = {}
+        self._reaction, self._pulled = {}, pulled
         for g, grip in enumerate(self._grips):
             if not grip.on or grip.part >= 0 or not len(self._held[g]):
                 continue
@@ -158,7 +167,7 @@ class ThinForces:
                 mass = self._masses[rows, None]
                 gained = (mass * (self._solver.velocities()[rows] - self._before[1][rows])).sum(axis=0)
                 explained = (mass * (self._gravity + self._pushed[rows])).sum(axis=0) * self._step_s
-                given = found.impulse_n_s[found.body == k].sum(axis=0)
+                given = sum(t.impulse_n_s[t.body == k].sum(axis=0) for t in (found, pulled))
                 if by_particles is not None:
                     given = given - by_particles.impulse_n_s[by_particles.obstacle == k].sum(axis=0)
                 self._reaction[k] = gained - explained + given
@@ -169,6 +178,13 @@ class ThinForces:
             self._note(ledger, self._pushed * self._step_s, self._before[1])
         for k, push in self._reaction.items():
             ledger.push(self._soft[k], push, 0.0)
+        pulled = self._pulled
+        if pulled is None:
+            return
+        for n in range(len(pulled.obstacle)):
+            push, turn = pulled.impulse_n_s[n], float(np.linalg.norm(pulled.moment_n_m_s[n]))
+            ledger.push(self._soft[pulled.body[n]], -push, 0.0)
+            ledger.push(int(self._things.parts[pulled.obstacle[n]]), push, 0.0, turn)
 
     def _note(self, ledger: Ledger, change: Array, velocity: Array) -> None:
         """A change of velocities of all vertices [V, 3], from what they were."""

@@ -14,6 +14,7 @@ import mujoco  # noqa: TID253  only the Newton engine imports this module
 import numpy as np
 from numpy.typing import NDArray
 
+from simvid.physics.newton.obstacles import floats
 from simvid.physics.newton.tie_plans import Tie, ties_of
 from simvid.physics.newton.world import World
 from simvid.rotations import quat_multiply
@@ -48,6 +49,8 @@ class Ties:
         self.events: list[TieEvent] = []
         self._states = [self._state(n, tie) for n, tie in enumerate(ties_of(world.assets))]
         self._times = {s.start for s in self._states} | {s.end for s in self._states}
+        self.kept: frozenset[int] = frozenset()
+        """Parts that do not float while something ties them, by other ties or at once, to what does not."""
         self._watched: list[_State] = []
         self._rows: list[int] = []
         self._saved = np.zeros(mujoco.mj_stateSize(world.m, STATE))
@@ -117,6 +120,15 @@ class Ties:
             m.exclude_signature[state.exclude] = state.signature if on else 0
         self._watched = [s for s in self._states if s.on and s.tie.breaks is not None]
         self._rows = [row for s in self._states if s.on for row in s.rows]
+        self.kept = self._find_kept()
+
+    def _find_kept(self) -> frozenset[int]:
+        world, found = self._world, set[int]()
+        ends = [pair for s in self._states if s.on for pair in ((s.tie.a, s.tie.b), (s.tie.b, s.tie.a))]
+        fast = {k for pair in ends for k in pair if k < 0 or not floats(world.m, int(world.bodies[k]))}
+        while new := {k for k, other in ends if k >= 0 and k not in found and other in fast | found}:
+            found |= new
+        return frozenset(found)
 
     def save(self) -> None:
         """Remember the state before a step that may break something."""

@@ -7,7 +7,7 @@ iterations that an implicit or position-based step would need to be as stiff as 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,10 +90,10 @@ class Solver:
         from simvid.physics.mpm import warp_arrays
         from simvid.physics.mpm.warp_structs import SUMS
         from simvid.physics.thin import warp_arrays as arrays
-        from simvid.physics.thin import warp_forces, warp_solids, warp_touch
+        from simvid.physics.thin import warp_forces, warp_solids, warp_ties, warp_touch
 
         self._wp, self._forces, self._touch, self._to = wp, warp_forces, warp_touch, warp_arrays
-        self._solid_forces = warp_solids.solids
+        self._solid_forces, self._hung = warp_solids.solids, warp_ties
         device, thin = self.device, self.thin
         self._vertices = arrays.make_vertices(thin, self._gravity, device)
         self._elements = arrays.make_elements(thin, self.stability, device)
@@ -108,6 +108,7 @@ class Solver:
         m = max(len(self.obstacles), 1)
         self._rigid = arrays.make_rigid(m, int(thin.body.max()) + 1, device)
         self._sums = wp.zeros((m, int(thin.body.max()) + 1, int(SUMS)), dtype=wp.float32, device=device)
+        self._pulls, self._ties = wp.zeros_like(self._sums), False
         self._dt = wp.zeros(1, dtype=wp.float64, device=device)
         self._measures = wp.zeros(2, dtype=wp.float64, device=device)
         self._grid = wp.HashGrid(64, 64, 64, device=device) if self._meet else None
@@ -157,6 +158,7 @@ class Solver:
         tied = np.zeros(self._rigid.tied.shape, np.int32)
         by = held >= 0
         tied[held[by], self.thin.body[by]] = 1
+        self._ties, self._graph = bool(by.any()), None
         self._rigid.tied.assign(tied)
 
     def let_go(self, which: NDArray[np.intp]) -> None:
@@ -173,6 +175,12 @@ class Solver:
             all_values = array.numpy()
             all_values[which] = values
             array.assign(all_values)
+
+    def keep(self, kept: Collection[int]) -> None:
+        """Let these obstacles move as they are told and no others, though they float: something else holds them."""
+        if self.obstacles:
+            self._to.set_kept(self._bodies, self.obstacles, kept)
+            self._rigid.share.fill_(1.0)  # of what floats a substep says it anew
 
     def set_belt(self, k: int, velocity_m_s: Sequence[float] | Floats, place: Place) -> None:
         """Let the surface of obstacle k run with a velocity in its axes, in a place of the world; zero stops it."""
@@ -334,7 +342,11 @@ class Solver:
         if self.obstacles:
             edges = [v, self._edges, self._edge_shares, self._edge_near, *world]
             wp.launch(touch.span, len(self._edges), edges, device=device)
-        wp.launch(touch.move, len(self), [v, *world], device=device)
+        if self._ties:
+            wp.launch(self._hung.weigh_ties, len(self), [v, self._bodies, self._rigid, self._dt], device=device)
+            wp.launch(self._hung.meet_ties, len(self.obstacles), [self._bodies, self._rigid], device=device)
+        moved = [v, *world[:4], self._pulls, *world[4:]]
+        wp.launch(touch.move, len(self), moved, device=device)
         if self.obstacles:
             gravity = wp.vec3(*self._gravity)
             wp.launch(touch.carry, len(self.obstacles), [self._bodies, self._rigid, gravity, self._dt], device=device)
@@ -343,6 +355,12 @@ class Solver:
         """What happened between obstacles and bodies since this was last called."""
         found = Touches.of(self._sums.numpy()[: len(self.obstacles)], self._origin)
         self._sums.zero_()
+        return found
+
+    def pulls(self) -> Touches:
+        """What vertices that obstacles hold did to these since this was last called."""
+        found = Touches.of(self._pulls.numpy()[: len(self.obstacles)], self._origin)
+        self._pulls.zero_()
         return found
 
     def energy(self) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import warp as wp  # noqa: TID253  part of the solver of thin bodies, which is l
 from numpy.typing import NDArray
 
 from simvid.physics.mpm.warp_arrays import device_array
+from simvid.physics.mpm.warp_structs import Six, Wrench
 from simvid.physics.thin.bodies import Thin
 from simvid.physics.thin.stable import Stability
 from simvid.physics.thin.warp_solids import Solids
@@ -108,6 +109,8 @@ def make_rigid(count: int, bodies: int, device: str) -> Any:
     r.load = wp.zeros(count, dtype=wp.float64, device=device)
     r.tied = wp.zeros((count, bodies), dtype=wp.int32, device=device)
     r.share = wp.full(count, 1.0, dtype=wp.float64, device=device)
+    r.A = wp.zeros(count, dtype=Six, device=device)
+    r.b = wp.zeros(count, dtype=Wrench, device=device)
     return r
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import warp as wp  # noqa: TID253  part of the solver of thin bodies, which is loaded only when it is asked for
 
+from simvid.physics.mpm.warp_structs import Six, Wrench
+
 FREE = wp.constant(-2)
 """Of a vertex that nothing holds."""
 WORLD = wp.constant(-1)
@@ -90,3 +92,7 @@ class Rigid:
     """Whether it holds vertices of a body, and so does not touch it, [M, bodies]."""
     share: wp.array(dtype=wp.float64)
     """How much of the relative speed one contact may take, 1 of what nothing moves."""
+    A: wp.array(dtype=Six)
+    """Mass matrix of the vertices that a floating one holds."""
+    b: wp.array(dtype=Wrench)
+    """Their momentum and its moment about the origin, as it sees them."""

@@ -1,5 +1,4 @@
-"""The kernels of contact and motion of thin bodies: with obstacles, with each other, held vertices, obstacles that are
-pushed.
+"""The kernels of contact and motion of thin bodies: with obstacles, with each other, obstacles that are pushed.
 
 Contacts act on speeds: a vertex that would be closer than its radius by the end of the substep loses just so much of
 its approach that it is not, with Coulomb's friction for the impulse that this takes. So nothing bounces, nothing
@@ -12,7 +11,8 @@ import warp as wp  # noqa: TID253  part of the solver of thin bodies, which is l
 
 from simvid.physics.mpm.warp_colliders import Obstacles, Pieces, belt_speed, distance
 from simvid.physics.mpm.warp_contact import reckon
-from simvid.physics.thin.warp_structs import FREE, WORLD, Crowd, Rigid, Vertices
+from simvid.physics.thin.warp_structs import FREE, Crowd, Rigid, Vertices
+from simvid.physics.thin.warp_ties import hang, wall_speed
 
 wp.set_module_options({"enable_backward": False, "optimization_level": 2})
 
@@ -254,12 +254,6 @@ def felt(
 
 
 @wp.func
-def wall_speed(obstacles: Obstacles, o: wp.int32, r: wp.vec3):
-    """Of obstacle o at r from its origin."""
-    return wp.vec3d(obstacles.velocity[o] + wp.cross(obstacles.spin[o], r))
-
-
-@wp.func
 def beside(
     vertices: Vertices, pieces: Pieces, obstacles: Obstacles, rigid: Rigid, sums: wp.array3d(dtype=wp.float32),
     local: wp.vec3, v: wp.vec3d, i: wp.int32, k: wp.int32, step: wp.float64,
@@ -342,31 +336,6 @@ def span(
         wp.atomic_add(rigid.load, o, shares[e] / mobile)
 
 
-@wp.func
-def hang(
-    vertices: Vertices, obstacles: Obstacles, rigid: Rigid, sums: wp.array3d(dtype=wp.float32), origin: wp.vec3d,
-    v: wp.vec3d, i: wp.int32, step: wp.float64, late: wp.vec3d,
-):  # fmt: skip
-    """Vertex i goes with the world or the obstacle that holds it, which feels it."""
-    o = vertices.held[i]
-    if o == WORLD:
-        vertices.x[i] = vertices.anchor[i]
-        vertices.v[i] = wp.vec3d()
-        return
-    pose = obstacles.pose[o]
-    place = wp.transform_point(pose, wp.vec3(vertices.anchor[i]))
-    r = place - wp.transform_get_translation(pose)
-    wall, share, m = wall_speed(obstacles, o, r), rigid.share[o], vertices.mass[i]
-    back = (wp.vec3d(place) + origin - vertices.x[i]) / step
-    if share < ONE:
-        back = BACK * back
-    change = share * (wall + back - v)
-    felt(rigid, sums, o, vertices.body[i], -m * change, r, place, wp.vec3(0.0, 0.0, 1.0))
-    wp.atomic_add(rigid.load, o, m)
-    vertices.x[i] = vertices.x[i] + step * (v + change)
-    vertices.v[i] = v + change - back + late
-
-
 @wp.kernel
 def move(
     vertices: Vertices,
@@ -374,6 +343,7 @@ def move(
     obstacles: Obstacles,
     rigid: Rigid,
     sums: wp.array3d(dtype=wp.float32),
+    pulls: wp.array3d(dtype=wp.float32),
     origin: wp.vec3d,
     dt: wp.array(dtype=wp.float64),
 ) -> None:
@@ -386,7 +356,7 @@ def move(
     late = HALF * dt[0] * vertices.given[i]
     v = vertices.v[i] + vertices.dv[i] - late
     if vertices.held[i] != FREE:
-        hang(vertices, obstacles, rigid, sums, origin, v, i, dt[0], late)
+        hang(vertices, obstacles, pulls, origin, v, i, dt[0], late)
         return
     near = vertices.near[i]
     if near != wp.uint64(0):

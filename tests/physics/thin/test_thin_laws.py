@@ -255,7 +255,7 @@ def test_a_moving_obstacle_takes_along_what_it_holds() -> None:
     for _ in range(50):
         solver.advance(0.002)
     assert solver.positions()[0, 2] == pytest.approx(0.05, abs=1e-5)
-    pulled = solver.touches().impulse_n_s[0]
+    pulled = solver.pulls().impulse_n_s[0]
     assert -pulled == pytest.approx((thin.masses[:, None] * solver.velocities()).sum(axis=0), abs=1e-5)
     solver.let_go(np.array([0]))
     before = solver.velocities()
@@ -287,10 +287,10 @@ def test_what_holds_a_cloth_feels_all_of_its_weight() -> None:
     solver = Solver(thin, obstacles=[hand], gravity_m_s2=(0, -G, 0))
     solver.hold(np.flatnonzero(thin.rest[:, 1] > 0.0999), 0)
     settle(solver, 0.6, 0.95)
-    solver.touches()
+    solver.pulls()
     for _ in range(50):
         solver.advance(0.002)
-    pulled = solver.touches().impulse_n_s[0] / 0.1
+    pulled = solver.pulls().impulse_n_s[0] / 0.1
     assert pulled == pytest.approx([0, -G * thin.masses.sum(), 0], abs=0.01 * G * thin.masses.sum())
 
 
