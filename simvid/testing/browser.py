@@ -22,7 +22,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio",
     "--disable-extensions", "--remote-debugging-port=0", "--remote-allow-origins=*", "--hide-scrollbars",
 )  # fmt: skip
-START_S, CALL_S = 60.0, 120.0
+START_S, CALL_S, WAIT_S = 120.0, 120.0, 150.0
 HOW = "no Chromium found; install it:  apt-get install chromium  (as root, on Debian), or put a chrome on the PATH"
 """What to do without a browser."""
 
@@ -74,7 +74,7 @@ class Browser:
             raise AssertionError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def until(self, script: str, timeout_s: float = 60.0) -> Any:
+    def until(self, script: str, timeout_s: float = WAIT_S) -> Any:
         """Wait until an expression is true; its value."""
         end = time.monotonic() + timeout_s
         while not (value := self.evaluate(script)):
@@ -104,7 +104,7 @@ class Browser:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
     def settled(
-        self, where: tuple[slice, slice], unlike: NDArray[np.uint8] | None = None, timeout_s: float = 30.0
+        self, where: tuple[slice, slice], unlike: NDArray[np.uint8] | None = None, timeout_s: float = WAIT_S
     ) -> NDArray[np.uint8]:
         """A screenshot when two in a row are equal in some rows and columns, and (there) not those of ``unlike``."""
         end, last = time.monotonic() + timeout_s, self.screenshot()
