@@ -17,9 +17,10 @@ from simvid.assets.prepare import prepare
 from simvid.assets.robot_model import RobotModel
 from simvid.assets.robots import load_robot
 from simvid.parsing import load_scene
+from simvid.physics.base import PhysicsEngine
 from simvid.scene import Body, Camera, CameraPose, Ground, Physics, Pose, Robot, Scene, Shape
 from simvid.scene.shapes import Box, Sphere
-from simvid.trajectory import Part
+from simvid.trajectory import Part, Trajectory
 
 CAMERA = Camera(name="view", pose=CameraPose())
 DENSITY = 1000.0
@@ -70,6 +71,17 @@ def written_assets(
         WRITTEN.format(seconds=seconds, fps=fps, gravity=gravity, materials=materials, ground=floor) + bodies
     )
     return prepare(load_scene(file))
+
+
+def lawful(file: Path, scene: str, engine: PhysicsEngine) -> Trajectory:
+    """What becomes of a scene of this text, written to ``file``. No law of its receipt may be broken."""
+    from simvid.checking.receipts.receipt import receipt_of
+
+    file.write_text(scene)
+    assets = prepare(load_scene(file))
+    made = engine.simulate(assets)
+    assert not [law for law in receipt_of(assets, made).laws if law.passed is False]
+    return made
 
 
 def small_scene(

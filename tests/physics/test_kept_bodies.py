@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simvid.assets.prepare import prepare
-from simvid.checking.receipts.receipt import receipt_of
-from simvid.parsing import load_scene
 from simvid.physics.newton.engine import NewtonPhysics
+from simvid.testing.physics_scenes import lawful
 from simvid.trajectory import Trajectory
 
 HEAD = """\
@@ -39,12 +37,7 @@ attachments: [{name: one, a: plate, b: link}, {name: two, a: link, b: post}]
 
 
 def fall(folder: Path, kind: str, rest: str) -> Trajectory:
-    path = folder / "scene.yaml"
-    path.write_text(HEAD.replace("KIND", kind) + rest)
-    assets = prepare(load_scene(path))
-    made = NewtonPhysics().simulate(assets)
-    assert not [law for law in receipt_of(assets, made).laws if law.passed is False]
-    return made
+    return lawful(folder / "scene.yaml", HEAD.replace("KIND", kind) + rest, NewtonPhysics())
 
 
 @pytest.mark.parametrize("kind", ["jelly", "rubber", "sand"])

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simvid.assets.prepare import prepare
-from simvid.checking.receipts.receipt import receipt_of
 from simvid.errors import SceneError
-from simvid.parsing import load_scene
 from simvid.physics.newton.engine import NewtonPhysics
+from simvid.testing.physics_scenes import lawful
 from simvid.trajectory import Trajectory
 
 HEAD = """\
@@ -47,12 +45,7 @@ KINDS = {
 
 def run(folder: Path, rest: str, gravity: str = "[0, 0, 0]") -> Trajectory:
     """Simulate; no law is broken."""
-    path = folder / "scene.yaml"
-    path.write_text(HEAD.replace("GRAVITY", gravity) + rest)
-    assets = prepare(load_scene(path))
-    made = NewtonPhysics().simulate(assets)
-    assert not [law for law in receipt_of(assets, made).laws if law.passed is False]
-    return made
+    return lawful(folder / "scene.yaml", HEAD.replace("GRAVITY", gravity) + rest, NewtonPhysics())
 
 
 @pytest.mark.parametrize("mass", [0.005, 0.5, 20])
